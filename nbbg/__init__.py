@@ -1,0 +1,53 @@
+"""nbbg turns a Jupyter notebook into a durable background experiment.
+
+From outside: `run`, `run_notebook`, `as_completed`, `runs`. From inside a run, and harmless
+anywhere else: `log`, `track`, `saved`, `params`, `seed_everything`, `checkpoint_dir`,
+`should_stop`. Nothing is imported before it is asked for. This file also runs in the user's own
+interpreter: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbbg.inside import (
+        checkpoint_dir,
+        log,
+        params,
+        saved,
+        seed_everything,
+        should_stop,
+        track,
+    )
+    from nbbg.ops.api import as_completed, run, run_notebook, runs
+
+__version__ = "0.1.0"
+__all__ = [
+    "as_completed",
+    "checkpoint_dir",
+    "log",
+    "params",
+    "run",
+    "run_notebook",
+    "runs",
+    "saved",
+    "seed_everything",
+    "should_stop",
+    "track",
+]
+
+_OUTSIDE = {"as_completed", "run", "run_notebook", "runs"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        message = f"module 'nbbg' has no attribute {name!r}"
+        raise AttributeError(message)
+    home = "nbbg.ops.api" if name in _OUTSIDE else "nbbg.inside"
+    try:
+        return getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        message = f"nbbg.{name} needs nbbg itself in this interpreter: pip install nbbg"
+        raise ImportError(message) from error

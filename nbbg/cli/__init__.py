@@ -1,0 +1,40 @@
+"""The command line: each command parses, calls one function of the layers below, and shows.
+
+Data goes to stdout, talk to stderr. A command's module is imported when it is typed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command; its exit code."""
+    from nbbg.cli import parser
+    from nbbg.errors import NbbgError
+
+    arguments = parser.parse(sys.argv[1:] if argv is None else argv)
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except NbbgError as error:
+        if arguments.debug:
+            raise
+        print(f"nbbg: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # such as `nbbg logs 7 | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        if arguments.debug:
+            raise
+        print(f"nbbg: {error}\nthe whole story: nbbg --debug ...", file=sys.stderr)
+        return 2
+    return code

@@ -1,0 +1,73 @@
+"""`nbbg logs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg import logs, paths, secrets
+from nbbg.cli import output
+from nbbg.errors import UsageError
+from nbbg.index import Index
+from nbbg.ops import project, selection
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from nbbg import model
+
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Print the log of each run; with `-f`, of one, until it has ended."""
+    where = project.here()
+    with Index(where.store) as index:
+        runs = selection.select(index, arguments.ids)
+        if arguments.follow:
+            runs = [selection.one(index, arguments.ids[0])]
+        for run in runs:
+            path = _log(run, arguments.attempt)
+            if len(runs) > 1:
+                output.say(f"==> run {run.id} ({run.arm.name} {run.number}) <==")
+            elif not run.attempt and not arguments.follow:
+                output.say(f"run {run.id} is {run.state.word}: it has no log yet")
+            over = _ended(index, run.id) if arguments.follow else _now
+            _print(path, arguments.lines, over)
+    return 0
+
+
+def _log(run: model.Run, attempt: int | None) -> Path:
+    folder = Path(run.folder).parent if run.attempt else Path(run.folder)
+    if attempt is not None and not 1 <= attempt <= run.attempt:
+        message = f"run {run.id} has {run.attempt} attempts, and no attempt {attempt}"
+        raise UsageError(message)
+    return folder / str(attempt or run.attempt or 1) / paths.LOG
+
+
+def _now() -> bool:
+    return True
+
+
+def _ended(index: Index, number: int) -> Callable[[], bool]:
+    def ended() -> bool:
+        index.refresh()
+        run = index.run(number)
+        return run is None or run.ended
+
+    return ended
+
+
+def _print(path: Path, lines: int | None, over: Callable[[], bool]) -> None:
+    start = 0
+    if lines is not None:
+        last = logs.tail(path, lines)
+        start = logs.size(path) - len(last)
+    hidden = [value.encode() for value in secrets.values()]
+    for piece in logs.follow(path, start, over):
+        shown = piece
+        for value in hidden:
+            shown = shown.replace(value, b"*" * len(value))
+        sys.stdout.buffer.write(shown)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,271 @@
+"""What can be typed. One function a command adds its options; none imports what the command needs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import nbbg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its only name
+
+IDS = "a run (7), a batch (b3) or an arm (train, train/lr=0.1)"
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line; leaves with exit code 2 and a line where it makes no sense."""
+    return build().parse_args(list(argv))
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole parser, for parsing and for shell completion."""
+    parser = argparse.ArgumentParser(
+        prog="nbbg",
+        description="Turns a Jupyter notebook into a durable background experiment.",
+        epilog=_examples(
+            "nbbg run train.ipynb --runs 20 --jobs 2    launch, and back at the prompt at once",
+            "nbbg status                                what runs, waits and has ended",
+            "nbbg logs 7 -f                             follow a run's output",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"nbbg {nbbg.__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (
+        *(_run, _status, _show, _logs, _notebook, _attach, _wait),
+        *(_stop, _resume, _retry, _results),
+        *(_pair, _sync, _settings, _completion),
+    ):
+        add(subparsers)
+    return parser
+
+
+def _run(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "run",
+        "launch notebooks in the background",
+        "nbbg run train.ipynb --runs 20 --jobs 2",
+        "nbbg run train.ipynb -p lr=0.1 --runs 5     an arm of its own: train/lr=0.1",
+        "nbbg run train.ipynb                        one more run, the next number",
+        "nbbg run                                    NOTEBOOKS, RUN_TIMES, EXIT_FILE from .env",
+    )
+    add = parser.add_argument
+    add("notebooks", nargs="*", metavar="NOTEBOOK", help="an .ipynb, or a percent-format .py")
+    add("--runs", metavar="N", help="runs 1..N shall succeed; +K: K more; without it: one more")
+    add("--seed", type=int, default=0, metavar="BASE", help="run k has the seed BASE + k")
+    add("-p", dest="params", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
+    add("--allow-new-params", action="store_true", help="also those that no notebook declares")
+    add("--name", metavar="ARM", help="the arm's name")
+    add("--mix", action="store_true", help="go on with an arm although its notebook has changed")
+    add("--note", default="", metavar="TEXT", help="kept with the batch")
+    add("--results", default="", metavar="NAMES", help="variables to keep at the end: a,b")
+    add("--wait", action="store_true", help="show a bar until all have ended; Ctrl-C leaves it")
+    _add_settings(parser)
+    _add_json(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--jobs", "-j", metavar="K", help="how many run at a time (1)")
+    add("--engine", metavar="NAME", help="ipython (the default for Python) or kernel")
+    add("--executor", metavar="NAME", help="local (the default), tmux or inline")
+    add("--python", metavar="PATH", help="interpreter or environment that the notebook runs in")
+    add("--grace", metavar="SECONDS", help="between the steps of a stop (10)")
+    add("--exit-file", metavar="FILE", help="when it is there, the batch stops after its runs")
+
+
+def _status(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "status",
+        "what runs, waits, and has ended",
+        "nbbg status",
+        "nbbg status b3 train    these alone, every run of them",
+        "nbbg status --watch     until Ctrl-C",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help=IDS)
+    parser.add_argument("--watch", action="store_true", help="show it anew until Ctrl-C")
+    parser.add_argument("--all", action="store_true", help="every project of yours")
+    _add_json(parser)
+
+
+def _show(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers, "show", "everything about a run", "nbbg show 7", "nbbg show 7 --json"
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
+    _add_json(parser)
+
+
+def _logs(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers, "logs", "a run's output", "nbbg logs 7", "nbbg logs 7 -f", "nbbg logs 7 -n 20"
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
+    parser.add_argument("-f", "--follow", action="store_true", help="until the run has ended")
+    parser.add_argument("-n", "--lines", type=int, metavar="N", help="the last N lines alone")
+    parser.add_argument("--attempt", type=int, metavar="K", help="of an earlier attempt")
+
+
+def _notebook(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "notebook",
+        "the executed notebook, as far as it has come",
+        "nbbg notebook 7 -o so-far.ipynb",
+        "nbbg notebook 7 -o - | jq .metadata",
+    )
+    parser.add_argument("id", metavar="ID", help=IDS)
+    parser.add_argument("-o", "--output", metavar="FILE", help="`-` for stdout")
+
+
+def _attach(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers, "attach", "look into a live run", "nbbg attach 7 --pane    its tmux pane"
+    )
+    parser.add_argument("id", metavar="ID", help=IDS)
+    parser.add_argument("--pane", action="store_true", help="the tmux pane that shows its output")
+
+
+def _wait(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "wait",
+        "until runs have ended; exit code 0 when all succeeded, 1 when not, 124 after --timeout",
+        "nbbg wait b1 && make report",
+        "nbbg wait 7 8 --timeout 3600",
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
+    parser.add_argument("--timeout", type=float, metavar="SECONDS")
+    _add_json(parser)
+
+
+def _stop(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "stop",
+        "interrupt runs, or whole batches",
+        "nbbg stop 7",
+        "nbbg stop b1                the batch and its runs",
+        "nbbg stop b1 --after-run    what runs goes to its end, nothing more starts",
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
+    parser.add_argument("--after-run", action="store_true", help="let what runs go to its end")
+
+
+def _resume(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "resume",
+        "go on with what is queued, stopped or lost",
+        "nbbg resume",
+        "nbbg resume b1",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help=IDS)
+
+
+def _retry(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "retry",
+        "another attempt at what failed, exited, was killed or timed out",
+        "nbbg retry 7",
+        "nbbg retry --failed",
+        "nbbg retry --failed b1",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help=IDS)
+    parser.add_argument("--failed", action="store_true", help="all of them")
+
+
+def _results(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers, "results", "one row a run, with its metrics", "nbbg results", "nbbg results b1"
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help=IDS)
+    _add_json(parser)
+
+
+def _pair(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "pair",
+        "pair a notebook with a percent-format script, through jupytext",
+        "nbbg pair train.ipynb    makes train.py",
+        "nbbg pair train.py       makes train.ipynb",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--formats", metavar="FORMATS", help="as in jupytext: ipynb,py:percent")
+
+
+def _sync(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "sync",
+        "bring pairs into step: the side that was edited last wins",
+        "nbbg sync    every pair in this folder",
+        "nbbg sync train.ipynb",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE")
+
+
+def _settings(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "settings",
+        "each setting with its source",
+        "nbbg settings",
+        "nbbg settings --jobs 4    as it would be with that option",
+    )
+    _add_settings(parser)
+    _add_json(parser)
+
+
+def _completion(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "completion",
+        "shell completion",
+        "nbbg completion bash > ~/.local/share/bash-completion/completions/nbbg",
+        'nbbg completion zsh > "${fpath[1]}/_nbbg"',
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def _command(
+    subparsers: Subparsers, name: str, help_text: str, *examples: str
+) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=_examples(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=_late(name))
+    return parser
+
+
+def _late(name: str) -> Callable[[argparse.Namespace], int]:
+    """The command's function, imported when it is called."""
+
+    def call(arguments: argparse.Namespace) -> int:
+        module: Any = importlib.import_module(f"nbbg.cli.{name}")
+        code: int = module.command(arguments)
+        return code
+
+    return call
+
+
+def _examples(*lines: str) -> str:
+    return "examples:\n" + textwrap.indent("\n".join(lines), "  ")

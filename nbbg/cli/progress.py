@@ -1,0 +1,51 @@
+"""The bar of `run --wait` and `wait`. A view: Ctrl-C leaves it, and the runs go on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from nbbg import model
+from nbbg.cli import output
+from nbbg.errors import Abandoned
+from nbbg.index import Index
+from nbbg.ops import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbbg.ops.project import Project
+
+TIMED_OUT = 124
+INTERRUPTED = 130
+
+
+def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -> int:
+    """Wait for runs under a bar: 0 all succeeded, 1 some did not, 124 timed out, 130 Ctrl-C."""
+    from tqdm import tqdm
+
+    unsuccessful = 0
+    bar = tqdm(total=len(numbers), unit="run", disable=not sys.stderr.isatty())
+    try:
+        with Index(where.store) as index, bar:
+            for run in waiting.as_they_end(index, numbers, timeout):
+                if run.state.word != model.Succeeded.word:
+                    unsuccessful += 1
+                    bar.write(line(run), file=sys.stderr)
+                bar.update()
+    except KeyboardInterrupt:
+        output.say("\nleft the view; the runs go on\n  nbbg status")
+        return INTERRUPTED
+    except TimeoutError:
+        output.say(f"nbbg: after {timeout:g} s some have not ended; they go on")
+        return TIMED_OUT
+    except Abandoned as error:
+        output.say(f"nbbg: {error}")
+        return 1
+    return 1 if unsuccessful else 0
+
+
+def line(run: model.Run) -> str:
+    """A run that did not succeed, and where to look."""
+    reason = f": {run.state.reason}" if run.state.reason else ""
+    return f"run {run.id} ({run.arm.name} {run.number}) {run.state.word}{reason}   nbbg show {run.id}"

@@ -1,0 +1,43 @@
+"""`nbbg results`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbbg import results
+from nbbg.cli import output, table
+from nbbg.index import Index
+from nbbg.ops import project, reports, selection
+
+if TYPE_CHECKING:
+    import argparse
+
+_HEAD = ("arm", "number", "seed", "run", "state", "time")
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """One row a run, by arm and number."""
+    where = project.here()
+    with Index(where.store) as index:
+        runs = selection.select(index, arguments.ids) if arguments.ids else index.runs()
+        runs = results.current(runs)
+    if arguments.json:
+        output.document([reports.of_run(run).to_json() for run in runs])
+        return 0
+    names = results.metrics(runs)
+    rows = [_texts(results.row(run, names)) for run in runs]
+    if not rows:
+        print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
+    table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
+    return 0
+
+
+def _texts(row: list[Any]) -> list[str]:
+    arm, number, seed, run, state, seconds, *values = row
+    return [arm, str(number), str(seed), str(run), state, table.duration(seconds), *map(_text, values)]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)

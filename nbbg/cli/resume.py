@@ -1,0 +1,33 @@
+"""`nbbg resume`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbbg.cli import ids, output
+from nbbg.index import Index
+from nbbg.ops import project, steer
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nbbg.ops.steer import Started
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Go on with what is queued, stopped or lost."""
+    where = project.here()
+    with Index(where.store) as index:
+        chosen = steer.resumable(index, arguments.ids)
+        if not chosen:
+            output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
+            return 0
+        tell(steer.start_again(where, index, chosen))
+    return 0
+
+
+def tell(started: Started) -> None:
+    """Which runs go on, and in which batches."""
+    names = ", ".join(batch.name for batch in started.batches)
+    print(f"going on: runs {ids.ranges(run.id for run in started.runs)} of {names}")
+    print("  nbbg status")

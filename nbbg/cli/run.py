@@ -1,0 +1,144 @@
+"""`nbbg run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbbg import model
+from nbbg.cli import ids, output, progress
+from nbbg.errors import UsageError
+from nbbg.index import Index
+from nbbg.ops import project, reports
+from nbbg.ops.asked import target, typed
+from nbbg.ops.launch import Request, launch
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nbbg.ops.launch import Launched
+    from nbbg.ops.project import Project
+
+SETTINGS = ("jobs", "engine", "executor", "python", "grace", "exit_file")
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Launch; with `--wait`, stay until all have ended."""
+    where = project.here(flags(arguments))
+    launched = launch(where, _request(where, arguments))
+    if arguments.json and not arguments.wait:
+        _document(where, launched)
+    else:
+        _tell(launched, quiet=arguments.json)
+    if not arguments.wait:
+        return 0
+    code = progress.wait(where, launched.runs())
+    if arguments.json:
+        _document(where, launched)
+    return code
+
+
+def flags(arguments: argparse.Namespace) -> dict[str, object]:
+    """The settings that were given on the command line."""
+    given = {name: getattr(arguments, name) for name in SETTINGS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _request(where: Project, arguments: argparse.Namespace) -> Request:
+    notebooks = arguments.notebooks or where.settings.notebooks
+    if not notebooks:
+        message = "which notebook?\nnbbg run train.ipynb --runs 20, or NOTEBOOKS=... in .env"
+        raise UsageError(message)
+    runs = arguments.runs
+    if runs is None and not arguments.notebooks:
+        runs = where.settings.run_times
+    return Request(
+        notebooks=notebooks,
+        target=target(runs),
+        params=[_params(arguments.params)],
+        seed=arguments.seed,
+        name=arguments.name,
+        note=arguments.note,
+        mix=arguments.mix,
+        allow_new_params=arguments.allow_new_params,
+        results=[name for name in arguments.results.split(",") if name],
+    )
+
+
+def _params(given: list[str]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip().isidentifier():
+            message = f"-p {text}: NAME=VALUE, such as -p lr=0.1"
+            raise UsageError(message)
+        if name.strip() in params:
+            message = f"-p {name.strip()} is given twice"
+            raise UsageError(message)
+        params[name.strip()] = typed(value)
+    return params
+
+
+def _document(where: Project, launched: Launched) -> None:
+    with Index(where.store) as index:
+        found = [index.run(number) for number in launched.runs()]
+        output.document(
+            {
+                "batch": launched.batch.name if launched.batch else None,
+                "batches": [batch.name for batch in launched.working],
+                "runs": [reports.of_run(run).to_json() for run in found if run],
+            }
+        )
+
+
+def _tell(launched: Launched, *, quiet: bool) -> None:
+    show = output.say if quiet else print
+    for line in _lines(launched):
+        show(line)
+
+
+def _lines(launched: Launched) -> list[str]:
+    lines = []
+    if batch := launched.batch:
+        lines.append(_of_batch(batch))
+        lines += [_of_arm(arm) for arm in batch.arms.values()]
+    if launched.succeeded:
+        lines.append(f"kept: {launched.succeeded} that have succeeded")
+    if launched.again:
+        lines.append(f"again: {_ids(launched.again)}")
+    for batch in launched.working:
+        count = sum(run.batch == batch.id and not _done(run) for run in launched.covered)
+        lines.append(f"at work: {batch.name}, with {count} of these runs, {batch.jobs} at a time")
+    if launched.unknown:
+        lines.append(f"unknown, left alone: {_ids(launched.unknown)}")
+    return lines + _next(launched)
+
+
+def _of_batch(batch: model.Batch) -> str:
+    count = batch.last - batch.first + 1
+    numbers = f"runs {batch.first}-{batch.last}" if count > 1 else f"run {batch.first}"
+    return f"batch {batch.name}: {numbers}, {batch.jobs} at a time, {batch.executor}"
+
+
+def _of_arm(arm: model.Arm) -> str:
+    with_what = arm.python or f"kernel {arm.kernel}"
+    return f"  {arm.name}: {arm.notebook}, engine {arm.engine}, {with_what}"
+
+
+def _next(launched: Launched) -> list[str]:
+    batch = launched.batch or next(iter(launched.working), None)
+    if batch is None:
+        return ["nothing to start: all have succeeded", "  nbbg results        what came out"]
+    first = launched.batch.first if launched.batch else launched.covered[0].id
+    return [
+        "  nbbg status         what runs, waits and has ended",
+        f"  nbbg logs {first} -f".ljust(22) + "follow the first",
+        f"  nbbg stop {batch.name}".ljust(22) + "stop it",
+    ]
+
+
+def _ids(runs: list[model.Run]) -> str:
+    return f"runs {ids.ranges(run.id for run in runs)}"
+
+
+def _done(run: model.Run) -> bool:
+    return run.state.word == model.Succeeded.word

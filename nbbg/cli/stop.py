@@ -1,0 +1,54 @@
+"""`nbbg stop`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbbg import model
+from nbbg.cli import ids, output
+from nbbg.index import Index
+from nbbg.ops import project, selection, steer
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Ask, and wait until it has happened, saying each; Ctrl-C leaves the view alone."""
+    where = project.here()
+    with Index(where.store) as index:
+        before = selection.select(index, arguments.ids)
+        asked = steer.stop(
+            where, index, arguments.ids, after_run=arguments.after_run, by="nbbg stop"
+        )
+        if not asked:
+            _say_ended(before)
+            return 0
+        waiting = [run for run in asked if isinstance(run.state, model.Queued)]
+        live = [run for run in asked if run not in waiting]
+        if waiting:
+            print(f"runs {ids.ranges(run.id for run in waiting)} will not start")
+        if arguments.after_run:
+            if live:
+                print(f"runs {ids.ranges(run.id for run in live)} go to their end, then it stops")
+            return 0
+        steer.end_orphans(live)
+        longest = max((index.batch(run.batch).grace for run in live), default=0.0)
+        left = steer.wait_for_end(index, live, 3 * longest + 10, _say)
+    for run in left:
+        output.say(f"run {run.id} is still {run.state.word}: nbbg show {run.id}")
+    return 0
+
+
+def _say(run: model.Run) -> None:
+    reason = f" ({run.state.reason})" if run.state.reason else ""
+    print(f"run {run.id} {run.state.word}{reason}", flush=True)
+
+
+def _say_ended(runs: Sequence[model.Run]) -> None:
+    for run in runs:
+        if run.ended:
+            output.say(f"run {run.id} has ended already: {run.state.word}")
+        else:
+            output.say(f"run {run.id} is {run.state.word}: {run.state.reason}")

@@ -1,0 +1,65 @@
+"""Tables and colours for a terminal, in a few lines, so that `status` need not load a library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from nbbg import model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COLOURS = {
+    model.Running.word: "36",
+    model.Succeeded.word: "32",
+    **dict.fromkeys((*model.UNSUCCESSFUL, model.Lost.word), "31"),
+    **dict.fromkeys((model.Stopped.word, model.Unknown.word), "33"),
+    **dict.fromkeys((model.Queued.word, model.Submitted.word), "2"),
+}
+
+
+def show(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    """Print a table; the columns named in `numbers` are aligned to the right."""
+    if not rows:
+        return
+    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    limit = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 0
+    for line in (head, *rows):
+        cells = [
+            cell.rjust(width) if name in numbers else cell.ljust(width)
+            for name, cell, width in zip(head, line, widths, strict=True)
+        ]
+        text = "  ".join(cells).rstrip()
+        print(_coloured(text[:limit] if limit else text))
+
+
+def colour(word: str) -> str:
+    """A state's word, coloured on a terminal."""
+    return f"\x1b[{_COLOURS[word]}m{word}\x1b[0m" if wants_colour() else word
+
+
+def wants_colour() -> bool:
+    """Whether stdout is a terminal that may show colours."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def duration(seconds: float | None) -> str:
+    """`42s`, `3m05s`, `2h10m`, `4d03h`."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    for large, small, size, parts in (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1)):
+        if whole >= size:
+            return f"{whole // size}{large}{whole % size // parts:02d}{small}"
+    return f"{whole}s" if whole >= 10 else f"{seconds:.1f}s"
+
+
+def _coloured(line: str) -> str:
+    if wants_colour():
+        for word in _COLOURS:
+            if f"  {word}" in line:
+                return line.replace(f"  {word}", f"  {colour(word)}", 1)
+    return line

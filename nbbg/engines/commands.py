@@ -1,0 +1,61 @@
+"""How each engine is started, and what of nbbg goes along into the user's interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbbg import paths, process
+from nbbg.errors import UsageError
+
+NAMES = ("ipython", "kernel")
+PACKAGE = Path(__file__).parents[1]
+_GUEST = (
+    "__init__.py",
+    "files.py",
+    "journal.py",
+    "paths.py",
+    "secrets.py",
+    "notebook/__init__.py",
+    "notebook/injection.py",
+    "engines/__init__.py",
+)
+_GUEST_FOLDERS = ("inside", "engines/ipython")
+_START = b"""import sys
+
+from nbbg.engines.ipython import main
+
+sys.exit(main(sys.argv))
+"""
+
+
+def argv(engine: str, python: str, batch: Path, attempt: Path) -> list[str]:
+    """The program of an engine, for one attempt.
+
+    Raises:
+        UsageError: no such engine.
+    """
+    match engine:
+        case "ipython":
+            return [python, "-u", str(batch / paths.GUEST), str(attempt)]
+        case "kernel":
+            return process.own_program("nbbg.engines.kernel", str(attempt))
+        case _:
+            message = f"there is no engine {engine!r}; there are: {', '.join(NAMES)}"
+            raise UsageError(message)
+
+
+def guest_files() -> list[str]:
+    """The modules, relative to the package, that run in the user's own interpreter."""
+    inside = (
+        path.relative_to(PACKAGE).as_posix()
+        for folder in _GUEST_FOLDERS
+        for path in sorted((PACKAGE / folder).glob("*.py"))
+    )
+    return [*_GUEST, *inside]
+
+
+def guest() -> dict[str, bytes]:
+    """What a batch carries of nbbg: name in the batch's folder -> content."""
+    package = f"{paths.GUEST}/nbbg"
+    content = {f"{package}/{name}": (PACKAGE / name).read_bytes() for name in guest_files()}
+    return {f"{paths.GUEST}/__main__.py": _START, **content}

@@ -1,0 +1,143 @@
+"""The cells of a notebook, one after the other, and how it ended.
+
+A cell that raises ends the notebook, unless it is tagged `raises-exception`. `End` is what the
+journal's last event says.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
+
+if TYPE_CHECKING:
+    from nbbg.engines.ipython.loop import Loop
+    from nbbg.engines.ipython.record import Record
+    from nbbg.engines.ipython.shell import Shell
+    from nbbg.engines.ipython.spec import Cell
+
+INTERRUPTED = 128 + signal.SIGINT
+_LONGEST = 4000  # characters of an exception's text in the journal's end, which is read whole
+
+
+class End(NamedTuple):
+    """How a notebook ended; `code` is the exit code of the engine."""
+
+    status: str  # "succeeded", "failed", "exited", "interrupted"
+    code: int
+    ordinal: int | None = None
+    error: dict[str, str] | None = None
+    left_out: Sequence[int] = ()
+    note: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """Of the journal's `end` event."""
+        return {
+            "status": self.status,
+            "ordinal": self.ordinal,
+            "error": self.error,
+            "exit_code": self.code,
+            "signal": None,
+            "left_out": list(self.left_out),
+            "note": self.note,
+        }
+
+    @property
+    def good(self) -> bool:
+        """Whether the reader will call it a success."""
+        return self.code == 0
+
+
+class Execution:
+    """All cells of one notebook in one shell."""
+
+    def __init__(self, cells: Sequence[Cell], shell: Shell, record: Record, loop: Loop) -> None:
+        self.cells = cells
+        self.shell = shell
+        self.record = record
+        self.loop = loop
+
+    def run(self) -> End:
+        """Execute the cells up to the first that ends the notebook."""
+        ordinal = None
+        try:
+            for cell in self.cells:
+                ordinal = cell.ordinal
+                end = self._cell(cell)
+                if end is not None:
+                    return end._replace(left_out=self._left_out(ordinal))
+        except KeyboardInterrupt as error:  # between two cells
+            return self._ended(error, ordinal)._replace(left_out=self._left_out(ordinal))
+        return End("succeeded", 0, ordinal)
+
+    def _cell(self, cell: Cell) -> End | None:
+        if cell.idle:
+            self.record.event("cell_end", cell=cell.index, status="skipped")
+            return None
+        self.record.hidden.refresh()
+        self.record.event(
+            "cell",
+            cell=cell.index,
+            ordinal=cell.ordinal,
+            cells=len(self.cells),
+            count=self.shell.execution_count,
+        )
+        error = self._execute(cell.source)
+        end = None if error is None else self._ended(error, cell.ordinal)
+        bad = end is not None and not end.good
+        self.record.event("cell_end", cell=cell.index, status="error" if bad else "ok")
+        return None if end and end.status == "failed" and cell.may_raise else end
+
+    def _execute(self, source: str) -> BaseException | None:
+        try:
+            with self.loop.around(source):
+                error = self.shell.execute(source)
+        except KeyboardInterrupt as interrupt:  # beside the cell's own code
+            error = interrupt
+        if self.record.forked:
+            _leave_forked_child(error)
+        if error is not None and self.loop.interrupted:
+            error = KeyboardInterrupt()
+        return error
+
+    def _ended(self, error: BaseException, ordinal: int | None) -> End:
+        if isinstance(error, SystemExit):
+            return End("exited", exit_code(error), ordinal)
+        described = describe(error, self.record)
+        if not self.shell.recorded:  # IPython showed it as plain text
+            only = f"{described['name']}: {described['value']}"
+            self.record.error(described["name"], described["value"], [only])
+        if isinstance(error, KeyboardInterrupt):
+            return End("interrupted", INTERRUPTED, ordinal, described)
+        return End("failed", 1, ordinal, described)
+
+    def _left_out(self, ordinal: int | None) -> list[int]:
+        after = ordinal or 0
+        return [cell.ordinal for cell in self.cells if cell.ordinal > after and not cell.idle]
+
+
+def describe(error: BaseException, record: Record) -> dict[str, str]:
+    """Name and text of an exception, for the journal's end."""
+    try:
+        value = str(error)
+    except Exception:  # noqa: BLE001 - the notebook's own __str__ may do anything
+        value = "its text can't be made"
+    shown: str = record.hidden.in_json(value[:_LONGEST])
+    return {"name": type(error).__name__, "value": shown}
+
+
+def exit_code(error: SystemExit) -> int:
+    """As the shell sees it; a text is printed, as Python does at the end of a script."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _leave_forked_child(error: BaseException | None) -> None:
+    """End a child that a cell made with `os.fork`: the rest of the notebook is the parent's."""
+    code = exit_code(error) if isinstance(error, SystemExit) else int(error is not None)
+    os._exit(code)

@@ -1,0 +1,136 @@
+"""The engine as a program: the steps from an attempt's folder to the end of its notebook."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from nbbg import files, paths
+from nbbg.engines.ipython import spec, surroundings
+from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
+from nbbg.engines.ipython.hidden import Hidden
+from nbbg.engines.ipython.loop import Loop
+from nbbg.engines.ipython.record import Record
+from nbbg.engines.ipython.streams import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from nbbg.engines.ipython.shell import Shell
+
+_OLDEST = (7, 30)
+
+
+class CannotStartError(Exception):
+    """The engine can't do its work here; the text says why, and what to type."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Execute the attempt whose folder is named, in a process of its own; the exit code.
+
+    Args:
+        argv: the program's name and the folder, absolute.
+    """
+    attempt = Attempt(files.Folder(argv[1]))
+    surroundings.guard_lock(attempt.spec.lock_fd, attempt.in_forked_child)
+    surroundings.set_signals()
+    surroundings.refuse_input()
+    return attempt.execute()
+
+
+def run(attempt_dir: str, *, terminal: bool = False) -> int:
+    """Execute an attempt; returns the exit code.
+
+    Args:
+        attempt_dir: the attempt's folder, absolute.
+        terminal: in the process of someone who watches: show what is written, leave standard
+            input to a debugger, and put back what was changed.
+    """
+    if not terminal:
+        return main(["", attempt_dir])
+    from nbbg.engines.ipython import inline
+
+    with files.Folder(attempt_dir) as folder, inline.restored():
+        return Attempt(folder, echo=True).execute()
+
+
+class Attempt:
+    """One attempt's folder, and all that the engine opens in it."""
+
+    def __init__(self, folder: files.Folder, *, echo: bool = False) -> None:
+        self.folder = folder
+        self.spec = spec.read(folder)
+        hidden = Hidden()
+        self.record = Record(folder, hidden)
+        self.streams = Streams(folder, hidden, self.record.journal, echo=echo)
+
+    def in_forked_child(self) -> None:
+        """The child writes to the log plainly; the journal is the parent's."""
+        self.record.forked = True
+        self.streams.in_forked_child()
+
+    def execute(self) -> int:
+        """Execute the notebook and say how it ended; returns the exit code."""
+        surroundings.set_paths(self.spec)
+        surroundings.set_figures()
+        sys.stdout, sys.stderr = self.streams.out, self.streams.err
+        try:
+            end = self._notebook()
+        except KeyboardInterrupt:
+            end = End("interrupted", INTERRUPTED)
+        except CannotStartError as error:
+            print(f"nbbg: {error}", file=sys.stderr)
+            end = End("failed", 1, note=str(error))
+        except Exception as error:  # noqa: BLE001 - the record shall end, whatever happens
+            traceback.print_exc()
+            end = End("failed", 1, note=f"the engine failed: {type(error).__name__}: {error}")
+        self.record.event("end", **end.fields())
+        return end.code
+
+    def _notebook(self) -> End:
+        try:
+            cells = spec.read_cells(self.spec)
+        except (OSError, ValueError) as error:
+            raise CannotStartError(f"{self.spec.path}: {error}") from error
+        self.record.event("begin", cells=len(cells))
+        loop = Loop(cell.source for cell in cells)
+        shell = _shell(self.record, loop)
+        end = Execution(cells, shell, self.record, loop).run()
+        if end.good:
+            self._keep(shell.user_ns)
+        loop.silence()
+        return end
+
+    def _keep(self, names: Mapping[str, Any]) -> None:
+        if self.spec.results:
+            from nbbg.inside import kept
+
+            kept.keep(names, self.spec.results, self.folder.path)
+
+
+def _shell(record: Record, loop: Loop) -> Shell:
+    # What is imported here stays to the end: not to look for garbage in it, now, later, and at the
+    # interpreter's end, makes a short run a sixth faster.
+    gc.disable()
+    try:
+        return _new_shell(record, loop)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _new_shell(record: Record, loop: Loop) -> Shell:
+    wanted = f"type: {sys.executable} -m pip install 'ipython>=7.30'"
+    try:
+        import IPython
+    except ImportError as error:
+        raise CannotStartError(f"there is no IPython in {sys.executable}; {wanted}") from error
+    if IPython.version_info[:2] < _OLDEST:
+        found = f"IPython {IPython.__version__} in {sys.executable} is too old"
+        raise CannotStartError(f"{found}; {wanted}")
+    from nbbg.engines.ipython import shell
+
+    return shell.make(record, loop)

@@ -1,0 +1,159 @@
+"""The IPython shell whose outputs go to the journal.
+
+It is the base shell: neither the one for terminals nor a kernel. Of what the user has in
+`~/.ipython`, extensions and `%store` work, but no configuration and no start-up files are read and
+no history is kept: a run shall not depend on them, must be able to repeat, and starts faster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.autocall import ExitAutocall
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Any as AnyTrait
+from traitlets import Type, default
+from traitlets.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nbbg.engines.ipython.loop import Loop
+    from nbbg.engines.ipython.record import Record
+
+
+class Result(DisplayHook):
+    """The value of a cell's last expression."""
+
+    def write_output_prompt(self) -> None:
+        """Nothing: the notebook shows the number."""
+
+    def write_format_data(
+        self, format_dict: Mapping[str, Any], md_dict: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record it where the log stands."""
+        bundle = {"data": format_dict, "metadata": md_dict}
+        self.shell.record.display("execute_result", bundle, execution_count=self.prompt_count)
+
+
+class Displays(DisplayPublisher):
+    """What `display` shows, updates and clears."""
+
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        *_: Any,
+        transient: Mapping[str, Any] | None = None,
+        update: bool = False,
+        **__: Any,
+    ) -> None:
+        """Record it where the log stands; in a forked child, print its text."""
+        self._validate_data(data, metadata)
+        record = self.shell.record
+        display_id = (transient or {}).get("display_id")
+        bundle = {"data": data, "metadata": metadata}
+        if record.forked:
+            print(data.get("text/plain", ""))
+        elif update and display_id:
+            record.update(display_id, bundle)
+        else:
+            record.display("display_data", bundle, display_id)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Empty the outputs of the running cell, at once or with the next output."""
+        self.shell.record.event("clear", wait=wait)
+
+
+class Exit(ExitAutocall):
+    """`exit`, `exit()`, `exit(3)` and `quit` in a cell end the notebook, as in a script."""
+
+    def __call__(self, code: Any = None) -> None:
+        raise SystemExit(code)
+
+
+class Shell(InteractiveShell):
+    """IPython without a person: figures and errors are recorded, nothing asks or pages."""
+
+    displayhook_class = Type(Result)
+    display_pub_class = Type(Displays)
+    record: Record = AnyTrait()
+    shown: BaseException | None = None  # the running cell's last exception
+    recorded = False  # whether it is among the cell's outputs
+
+    @default("exiter")
+    def _exiter_default(self) -> Exit:
+        return Exit(self)
+
+    def init_virtualenv(self) -> None:
+        """Nothing: the interpreter was chosen with care."""
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Nothing: there is no window whose events could be waited for."""
+
+    def ask_exit(self) -> None:
+        """What extensions call to leave."""
+        raise SystemExit
+
+    def system(self, cmd: str) -> None:
+        """`!cmd`: its exit code is left in `_exit_code`, as in Jupyter."""
+        from subprocess import CalledProcessError
+
+        from nbbg.engines.ipython import command  # late, for few notebooks need it
+
+        if cmd.rstrip().endswith("&"):
+            raise OSError("Background processes not supported.")  # as Jupyter says
+        code = command.call(self.var_expand(cmd, depth=1))
+        self.user_ns["_exit_code"] = code
+        if code and getattr(self, "system_raise_on_error", False):
+            raise CalledProcessError(code, cmd)
+
+    def execute(self, source: str) -> BaseException | None:
+        """Execute a cell as Jupyter does; returns what went wrong in it.
+
+        That is also an exception that was shown while IPython calls the cell a success: under
+        %%capture, in %run, when a value or a figure can't be shown. papermill does the same.
+        """
+        self.shown, self.recorded = None, False
+        result = self.run_cell(source, store_history=True)
+        return result.error_before_exec or result.error_in_exec or self.shown
+
+    def showtraceback(
+        self, exc_tuple: Any = None, *args: Any, exception_only: bool = False, **kwargs: Any
+    ) -> None:
+        """Show an exception; of `sys.exit`, where it was, and nothing if it was a good end."""
+        _, self.shown, _ = sys.exc_info() if exc_tuple is None else exc_tuple
+        if exception_only and isinstance(self.shown, SystemExit):
+            if self.record.forked or not self.shown.code:
+                return
+            exception_only = False
+        super().showtraceback(exc_tuple, *args, exception_only=exception_only, **kwargs)
+
+    def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
+        if self.record.forked:
+            super()._showtraceback(etype, evalue, stb)
+            return
+        self.shown, self.recorded = evalue, True
+        self.record.error(etype.__name__, str(evalue), stb)
+
+    @contextlib.contextmanager
+    def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002 - IPython 9's signature
+        """IPython 9 would keep a copy of all that a cell prints, for as long as the run lasts."""
+        yield
+
+
+def make(record: Record, loop: Loop) -> Shell:
+    """The shell of this process, with a fresh `__main__` for the notebook's names."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.display_page = True  # `name?` is shown in the cell
+    shell: Shell = Shell.instance(config=config, record=record)
+    shell.loop_runner = loop.complete
+    # IPython's advice after sys.exit is for someone at a prompt.
+    warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D", UserWarning)
+    return shell

@@ -1,0 +1,67 @@
+"""What a process must be before a notebook is executed in it, in the order in which it matters."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import faulthandler
+import getpass
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbbg.engines.ipython.spec import Spec
+
+_FIGURES = "module://matplotlib_inline.backend_inline"
+
+
+def guard_lock(fd: int, in_forked_child: Callable[[], None]) -> None:
+    """No program that the notebook starts, and no fork of it, shall hold the attempt's lock."""
+    os.set_inheritable(fd, False)
+
+    def after_fork() -> None:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+        in_forked_child()
+
+    os.register_at_fork(after_in_child=after_fork)
+
+
+def set_signals() -> None:
+    """As a terminal's foreground has them, but for SIGHUP; a crash leaves its stacks in the log."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    faulthandler.enable(2)
+
+
+def set_paths(spec: Spec) -> None:
+    """The notebook's folder comes first, as in Jupyter, and the guest folder last."""
+    sys.path[:] = [entry for entry in sys.path if entry != spec.guest]
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, "")
+    sys.path.append(spec.guest)
+    sys.argv = [spec.path]
+
+
+def set_figures() -> None:
+    """Figures are shown in the cell, unless the user chose another backend."""
+    os.environ.setdefault("MPLBACKEND", _FIGURES)
+
+
+def refuse_input() -> None:
+    """Nobody is there to type; waiting would be for ever."""
+    builtins.input = _refuse
+    getpass.getpass = _refuse
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise EOFError(
+        "nobody is there to type an answer in a background run; make it a parameter: assign it in "
+        "a cell tagged `parameters`, and give it with `nbbg run -p NAME=VALUE`"
+    )

@@ -1,0 +1,170 @@
+"""A live kernel: asked to execute code, interrupted, ended; its death noticed at once.
+
+jupyter_client alone, without nbclient: beside JupyterLab the import of nbformat costs each run
+0.75 s, and nbclient drops what a background thread prints once its cell is over, looks for a
+dead kernel once a second, and throws away what the dead one had still sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING, Any
+
+from nbbg.engines.kernel.launch import Launched
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from nbbg.engines.kernel.task import Task
+    from nbbg.inside.recorder import Recorder
+
+FAREWELL = 600.0  # seconds for what a notebook does at exit, such as a tracker's last upload
+SETTLE = 0.3  # seconds until what a dead kernel sent has been read
+_START = "__import__('nbbg.inside.kernel_start', fromlist=['_'])"
+
+
+class DeadKernelError(Exception):
+    """The kernel's process ended unasked; `code` is negative for a signal."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class AnswerError(Exception):
+    """An expression raised in the kernel."""
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(name, value)
+        self.name = name
+        self.value = value
+
+
+class Kernel:
+    """The kernel of one attempt.
+
+    Args:
+        task: what the runner asks for.
+        recorder: where what a kernel of another language shows goes.
+    """
+
+    def __init__(self, task: Task, recorder: Recorder) -> None:
+        self.task = task
+        self.recorder = recorder
+        self.records_itself = False
+        self._launched = Launched(task)
+        self._terminated = False
+
+    async def start(self) -> None:
+        """Start it, and wait until it can execute code.
+
+        Raises:
+            StartError: there is no such kernel or interpreter.
+            DeadKernelError: it ended before it could.
+        """
+        await self._launched.start()
+        self._client = self._launched.manager.client()
+        self._died = asyncio.create_task(self._launched.ended())
+        self._client.context.rcvhwm = 0  # no flood of output is ever dropped
+        self._client.shell_channel.start()
+        if self.task.python:
+            self.records_itself = await self._prepare()
+        if not self.records_itself:
+            await self._unless_dead(self._client.wait_for_ready())
+
+    async def execute(self, source: str) -> dict[str, Any]:
+        """Execute a cell; the content of the kernel's reply.
+
+        Raises:
+            DeadKernelError: it ended meanwhile.
+        """
+        reply: dict[str, Any] = await self._request(source)
+        return reply
+
+    async def ask(self, call: str) -> str:
+        """The repr of what a call of `nbbg.inside.kernel_start` returns; the notebook sees nothing.
+
+        Raises:
+            AnswerError: the call raised.
+            DeadKernelError: it ended meanwhile.
+        """
+        return await self._evaluate(f"{_START}.{call}")
+
+    async def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        await self._launched.manager.interrupt_kernel()
+
+    async def terminate(self) -> None:
+        """End it by SIGTERM; when asked again, by SIGKILL."""
+        number = signal.SIGKILL if self._terminated else signal.SIGTERM
+        self._terminated = True
+        with contextlib.suppress(RuntimeError, ProcessLookupError):
+            await self._launched.manager.signal_kernel(number)
+
+    async def leave(self) -> None:
+        """Let it end as its language ends, with all that it does at exit."""
+        if self._launched.manager.has_kernel:
+            await self._launched.manager.request_shutdown()
+            await asyncio.wait({self._died}, timeout=FAREWELL)
+
+    async def clean(self) -> None:
+        """Kill it if it lives, and remove what speaks to it."""
+        await self._launched.clean()
+
+    async def _prepare(self) -> bool:
+        """Make a Python kernel record itself; whether it does."""
+        given = self.task.given
+        guest = f"__import__('sys').path.append({given.guest!r})"
+        session = self._client.session.session
+        call = f"{_START}.prepare({self.task.attempt!r}, {given.lock_fd}, {session!r})"
+        try:
+            await self._evaluate(f"({guest}, {call})")
+        except AnswerError:
+            return False
+        return True
+
+    async def _evaluate(self, expression: str) -> str:
+        reply = await self._request("", silent=True, user_expressions={"nbbg": expression})
+        answer = reply.get("user_expressions", {}).get("nbbg", reply)
+        if answer.get("status") != "ok":
+            raise AnswerError(str(answer.get("ename")), str(answer.get("evalue")))
+        return str(answer["data"]["text/plain"])
+
+    async def _request(self, source: str, **options: Any) -> Any:
+        sent = self._client.execute(source, allow_stdin=False, stop_on_error=False, **options)
+        if self.records_itself or options:
+            return await self._unless_dead(self._reply(sent))
+        reply, _ = await self._unless_dead(asyncio.gather(self._reply(sent), self._shown(sent)))
+        return reply
+
+    async def _reply(self, sent: str) -> dict[str, Any]:
+        while True:
+            message = await self._client.get_shell_msg()
+            if message["parent_header"].get("msg_id") == sent:
+                content: dict[str, Any] = message["content"]
+                return content
+
+    async def _shown(self, sent: str) -> None:
+        """Record what the kernel shows until it is done with a request."""
+        own = self._client.session.session
+        while True:
+            message = await self._client.get_iopub_msg()
+            parent, kind = message["parent_header"], message["msg_type"]
+            if parent.get("session", own) == own:
+                self.recorder.take(kind, message["content"])
+            idle = kind == "status" and message["content"]["execution_state"] == "idle"
+            if idle and parent.get("msg_id") == sent:
+                return
+
+    async def _unless_dead(self, answer: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> Any:
+        task, died = asyncio.ensure_future(answer), self._died
+        await asyncio.wait({task, died}, return_when=asyncio.FIRST_COMPLETED)
+        if died.done():
+            await asyncio.wait({task}, timeout=SETTLE)
+        if died.done() and (not task.done() or task.exception()):
+            task.cancel()
+            await asyncio.wait({task})
+            raise DeadKernelError(died.result())
+        return await task

@@ -1,0 +1,119 @@
+"""The engine as a program: from an attempt's folder to the end of its notebook and its kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from nbbg import paths
+from nbbg.engines.kernel.execution import (
+    VANISHED,
+    End,
+    Execution,
+    interrupted,
+    signal_name,
+)
+from nbbg.engines.kernel.launch import StartError
+from nbbg.engines.kernel.live import DeadKernelError, Kernel
+from nbbg.engines.kernel.task import Task, read
+from nbbg.inside.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+LAST = 4096  # bytes of the log in which the last line is looked for
+
+
+def main(attempt: str) -> int:
+    """Execute the notebook of an attempt; the exit code, negative for a signal.
+
+    Args:
+        attempt: its folder, absolute.
+    """
+    recorder = Recorder(attempt)
+    try:
+        task = read(attempt)
+    except (OSError, ValueError, KeyError) as error:
+        return _tell_end(recorder, _failed(type(error).__name__, str(error)))
+    return asyncio.run(Program(task, recorder).run())
+
+
+class Program:
+    """One attempt.
+
+    Args:
+        task: what the runner asks for.
+        recorder: of the attempt.
+    """
+
+    def __init__(self, task: Task, recorder: Recorder) -> None:
+        self.task = task
+        self.recorder = recorder
+        self.kernel = Kernel(task, recorder)
+        self.execution = Execution(task, self.kernel, recorder)
+        self._reactions: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """Execute the notebook, tell the journal how it ended, and let the kernel go."""
+        self.recorder.journal.write("begin", cells=len(self.task.cells))
+        self._on(signal.SIGINT, self.execution.stop)
+        self._on(signal.SIGTERM, self.execution.terminate)
+        try:
+            status = _tell_end(self.recorder, await self._execute(), self.task)
+            await self.kernel.leave()
+            return status
+        finally:
+            await self.kernel.clean()
+
+    async def _execute(self) -> End:
+        start = self.recorder.size()
+        try:
+            await self.kernel.start()
+        except StartError as error:
+            return _failed("CannotStart", str(error))
+        except DeadKernelError as death:
+            if self.execution.stopping:
+                return interrupted(None)
+            last = _last_line(os.path.join(self.task.attempt, paths.LOG), start)
+            return _failed("KernelDied", _why(self.task, death.code, last))
+        return await self.execution.run()
+
+    def _on(self, number: int, reaction: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        def react() -> None:
+            task = asyncio.ensure_future(reaction())
+            self._reactions.add(task)
+            task.add_done_callback(self._reactions.discard)
+
+        asyncio.get_running_loop().add_signal_handler(number, react)
+
+
+def _tell_end(recorder: Recorder, end: End, task: Task | None = None) -> int:
+    if end.status != VANISHED:
+        after = end.ordinal or 0
+        cells = task.cells if task and end.status != "succeeded" else ()
+        left_out = [cell.ordinal for cell in cells if cell.ordinal > after and not cell.idle]
+        recorder.journal.write("end", **end.fields(left_out), log=recorder.size())
+    return end.code
+
+
+def _failed(name: str, value: str) -> End:
+    return End("failed", 1, None, {"name": name, "value": value})
+
+
+def _why(task: Task, code: int, last: str) -> str:
+    """Why a kernel ended before it could execute anything, and what to type."""
+    if task.python and "No module named ipykernel" in last:
+        return f"{last}; type: {task.python} -m pip install ipykernel"
+    how = signal_name(-code) if code < 0 else f"exit code {code}"
+    said = f"; its last line: {last}" if last else ""
+    return f"{task.origin} ended before it could execute a cell ({how}){said}"
+
+
+def _last_line(log: str, start: int) -> str:
+    """The last line that was written to the log after `start`."""
+    with open(log, "rb") as file:
+        file.seek(max(start, os.fstat(file.fileno()).st_size - LAST))
+        lines = file.read().decode("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,91 @@
+"""`tmux`: each runner in a pane of its own, to look at; the truth stays in the records.
+
+The runner is executed directly in the pane, never typed into a shell. The server gets a bare
+environment, since it keeps the first one it sees for all sessions; what a run needs travels in
+its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from nbbg import process
+from nbbg.errors import EnvironmentFault
+from nbbg.executors import Ticket
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER")
+_WHERE = "#{pane_id} #{pane_pid}"
+
+
+class Tmux:
+    """One session a batch, one window a run."""
+
+    detached = True
+
+    def check(self) -> None:
+        """tmux must be there."""
+        if shutil.which("tmux") is None:
+            message = "there is no tmux on this machine\ninstall it, or use --executor local"
+            raise EnvironmentFault(message)
+
+    def submit(self, attempt: Path) -> Ticket:
+        """Start a runner in a new window; the session is made with the first."""
+        session, window = session_name(attempt), f"r{attempt.parent.name}-{attempt.name}"
+        argv = process.own_program("nbbg.runner", str(attempt))
+        made = _tmux("new-window", "-d", "-t", f"={session}:", "-n", window, "-PF", _WHERE, *argv)
+        if made.returncode:
+            made = _tmux(
+                *("new-session", "-d", "-s", session, "-n", window, "-x", "200", "-y", "50"),
+                *("-PF", _WHERE, *argv),
+            )
+        if made.returncode:
+            message = f"tmux: {made.stderr.strip()}"
+            raise EnvironmentFault(message)
+        pane, pid = made.stdout.split()
+        _tmux("set-option", "-p", "-t", pane, "remain-on-exit", "failed")
+        return Ticket(process.identity(int(pid)), {"pane": pane, "session": session})
+
+
+def attach(pane: str, session: str) -> list[str]:
+    """The command that shows a pane to a person.
+
+    Raises:
+        EnvironmentFault: the pane is gone.
+    """
+    if _tmux("has-session", "-t", pane).returncode:
+        message = f"the pane {pane} in {session} is gone"
+        raise EnvironmentFault(message)
+    _tmux("select-window", "-t", pane)
+    verb = "switch-client" if os.environ.get("TMUX") else "attach-session"
+    return ["tmux", verb, "-t", pane]
+
+
+def session_name(attempt: Path) -> str:
+    """A name that tmux leaves as it is, and that no other project has."""
+    batch = attempt.parents[2]
+    project = re.sub(r"[^A-Za-z0-9_-]", "_", batch.parents[2].name)
+    short = hashlib.sha256(os.fsencode(batch.parent)).hexdigest()[:6]
+    return f"nbbg-{project}-{short}-b{batch.name}"
+
+
+def _tmux(*arguments: str) -> subprocess.CompletedProcess[str]:
+    bare = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return subprocess.run(  # noqa: S603 - an argv list of our own
+        ["tmux", *arguments],  # noqa: S607 - the user's own tmux
+        env=bare,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+EXECUTOR = Tmux()

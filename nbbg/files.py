@@ -1,0 +1,177 @@
+"""The one place where files that matter are written: beside, fsynced, put in place, folder fsynced.
+
+A `Folder` is an open descriptor, and every file is named relative to it, so a long-lived
+process keeps writing to the right place when the project is moved. This module also runs in the
+user's own interpreter (see ARCHITECTURE.md, "The guest"): standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+_counter = iter(range(1, 1 << 62))
+
+
+class Folder:
+    """An open folder; all names are relative to it.
+
+    Args:
+        path: the folder, which must exist.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError, PermissionError: as `os.open` does.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor; closing twice is harmless."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def open(self, name: str, flags: int) -> int:
+        """Return a descriptor of `name`, made with mode 0600 where `flags` say so."""
+        return os.open(name, flags | os.O_CLOEXEC, FILE_MODE, dir_fd=self.fd)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is anything of that name."""
+        try:
+            os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, name: str) -> bytes | None:
+        """The whole content, or None where there is no such file."""
+        try:
+            fd = self.open(name, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(fd, "rb") as file:
+            return file.read()
+
+    def read_json(self, name: str) -> Any:
+        """The parsed content, or None where there is no such file.
+
+        Raises:
+            ValueError: the file is there and is no JSON.
+        """
+        data = self.read(name)
+        return None if data is None else json.loads(data)
+
+    def write_once(self, name: str, data: bytes) -> None:
+        """Put a fact in place: complete, on disk, and only if there is none of that name.
+
+        Raises:
+            FileExistsError: the fact is there already; it is left as it is.
+        """
+        with self._beside(name, data) as temporary:
+            os.link(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            os.fsync(self.fd)
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put a file that is no fact (a view, a counter) in place, over an older one."""
+        with self._beside(name, data) as temporary:
+            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            os.fsync(self.fd)
+
+    def remove(self, name: str) -> None:
+        """Remove a file; harmless where there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+
+    @contextlib.contextmanager
+    def _beside(self, name: str, data: bytes) -> Iterator[str]:
+        temporary = f".{name}.{os.getpid()}.{next(_counter)}"
+        fd = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        finally:
+            self.remove(temporary)
+
+
+def to_json(value: Any) -> bytes:
+    """One line of UTF-8 JSON, without the line end."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def to_line(value: Any) -> bytes:
+    """One line of a `.jsonl` file."""
+    return to_json(value) + b"\n"
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`, in as few calls as the kernel takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def read_lines(data: bytes) -> Iterator[dict[str, Any]]:
+    """The whole objects in the bytes of a `.jsonl` file; torn or foreign lines are skipped."""
+    for line in data.splitlines():
+        with contextlib.suppress(ValueError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                yield value
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and its parents with mode 0700, whatever the umask; fine if it is there."""
+    path = os.fspath(path)
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        make_folder(parent)
+    try:
+        os.mkdir(path, FOLDER_MODE)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return
+    os.chmod(path, FOLDER_MODE)
+
+
+def write_new(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file that nobody reads yet, and fsync it; its folder is the caller's to fsync."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def touch(path: str | os.PathLike[str]) -> None:
+    """Make sure that there is such a file, and that nobody else may read it."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+
+
+def fsync_folder(path: str | os.PathLike[str]) -> None:
+    """Make the entries of a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,108 @@
+"""The journal of an attempt, `cells.jsonl`: what the engine did, one JSON object a line.
+
+Both engines write it and every reader reads it, so its form is spelled here alone. Events:
+
+engine    pid, start_time (see process.py), engine, python; written by the runner
+begin     cells: how many code cells the executed notebook has, injected parameters included
+cell      cell (index in the executed notebook), ordinal (1..cells, among its code cells), cells,
+          count (execution count), log (offset)
+stream    name, log [from, to): these bytes of the log are that stream, in the running cell
+display   output (an nbformat output object), display_id or null, log (offset where it stands)
+update    display_id, data, metadata: replaces what `display` showed under that id
+clear     wait: clear_output of the running cell, log
+cell_end  cell, status ("ok", "error", "skipped"), log
+end       status ("succeeded", "failed", "exited", "killed", "interrupted"), ordinal, error {name,
+          value}, exit_code, signal, left_out (ordinals of code cells not executed), note, log
+
+Every event has `time` (seconds since the epoch). Bytes of the log that no `stream` names are the
+standard output of the running cell: what Python prints, what C code and children write. Runs in
+the user's own interpreter: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEAD = 1 << 12
+TAIL = 1 << 16
+
+
+class Journal:
+    """The writing side: one complete line an event, appended as it happens.
+
+    A disk that is full must not raise into the user's `print`, so a line that can't be written
+    is dropped, and counted in `dropped`.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.dropped = 0
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append one event."""
+        line = files.to_line({"event": event, "time": time.time(), **fields})
+        try:
+            files.write_all(self.fd, line)
+        except OSError:
+            self.dropped += 1
+
+
+def read(folder: files.Folder, name: str) -> list[dict[str, Any]]:
+    """All whole events of a journal; none where there is no journal yet."""
+    return list(files.read_lines(folder.read(name) or b""))
+
+
+def read_head(folder: files.Folder, name: str, size: int = HEAD) -> list[dict[str, Any]]:
+    """The events in the first `size` bytes of a journal."""
+    return list(files.read_lines(_read_part(folder, name, 0, size)))
+
+
+def read_tail(folder: files.Folder, name: str, size: int = TAIL) -> list[dict[str, Any]]:
+    """The events in the last `size` bytes of a journal."""
+    return list(files.read_lines(_read_part(folder, name, -size, size)))
+
+
+def find_last(folder: files.Folder, name: str, kind: str) -> dict[str, Any] | None:
+    """The last event of that kind in the whole journal, read backwards from its end."""
+    size, length = TAIL, _size(folder, name)
+    while True:
+        found = last(read_tail(folder, name, size), kind)
+        if found is not None or size >= length:
+            return found
+        size *= 8
+
+
+def first(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
+    """The first event of that kind, or None."""
+    return next((event for event in events if event.get("event") == kind), None)
+
+
+def last(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
+    """The last event of that kind, or None."""
+    return next((event for event in reversed(events) if event.get("event") == kind), None)
+
+
+def _size(folder: files.Folder, name: str) -> int:
+    try:
+        return os.stat(name, dir_fd=folder.fd).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _read_part(folder: files.Folder, name: str, start: int, size: int) -> bytes:
+    """At most `size` bytes from `start`, which counts from the end where it is negative."""
+    try:
+        fd = folder.open(name, os.O_RDONLY)
+    except FileNotFoundError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        end = os.fstat(fd).st_size
+        file.seek(max(0, end + start) if start < 0 else start)
+        return file.read(size)

@@ -1,0 +1,312 @@
+"""The nouns: arms, runs, batches, and the states that an attempt can be in.
+
+Frozen values without behaviour beyond saying what they are. A state carries only its own
+fields; `word` is its name everywhere, `reason` the sentence beside it. Cells are counted as a
+person counts: the code cells of the executed notebook, from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One notebook with one set of parameters: what is compared with another."""
+
+    name: str
+    notebook: str  # path in the project, or absolute outside it
+    params: Mapping[str, Any]
+    seed: int  # the base: run k has seed + k
+    source: str  # hash of the code cells at launch
+    frozen: str  # the frozen notebook, relative to the batch
+    engine: str
+    python: str  # interpreter of the run; empty for a kernel of another language
+    kernel: str  # kernelspec name, for the `kernel` engine
+    output: str  # where the executed notebook goes, with `{number}`; absolute
+    cwd: str
+
+    def identity(self) -> tuple[str, str, int]:
+        """What makes two arms the same arm."""
+        return identity(self.notebook, self.params, self.seed)
+
+
+def identity(notebook: str, params: Mapping[str, Any], seed: int) -> tuple[str, str, int]:
+    """An arm's identity: the notebook's path in the project, all given parameters, the base."""
+    return notebook, repr(sorted(params.items())), seed
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One line of a plan: one arm at one run number."""
+
+    id: int
+    arm: str
+    number: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one `nbbg run` asked for."""
+
+    id: int
+    first: int  # the ids of its runs, both included
+    last: int
+    jobs: int
+    executor: str
+    created_at: float
+    command: tuple[str, ...]
+    note: str
+    grace: float  # seconds between the steps of a stop
+    results: tuple[str, ...]  # names of variables to keep
+    exit_file: str  # absolute, or empty
+    host: str
+    arms: Mapping[str, Arm]
+    facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
+
+    @property
+    def name(self) -> str:
+        """As it is typed: `b3`."""
+        return f"b{self.id}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process that no other can be taken for: pid and start time, on one boot of one host."""
+
+    pid: int
+    start_time: int  # clock ticks after boot
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`process.json`: who runs this attempt."""
+
+    runner: Identity
+    host: str
+    boot: str
+    namespace: str  # of pids
+    lock_device: int
+    lock_inode: int
+    marker: str
+    at: float
+
+
+@dataclass(frozen=True)
+class CellError:
+    """An exception that ended a notebook."""
+
+    cell: int
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"cell {self.cell}: {self.name}" + (f": {self.value}" if self.value else "")
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Asked for, not started."""
+
+    word: ClassVar[str] = "queued"
+    reason: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Carried to its place; the runner has not claimed it yet."""
+
+    word: ClassVar[str] = "submitted"
+    reason: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Something of the attempt lives."""
+
+    stopping: bool = False
+    runner_alive: bool = True
+    word: ClassVar[str] = "running"
+
+    @property
+    def reason(self) -> str:
+        """What is unusual about it."""
+        if self.stopping:
+            return "stopping"
+        return "" if self.runner_alive else "its runner was killed; the engine goes on"
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """Every cell was executed, or the notebook ended itself with `sys.exit(0)`."""
+
+    left_out: tuple[int, ...] = ()
+    note: str = ""
+    word: ClassVar[str] = "succeeded"
+
+    @property
+    def reason(self) -> str:
+        """Which cells were left out, and anything unusual about the end."""
+        cells = ", ".join(str(cell) for cell in self.left_out)
+        left = f"ended itself; cells left out: {cells}" if cells else ""
+        return "; ".join(part for part in (left, self.note) if part)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A cell raised, or the engine could not do its work."""
+
+    error: CellError | None
+    note: str = ""
+    word: ClassVar[str] = "failed"
+
+    @property
+    def reason(self) -> str:
+        """The cell and the exception."""
+        parts = (str(self.error) if self.error else "", self.note)
+        return "; ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The engine's process ended by itself before the notebook's end, or with a code."""
+
+    code: int
+    cell: int | None
+    note: str = ""
+    word: ClassVar[str] = "exited"
+
+    @property
+    def reason(self) -> str:
+        """The code and the cell."""
+        return _with_note(f"exit code {self.code}{_in_cell(self.cell)}", self.note)
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A signal ended the engine."""
+
+    signal: str  # its name, such as SIGKILL
+    cell: int | None
+    out_of_memory: bool = False
+    word: ClassVar[str] = "killed"
+
+    @property
+    def reason(self) -> str:
+        """The signal, the cell, and out of memory where the kernel says so."""
+        memory = "out of memory, " if self.out_of_memory else ""
+        return f"{memory}{self.signal}{_in_cell(self.cell)}"
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """A limit of time ended it."""
+
+    limit: float  # seconds
+    cell: int | None
+    word: ClassVar[str] = "timed out"
+
+    @property
+    def reason(self) -> str:
+        """The limit and the cell."""
+        return f"after {self.limit:g} s{_in_cell(self.cell)}"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Somebody, or an exit file, asked for it."""
+
+    by: str
+    cell: int | None = None
+    note: str = ""
+    word: ClassVar[str] = "stopped"
+
+    @property
+    def reason(self) -> str:
+        """Who asked, and the cell it was in."""
+        return _with_note(f"{self.by}{_in_cell(self.cell)}", self.note)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """It ended without a word: no process, no result, no end in its journal."""
+
+    why: str
+    word: ClassVar[str] = "lost"
+
+    @property
+    def reason(self) -> str:
+        """What is known."""
+        return self.why
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """It can't be told from here; never counted as failed, never started again by itself."""
+
+    why: str
+    word: ClassVar[str] = "unknown"
+
+    @property
+    def reason(self) -> str:
+        """Why it can't be told."""
+        return self.why
+
+
+Ended = Succeeded | Failed | Exited | Killed | TimedOut | Stopped
+RunState = Queued | Submitted | Running | Ended | Lost | Unknown
+
+LIVE = frozenset({Submitted.word, Running.word, Unknown.word})
+UNSUCCESSFUL = frozenset({Failed.word, Exited.word, Killed.word, TimedOut.word})
+RESUMABLE = frozenset({Stopped.word, Lost.word})
+WORDS = (
+    Queued.word,
+    Submitted.word,
+    Running.word,
+    Succeeded.word,
+    *(Failed.word, Exited.word, Killed.word, TimedOut.word),
+    *(Stopped.word, Lost.word, Unknown.word),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One arm at one run number, as the records of its newest attempt tell it now."""
+
+    id: int
+    batch: int
+    arm: Arm
+    number: int
+    seed: int
+    attempt: int
+    state: RunState
+    executor: str
+    queued_at: float
+    folder: str  # of the attempt, absolute
+    host: str = ""
+    pid: int | None = None
+    runner_pid: int | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    cell: int | None = None  # 1..cells, the running or last one
+    cells: int | None = None
+    resumed_after: Any = None  # the last saved step that a later attempt went on from
+    metrics: Mapping[str, Any] = field(default_factory=dict)  # last value of each
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return not isinstance(self.state, Queued | Submitted | Running | Unknown)
+
+
+def _in_cell(cell: int | None) -> str:
+    return "" if cell is None else f" in cell {cell}"
+
+
+def _with_note(text: str, note: str) -> str:
+    return f"{text}; {note}" if note else text

@@ -1,0 +1,176 @@
+"""Parameters into a notebook, as papermill puts them, and out of it again.
+
+After the first cell tagged `parameters`, else at the top, stands a code cell tagged
+`injected-parameters` that assigns each of them. Pure functions over nbformat-4 JSON; the engine
+and the composer of the executed notebook both inject, and so see the same cells. Runs in the
+user's own interpreter: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PARAMETERS = "parameters"
+INJECTED = "injected-parameters"
+
+_FIRST_WITH_IDS = 5  # nbformat_minor
+# Patterns are compiled when they are used: the engine, which starts often, needs none of them.
+_CELL_MAGIC = r"\A\s*%%(\w+)"
+_ON_PYTHON = {"capture", "time", "timeit", "prun"}  # cell magics whose cell is Python all the same
+_LINE = r"(?m)^([ \t]*)(?:[%!?].*|[^#'\"\n]*\?)$"
+_ASSIGNED = r"(?m)^([ \t]*[\w, ]+=[ \t]*)[%!].*$"
+
+
+def inject(notebook: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """A new notebook with the parameters in it; without parameters, with the same cells.
+
+    Args:
+        notebook: nbformat-4 JSON; it is not changed.
+        params: JSON values, NaN and the infinities among them.
+
+    Raises:
+        ValueError: the notebook is not in Python, or a name or a value can't be written in it.
+    """
+    cells = list(notebook.get("cells", []))
+    if params:
+        _require_python(notebook)
+        before, after = _around(cells)
+        cells = [*before, _injected_cell(params, notebook, [*before, *after]), *after]
+    return {**notebook, "cells": cells}
+
+
+def declared(notebook: Mapping[str, Any]) -> dict[str, str]:
+    """The names that the first cell tagged `parameters` assigns, in order, with their source.
+
+    IPython's own lines are skipped; a cell that is no Python declares nothing.
+    """
+    cells = notebook.get("cells", [])
+    index = _first_tagged(cells, PARAMETERS)
+    if index is None:
+        return {}
+    source = source_of(cells[index])
+    found: dict[str, str] = {}
+    for statement in _statements(source):
+        for name, value in _assignments(statement):
+            found[name] = ast.get_source_segment(source, value) or "" if value else ""
+    return found
+
+
+def code_cells(notebook: Mapping[str, Any]) -> list[int]:
+    """The indexes of the code cells."""
+    cells = notebook.get("cells", [])
+    return [index for index, cell in enumerate(cells) if cell.get("cell_type") == "code"]
+
+
+def source_of(cell: Mapping[str, Any]) -> str:
+    """A cell's source, which nbformat allows to be a text or a list of lines."""
+    source = cell.get("source", "")
+    return source if isinstance(source, str) else "".join(source)
+
+
+def tags_of(cell: Mapping[str, Any]) -> list[str]:
+    """A cell's tags."""
+    return list((cell.get("metadata") or {}).get("tags") or ())
+
+
+def literal(value: Any) -> str:
+    """The Python expression for a JSON value.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return repr(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else f'float("{value!r}")'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
+    raise ValueError(f"a parameter can be what JSON can hold, not a {type(value).__name__}")
+
+
+def _require_python(notebook: Mapping[str, Any]) -> None:
+    metadata = notebook.get("metadata") or {}
+    kernelspec, info = metadata.get("kernelspec") or {}, metadata.get("language_info") or {}
+    language = kernelspec.get("language") or info.get("name") or "python"
+    if language.lower() not in ("python", "ipython"):
+        raise ValueError(
+            f"parameters are only injected into Python notebooks, and this one is in {language}; "
+            "run it without -p, and read RUN_NUMBER and SEED from the environment"
+        )
+
+
+def _around(cells: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The cells before and after the place of the injected one, without an earlier one."""
+    injected = _first_tagged(cells, INJECTED)
+    if injected is not None:
+        return cells[:injected], cells[injected + 1 :]
+    tagged = _first_tagged(cells, PARAMETERS)
+    at = 0 if tagged is None else tagged + 1
+    return cells[:at], cells[at:]
+
+
+def _first_tagged(cells: list[dict[str, Any]], tag: str) -> int | None:
+    return next((index for index, cell in enumerate(cells) if tag in tags_of(cell)), None)
+
+
+def _injected_cell(
+    params: Mapping[str, Any], notebook: Mapping[str, Any], others: list[dict[str, Any]]
+) -> dict[str, Any]:
+    lines = [f"{_name(name)} = {literal(value)}" for name, value in params.items()]
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {"tags": [INJECTED]},
+        "outputs": [],
+        "source": "\n".join(["# Parameters", *lines]),
+    }
+    if notebook.get("nbformat_minor", 0) >= _FIRST_WITH_IDS:
+        cell["id"] = _free_id({other.get("id") for other in others})
+    return cell
+
+
+def _name(name: str) -> str:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError(f"{name!r} can't be the name of a parameter: Python has no such names")
+    return name
+
+
+def _free_id(taken: set[str | None]) -> str:
+    number, found = 1, INJECTED
+    while found in taken:
+        number += 1
+        found = f"{INJECTED}-{number}"
+    return found
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    magic = re.match(_CELL_MAGIC, source)
+    if magic and magic.group(1) not in _ON_PYTHON:
+        return []
+    without = re.sub(_ASSIGNED, r"\1None", re.sub(_LINE, r"\1pass", source))
+    for text in (source, without):
+        try:
+            return ast.parse(text).body
+        except (SyntaxError, ValueError):
+            pass
+    return []
+
+
+def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        yield statement.target.id, statement.value
+    elif isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            alone = isinstance(target, ast.Name)
+            for node in ast.walk(target):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    yield node.id, statement.value if alone else None

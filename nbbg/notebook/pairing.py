@@ -1,0 +1,283 @@
+"""Keeping a notebook and its script the same, as an ordinary jupytext pair.
+
+JupyterLab and VS Code read the same metadata and configuration files, and see the same pair. What they
+do not do is done here: nothing is written where both say the same, nothing that would not read back as
+the same code, and a version whose sources are replaced stays beside the file. Of two halves that differ
+the one that was written later wins, as in `jupytext --sync`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg.errors import NotebookError
+from nbbg.notebook import agreement, commands, ipynb, scripts, userfiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nbbg.notebook.scripts import Format, Notebook, Pair, Script
+    from nbbg.notebook.userfiles import UserFile
+
+FORMATS = "ipynb,py:percent"
+MINOR_WITH_IDS = 5
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """What became of one pair; its text is the sentence for the person."""
+
+    files: tuple[Path, ...]  # the notebook first; one file alone is not paired
+    made: tuple[Path, ...] = ()
+    updated: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()  # older versions whose sources were replaced
+    notes: tuple[str, ...] = ()  # sentences about single lines
+
+    @property
+    def paired(self) -> bool:
+        """Whether there is a pair at all."""
+        return len(self.files) > 1
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.made or self.updated)
+
+    def __str__(self) -> str:
+        """Such as `train.ipynb <-> train.py: train.py updated`."""
+        names = [_shown(path) for path in self.files]
+        if not self.paired:
+            return f"{names[0]}: is not paired; pair it with: nbbg pair {names[0]}"
+        done = [f"{_shown(path)} made" for path in self.made]
+        done += [f"{_shown(path)} updated" for path in self.updated]
+        done += [f"the version before is {_shown(path)}" for path in self.kept]
+        return f"{' <-> '.join(names)}: {', '.join(done) or 'the same, nothing to do'}"
+
+
+@dataclass(frozen=True)
+class _Book:
+    """The notebook's half; an empty notebook where there is none yet."""
+
+    file: UserFile
+    notebook: Notebook
+
+
+@dataclass(frozen=True)
+class _Write:
+    file: UserFile
+    text: str
+    loses: bool  # a source that the new version does not have
+
+
+def pair(path: Path, formats: str = FORMATS) -> PairReport:
+    """Make the other half of a pair, and say in both that they are one.
+
+    Args:
+        path: the notebook or the script.
+        formats: as in `jupytext --set-formats`; its own metadata and jupytext's configuration go
+            before them.
+
+    Raises:
+        NotebookError: the other half is there with other code, or would not have the same code;
+            nothing is written then.
+    """
+    path = _absolute(path)
+    if path.suffix == userfiles.NOTEBOOK:
+        book = _book(path)
+        both = scripts.pair_of(path, book.notebook) or scripts.pair_as(path, formats)
+        for place, _ in both.texts:
+            if place.exists() and not agreement.has_code_of(place, book.notebook):
+                raise NotebookError(_other_code(both, place, path))
+        return _written(both, book, book.notebook)
+    script = scripts.read(path)
+    both = scripts.pair_of(path, script.magic) or scripts.pair_as(path, formats)
+    return _made_from(both, script)
+
+
+def sync(paths: Iterable[Path]) -> list[PairReport]:
+    """Bring each pair to one content; one report a pair, also where both halves are named.
+
+    Raises:
+        NotebookError: see `sync_one`; the pairs before it are in sync then.
+    """
+    reports: list[PairReport] = []
+    for path in paths:
+        if not any(_absolute(path) in report.files for report in reports):
+            reports.append(sync_one(path))
+    return reports
+
+
+def sync_one(path: Path) -> PairReport:
+    """Bring one pair to one content: that of the half that was written later.
+
+    Raises:
+        NotebookError: a half can't be read, or the result would not have the same code;
+            nothing is written then.
+    """
+    path = _absolute(path)
+    both = _declared(path)
+    if both is None:
+        return PairReport((path,))
+    texts = [scripts.read(place) for place, _ in both.texts if place.exists()]
+    newest = max(texts, key=lambda script: script.file.changed_at, default=None)
+    book = _book(both.notebook, may_be_new=True)
+    if newest is not None and book.file.text is None:
+        return _made_from(both, newest)
+    if newest is None or book.file.changed_at > newest.file.changed_at:
+        return _written(both, book, book.notebook)
+    if all(agreement.same(book.notebook, text, both.form_of(text.path)) for text in texts):
+        return _written(both, book, book.notebook)
+    meant, new, stay = commands.chosen(newest, commands.lines_of(book.notebook))
+    return _from_script(both, newest, meant, book, _about(newest, new, stay))
+
+
+def paired_in(folder: Path) -> list[Path]:
+    """The paired notebooks right in a folder, and paired scripts whose notebook is not there."""
+    found = []
+    for path in userfiles.notebooks_in(folder):
+        text = userfiles.read(path).text or ""
+        is_notebook = path.suffix == userfiles.NOTEBOOK
+        both = _declared(_absolute(path)) if is_notebook or scripts.has_header(text) else None
+        if both and (is_notebook or not both.notebook.exists()):
+            found.append(path)
+    return found
+
+
+def _declared(path: Path) -> Pair | None:
+    """The pair that a file is said to belong to, by itself, its notebook or a configuration file."""
+    if path.suffix == userfiles.NOTEBOOK:
+        return scripts.pair_of(path, _book(path).notebook)
+    script = scripts.read(path)
+    own = scripts.pair_of(path, script.magic)
+    place = None if own else commands.book_of(script)
+    return scripts.pair_of(place, _book(place).notebook) if place else own
+
+
+def _made_from(both: Pair, script: Script) -> PairReport:
+    """Pair a script with a notebook that has the same code, or with a new one."""
+    book = _book(both.notebook, may_be_new=True)
+    if book.file.text is not None:
+        code = ipynb.code(book.notebook)
+        for meant in (script.magic, script.literal):
+            if ipynb.code(meant) == code:
+                return _from_script(both, script, meant, book, ())
+        raise NotebookError(_other_code(both, both.notebook, script.path))
+    doubtful = list(commands.doubtful(script))
+    if doubtful and both.said_by:
+        raise NotebookError(_undecidable(both, script, doubtful[0]))
+    return _from_script(both, script, script.literal, book, _about(script, [], doubtful))
+
+
+def _from_script(
+    both: Pair, script: Script, meant: Notebook, book: _Book, notes: tuple[str, ...]
+) -> PairReport:
+    notebook = scripts.combine(meant, book.notebook, both.form_of(script.path))
+    own = notebook["metadata"].get("jupytext", {})
+    own.pop("text_representation", None)
+    if not both.said_by and own.get("notebook_metadata_filter") == "-all":
+        # What jupytext concludes from a script without a header; the script of a pair has one.
+        del own["notebook_metadata_filter"]
+        own.pop("cell_metadata_filter", None)
+    return _written(both, book, notebook, notes)
+
+
+def _written(
+    both: Pair, book: _Book, notebook: Notebook, notes: tuple[str, ...] = ()
+) -> PairReport:
+    """Write what has to be written so that all files of the pair say what `notebook` says."""
+    notebook = _declaring(both, notebook)
+    planned = [_book_write(book, notebook)]
+    planned += [_text_write(both, place, form, notebook) for place, form in both.texts]
+    writes = [write for write in planned if write is not None]
+    kept = [write.file.replace(write.text, keep=write.loses) for write in writes]
+    return PairReport(
+        both.files,
+        made=tuple(write.file.path for write in writes if write.file.text is None),
+        updated=tuple(write.file.path for write in writes if write.file.text is not None),
+        kept=tuple(place for place in kept if place is not None),
+        notes=(*notes, *_commented_python(both, notebook)) if writes else (),
+    )
+
+
+def _declaring(both: Pair, notebook: Notebook) -> Notebook:
+    """The notebook with the metadata that says of what pair it is, unless a configuration does."""
+    if both.said_by == "configuration":
+        return notebook
+    metadata = notebook["metadata"]
+    own = {**metadata.get("jupytext", {}), "formats": both.formats}
+    return {**notebook, "metadata": {**metadata, "jupytext": own}}
+
+
+def _book_write(book: _Book, notebook: Notebook) -> _Write | None:
+    if book.file.text is not None and notebook == book.notebook:
+        return None
+    drop = () if notebook["nbformat_minor"] >= MINOR_WITH_IDS else ("id",)
+    cells = [{key: cell[key] for key in sorted(cell) if key not in drop} for cell in notebook["cells"]]
+    text = ipynb.dump({**notebook, "cells": cells}, book.file.text)
+    return _Write(book.file, text, agreement.loses(book.notebook, notebook))
+
+
+def _text_write(both: Pair, place: Path, form: Format, notebook: Notebook) -> _Write | None:
+    text = scripts.writes(notebook, place, form)
+    back = scripts.reads(text, place, form)
+    agreement.check_lossless(notebook, back, place)
+    if not place.exists():
+        return _Write(userfiles.read(place), text, loses=False)
+    script = scripts.read(place)
+    says_so = both.said_by == "configuration" or scripts.has_header(script.text)
+    if says_so and agreement.contents(back) == agreement.contents(script.magic):
+        return None
+    return _Write(script.file, text, agreement.loses(script.magic, back))
+
+
+def _other_code(both: Pair, other: Path, path: Path) -> str:
+    todo = f"nbbg sync {_shown(path)}" if both.said_by else "move one of them away"
+    return f"{_shown(other)}: is there already, and its code is not that of {path.name}; {todo}"
+
+
+def _undecidable(both: Pair, script: Script, line: commands.Line) -> str:
+    shown = _shown(script.path)
+    return (
+        f"{script.place_of(line.comment, shown)}: `{line.comment.strip()}` is a command or a comment; "
+        f"{both.notebook.name}, which would tell, is not there.\n"
+        f"A command: jupytext --sync {shown}. A comment: take `formats:` out of its header first"
+    )
+
+
+def _about(
+    script: Script, new: list[commands.Line], stay: list[commands.Line]
+) -> tuple[str, ...]:
+    shown = _shown(script.path)
+    return (
+        *(f"{script.place_of(line.comment, shown)}: `{line.command.strip()}` is a command now" for line in new),
+        *(f"{script.place_of(line.comment, shown)}: `{line.comment.strip()}` stays a comment" for line in stay),
+    )
+
+
+def _commented_python(both: Pair, notebook: Notebook) -> list[str]:
+    script = both.texts[0][0].name
+    return [
+        f"code cell {number}: `{line}` is a comment in {script}, where jupytext takes it for a command; "
+        f"nbbg runs the notebook's cells"
+        for number, line in commands.commented_python(notebook)
+    ]
+
+
+def _book(path: Path, *, may_be_new: bool = False) -> _Book:
+    file = userfiles.read(path)
+    if file.text is None and may_be_new:
+        return _Book(file, {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    return _Book(file, ipynb.parse(userfiles.wanted(file), path, upgrade=False))
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _shown(path: Path) -> str:
+    """A path as a person would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,192 @@
+"""Files that belong to the user: read whole, and replaced only as they were read.
+
+A replaced file is written beside, fsynced and renamed, and keeps its mode; a symbolic link is
+followed. A file that somebody else wrote since it was read is not replaced, and where sources would
+get lost the older version stays beside it, as `.train.py.~1~`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbbg import files
+from nbbg.errors import NotebookError
+
+KEPT_VERSIONS = 10
+NOTEBOOK, SCRIPT = ".ipynb", ".py"
+
+
+@dataclass(frozen=True)
+class UserFile:
+    """A file as it was at one instant; `text` is None where there was none."""
+
+    path: Path
+    text: str | None
+    stamp: tuple[int, ...]  # device, inode, size and time of the last change
+
+    @property
+    def changed_at(self) -> int:
+        """When its content was last changed, in nanoseconds."""
+        return self.stamp[-1] if self.stamp else 0
+
+    def replace(self, text: str, *, keep: bool) -> Path | None:
+        """Put `text` in its place.
+
+        Args:
+            text: the whole new content.
+            keep: whether the present version stays beside it.
+
+        Returns:
+            Where the older version is, if it was kept.
+
+        Raises:
+            NotebookError: it was changed since it was read, or can't be written.
+        """
+        target = self.path.resolve()
+        if self.text and "\r\n" in self.text:
+            text = text.replace("\n", "\r\n")
+        try:
+            return self._replace(target, text, keep=keep)
+        except OSError as error:
+            raise NotebookError(f"{self.path}: can't be written: {error.strerror}") from error
+
+    def _replace(self, target: Path, text: str, *, keep: bool) -> Path | None:
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+        try:
+            _write_beside(temporary, target, text)
+            if _stamp(target) != self.stamp:
+                raise NotebookError(
+                    f"{self.path}: somebody else wrote it just now; nothing was changed, try again"
+                )
+            kept = _keep(target) if keep and self.text is not None else None
+            temporary.rename(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        files.fsync_folder(target.parent)
+        return kept
+
+
+def read(path: Path) -> UserFile:
+    """Read a file, or notice that there is none.
+
+    Raises:
+        NotebookError: it is a folder, can't be read, or is not UTF-8.
+    """
+    stamp = _stamp(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return UserFile(path, None, ())
+    except IsADirectoryError:
+        raise NotebookError(_a_folder(path)) from None
+    except OSError as error:
+        raise NotebookError(f"{path}: can't be read: {error.strerror}") from error
+    return UserFile(path, _decoded(data, path), stamp)
+
+
+def wanted(file: UserFile) -> str:
+    """The content of a notebook or script, which must be there and hold something.
+
+    Raises:
+        NotebookError: it is not there, or empty.
+    """
+    if file.text is None:
+        raise NotebookError(missing(file.path))
+    if not file.text.strip():
+        raise NotebookError(f"{file.path}: the file is empty")
+    return file.text
+
+
+def missing(path: Path) -> str:
+    """The sentence for a notebook that is not there, with names that are near."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"{path}: no such file, and no folder {folder}"
+    names = {name: None for found in notebooks_in(folder) for name in (found.name, found.stem)}
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    near = list(dict.fromkeys(_file_names(near, folder)))
+    also = f"; did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
+    return f"{path}: no such file{also}"
+
+
+def notebooks_in(folder: Path) -> list[Path]:
+    """The notebooks and scripts right in a folder, by name; hidden ones are left out."""
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return []
+    return [
+        path
+        for path in found
+        if path.suffix in (NOTEBOOK, SCRIPT) and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def _file_names(near: list[str], folder: Path) -> list[str]:
+    return [
+        found.name for name in near for found in notebooks_in(folder) if name in (found.name, found.stem)
+    ]
+
+
+def _a_folder(path: Path) -> str:
+    names = [found.name for found in notebooks_in(path) if found.suffix == NOTEBOOK]
+    inside = f"; in it: {', '.join(names[:5])}" if names else ""
+    return f"{path}: is a folder, not a notebook{inside}"
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        raise NotebookError(f"{path}:{line}: is not UTF-8 (byte 0x{byte:02x})") from None
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        about = path.stat()
+    except OSError:
+        return ()
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def _write_beside(temporary: Path, target: Path, text: str) -> None:
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    with os.fdopen(fd, "wb") as file:
+        if target.exists():
+            _take_after(file.fileno(), target)
+        file.write(text.encode("utf-8", "surrogatepass"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _take_after(fd: int, target: Path) -> None:
+    if not os.access(target, os.W_OK):
+        raise PermissionError(0, "it is read-only")
+    about = target.stat()
+    with contextlib.suppress(OSError):
+        os.fchown(fd, about.st_uid, about.st_gid)
+    os.fchmod(fd, stat.S_IMODE(about.st_mode))
+
+
+def _keep(target: Path) -> Path:
+    """Link the present version under the next free number, and forget the oldest."""
+    pattern = re.compile(re.escape(f".{target.name}.~") + r"(\d+)~")
+    matches = (pattern.fullmatch(found.name) for found in target.parent.iterdir())
+    numbers = sorted(int(match[1]) for match in matches if match)
+    for number in numbers[: max(0, len(numbers) + 1 - KEPT_VERSIONS)]:
+        target.with_name(f".{target.name}.~{number}~").unlink(missing_ok=True)
+    kept = target.with_name(f".{target.name}.~{numbers[-1] + 1 if numbers else 1}~")
+    try:
+        os.link(target, kept)
+    except OSError:  # a file system without hard links
+        shutil.copy2(target, kept)
+    return kept

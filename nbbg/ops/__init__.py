@@ -1,0 +1,1 @@
+"""What nbbg can do, as functions: the command line and Python callers use the same ones."""

@@ -1,0 +1,190 @@
+"""nbbg from Python: launch, look, wait, and run a notebook as if it were a function."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbbg import model, paths
+from nbbg.errors import RunFailed
+from nbbg.index import Index
+from nbbg.ops import project, reports, selection, waiting
+from nbbg.ops.asked import target
+from nbbg.ops.launch import Request, launch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+
+class Run:
+    """A run, as it is whenever it is asked: every field of `nbbg show --json` is an attribute."""
+
+    def __init__(self, where: project.Project, number: int) -> None:
+        self._where = where
+        self.id = number
+
+    def __repr__(self) -> str:
+        report = self.report()
+        return f"<Run {self.id}: {report.arm} {report.number}, {report.state}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.report(), name)
+
+    def report(self) -> reports.RunReport:
+        """All fields at one instant.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        with Index(self._where.store) as index:
+            return reports.of_run(selection.one(index, str(self.id)))
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait until it has ended, at most `timeout` seconds; the run itself.
+
+        Raises:
+            TimeoutError: it has not ended.
+        """
+        for _ in as_completed([self], timeout=timeout):
+            pass
+        return self
+
+
+class Batch:
+    """What one `nbbg.run` set going: its runs, new ones and those that an earlier batch has."""
+
+    def __init__(self, name: str | None, runs: Sequence[Run]) -> None:
+        self.name = name
+        self.runs = list(runs)
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.name}: {len(self.runs)} runs>"
+
+    def wait(self, timeout: float | None = None) -> Batch:
+        """Wait until every run has ended, at most `timeout` seconds; the batch itself.
+
+        Raises:
+            TimeoutError: some have not ended.
+        """
+        for _ in as_completed(self.runs, timeout=timeout):
+            pass
+        return self
+
+
+def run(
+    *notebooks: str | os.PathLike[str],
+    runs: int | str | None = None,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    note: str = "",
+    mix: bool = False,
+    results: Sequence[str] = (),
+    **settings: Any,
+) -> Batch:
+    """Launch notebooks in the background and return at once, as `nbbg run` does.
+
+    Args:
+        notebooks: paths of notebooks or percent scripts.
+        runs: 20 for all of 1..20, "+20" for twenty more, None for one more.
+        params: values by name; a list of values makes an arm of each, lists of several names
+            every combination.
+        seed: the base; run k has seed + k.
+        name: the arm's name, for one notebook with one set of parameters.
+        note: any text, kept with the batch.
+        mix: go on with an arm although its notebook has changed.
+        results: variables to keep after the last cell.
+        settings: `jobs`, `engine`, `executor`, `python` and the other settings.
+
+    Raises:
+        NbbgError: what was asked can't be done; nothing was launched then.
+    """
+    where = project.here(settings)
+    request = Request(
+        notebooks=[os.fspath(notebook) for notebook in notebooks],
+        target=target(runs),
+        params=_sets(params or {}),
+        seed=seed,
+        name=name,
+        note=note,
+        mix=mix,
+        results=results,
+    )
+    launched = launch(where, request)
+    found = [Run(where, number) for number in launched.runs()]
+    return Batch(launched.batch.name if launched.batch else None, found)
+
+
+def runs(*names: str) -> list[Run]:
+    """The runs of the current project: those named as on the command line, or all."""
+    where = project.here()
+    with Index(where.store) as index:
+        found = selection.select(index, names) if names else index.runs()
+        return [Run(where, run.id) for run in found]
+
+
+def as_completed(runs: Iterable[Run], *, timeout: float | None = None) -> Iterator[Run]:
+    """Each run as soon as it has ended.
+
+    Raises:
+        TimeoutError: `timeout` seconds are over and some have not ended.
+        Abandoned: some are queued, and nobody will start them.
+    """
+    known = {run.id: run for run in runs}
+    if not known:
+        return
+    where = next(iter(known.values()))._where  # noqa: SLF001 - our own class
+    with Index(where.store) as index:
+        for ended in waiting.as_they_end(index, known, timeout):
+            yield known[ended.id]
+
+
+def run_notebook(
+    notebook: str | os.PathLike[str],
+    results: Sequence[str] = (),
+    params: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> tuple[Any, ...]:
+    """Run a notebook anew, wait for it, and return the named variables of its end.
+
+    What the notebook does not define is None.
+
+    Raises:
+        RunFailed: it did not succeed; the message names the cell and the exception.
+        NbbgError: it could not be launched.
+    """
+    where = project.here(settings)
+    request = Request(
+        notebooks=[os.fspath(notebook)], params=[dict(params or {})], results=results
+    )
+    number = launch(where, request).runs()[0]
+    run = Run(where, number).wait()
+    report = run.report()
+    if report.state != model.Succeeded.word:
+        what = f"run {report.id} of {report.notebook}: {report.state}, {report.reason}"
+        message = f"{what}\nsee: nbbg show {report.id}"
+        raise RunFailed(message)
+    with Index(where.store) as index:
+        folder = Path(selection.one(index, str(number)).folder) / paths.RESULTS
+    return tuple(_load(folder, name) for name in results)
+
+
+def _sets(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    values = [value if isinstance(value, list) else [value] for value in params.values()]
+    return [dict(zip(params, combination, strict=True)) for combination in itertools.product(*values)]
+
+
+def _load(folder: Path, name: str) -> Any:
+    """A variable that this very call has asked for: its own pickle may be read back."""
+    kept = folder / f"{name}.json"
+    if kept.exists():
+        return json.loads(kept.read_bytes())
+    kept = folder / f"{name}.pickle"
+    return pickle.loads(kept.read_bytes()) if kept.exists() else None  # noqa: S301 - see above

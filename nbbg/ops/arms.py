@@ -1,0 +1,156 @@
+"""From what was asked to arms: notebooks read, parameters checked, engine and interpreter chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbbg import model
+from nbbg.errors import UsageError
+from nbbg.notebook import document, injection, interpreters, kernelspecs
+from nbbg.ops import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nbbg.notebook.document import Document
+    from nbbg.ops.project import Project
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One notebook with one set of parameters, as asked; its name is not settled yet."""
+
+    arm: model.Arm
+    notebook: dict[str, Any]
+
+    @property
+    def frozen(self) -> bytes:
+        """The frozen notebook."""
+        return json.dumps(self.notebook, ensure_ascii=False, indent=1).encode()
+
+
+def wanted(
+    project: Project,
+    notebooks: Sequence[str],
+    params: Sequence[Mapping[str, Any]],
+    *,
+    seed: int,
+    allow_new: bool = False,
+) -> list[Wanted]:
+    """Every notebook with every set of parameters, checked.
+
+    Raises:
+        NotebookError, UsageError, EnvironmentFault: something can't be run as asked.
+    """
+    documents = [document.load(document.resolve(name)) for name in notebooks]
+    if not allow_new:
+        _check_params(documents, {name for given in params for name in given})
+    return [
+        _wanted(project, doc, given, seed) for doc, given in itertools.product(documents, params)
+    ]
+
+
+def settle(
+    project: Project, want: Wanted, known: Sequence[model.Arm], name: str | None
+) -> tuple[model.Arm, model.Arm | None]:
+    """The arm under its name, and the earlier arm that it goes on with, if there is one.
+
+    `known` are the project's arms, oldest first; the newest form of each name counts.
+
+    Raises:
+        UsageError: the name belongs to another arm.
+    """
+    newest = {arm.name: arm for arm in known}
+    same = [arm for arm in newest.values() if arm.identity() == want.arm.identity()]
+    if name:
+        earlier = newest.get(name)
+        if earlier and earlier.identity() != want.arm.identity():
+            message = f"the name {name!r} belongs to another arm, of {earlier.notebook}"
+            raise UsageError(message)
+    else:
+        unchanged = [arm for arm in same if arm.source == want.arm.source]
+        earlier = next(iter([*unchanged[::-1], *same]), None)
+        taken = newest.keys()
+        name = earlier.name if earlier else naming.shortest(*_naming(want.arm), taken)
+    output = naming.output(project.root, want.arm.notebook, name)
+    return replace(want.arm, name=name, output=output), earlier
+
+
+def _naming(arm: model.Arm) -> tuple[str, Mapping[str, Any], int]:
+    return arm.notebook, arm.params, arm.seed
+
+
+def _wanted(project: Project, doc: Document, params: Mapping[str, Any], seed: int) -> Wanted:
+    engine = project.settings.engine or ("ipython" if doc.language == "python" else "kernel")
+    if engine == "ipython" and doc.language != "python":
+        message = f"{doc.path}: the ipython engine runs Python alone; use --engine kernel"
+        raise UsageError(message)
+    _check_values(doc, params)
+    path = doc.path.resolve()
+    inside = path.is_relative_to(project.root)
+    name = path.relative_to(project.root).as_posix() if inside else str(path)
+    arm = model.Arm(
+        name="",
+        notebook=name,
+        params=dict(params),
+        seed=seed,
+        source=doc.source_hash,
+        frozen=_frozen_name(name, inside=inside),
+        engine=engine,
+        python=_interpreter(project, doc, engine),
+        kernel=doc.kernel,
+        output="",
+        cwd=str(path.parent),
+    )
+    return Wanted(arm, doc.notebook)
+
+
+def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
+    try:
+        injection.inject(doc.notebook, params)
+    except ValueError as error:
+        raise UsageError(f"{doc.path}: {error}") from error
+
+
+def _frozen_name(name: str, *, inside: bool) -> str:
+    if not inside:
+        short = hashlib.sha256(name.encode()).hexdigest()[:12]
+        name = f"outside/{short}/{Path(name).name}"
+    return f"frozen/{name}" + ("" if name.endswith(".ipynb") else ".ipynb")
+
+
+def _interpreter(project: Project, doc: Document, engine: str) -> str:
+    """The interpreter that a Python notebook runs in, checked; empty for another language."""
+    named = project.settings.python
+    kernel = kernelspecs.find(doc.kernel) if doc.kernel else None
+    if kernel is None and doc.kernel and not named:
+        raise kernelspecs.unknown(doc.kernel)
+    if doc.language != "python":
+        return ""
+    chosen = interpreters.choose(
+        named,
+        named_by=project.settings["python"].source,
+        kernel=kernel,
+        environment=os.environ,
+        folder=doc.path.resolve().parent,
+        root=project.root,
+    )
+    interpreters.check(chosen, engine)
+    return chosen.path
+
+
+def _check_params(documents: Sequence[Document], given: set[str]) -> None:
+    known = {name for doc in documents for name in injection.declared(doc.notebook)}
+    if new := sorted(given - known):
+        names = f"known: {', '.join(sorted(known))}" if known else "no cell is tagged `parameters`"
+        message = (
+            f"no notebook of this launch has a parameter {', '.join(new)} ({names})\n"
+            "check the spelling, or pass --allow-new-params"
+        )
+        raise UsageError(message)

@@ -1,0 +1,52 @@
+"""How many runs, and values as they are typed: `--runs +20`, `-p lr=1e-3`. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from nbbg.errors import UsageError
+
+_WORDS = {"True": True, "False": False, "None": None, "nan": math.nan, "inf": math.inf}
+_WORDS["-inf"] = -math.inf
+
+
+@dataclass(frozen=True)
+class Target:
+    """How many runs: `--runs 20` all of 1..20, `--runs +20` so many more, without it one more."""
+
+    count: int = 1
+    more: bool = True
+
+
+def target(runs: int | str | None) -> Target:
+    """What `--runs` says.
+
+    Raises:
+        UsageError: it is no number of 1 or more.
+    """
+    if runs is None:
+        return Target()
+    match = re.fullmatch(r"(\+?)([0-9]{1,9})", str(runs).strip())
+    count = int(match[2]) if match else 0
+    if match is None or count < 1:
+        message = f"--runs {runs}: a number of 1 or more, or +K for K more"
+        raise UsageError(message)
+    return Target(count, more=bool(match[1]))
+
+
+def typed(text: str) -> Any:
+    """The value of `-p name=TEXT`: JSON, or True, False, None, nan, inf; all else is text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    try:
+        return json.loads(text, parse_constant=_not_json)
+    except ValueError:
+        return text
+
+
+def _not_json(name: str) -> None:
+    raise ValueError(name)

@@ -1,0 +1,231 @@
+"""`nbbg run`: from what was asked to a batch on disk and a supervisor at work.
+
+`launch` names the steps. Everything is checked before anything is created.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbbg import executors, model, process, secrets
+from nbbg.engines import commands
+from nbbg.errors import UsageError
+from nbbg.index import Index
+from nbbg.ops import arms, project, provenance, steer, supervision
+from nbbg.ops.asked import Target
+from nbbg.runner import environment
+from nbbg.store import batches, place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nbbg.ops.arms import Wanted
+    from nbbg.ops.project import Project
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one `nbbg run` asks for."""
+
+    notebooks: Sequence[str]
+    target: Target = Target()
+    params: Sequence[Mapping[str, Any]] = ({},)  # one arm each
+    seed: int = 0
+    name: str | None = None
+    note: str = ""
+    mix: bool = False
+    allow_new_params: bool = False
+    results: Sequence[str] = ()
+    command: Sequence[str] = field(default_factory=lambda: tuple(sys.argv))
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What came of it: a new batch, or runs of earlier ones set going again, or neither."""
+
+    batch: model.Batch | None
+    again: list[model.Run]
+    working: list[model.Batch]  # earlier batches with runs of these arms that are not over
+    covered: list[model.Run]  # every run that the request is about
+    succeeded: int  # how many of them had succeeded before
+    unknown: list[model.Run]
+
+    def runs(self) -> list[int]:
+        """The ids of all runs that the request is about, new ones too."""
+        new = range(self.batch.first, self.batch.last + 1) if self.batch else ()
+        return [*(run.id for run in self.covered), *new]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a request comes to, as the store is now."""
+
+    arms: list[model.Arm]
+    new: list[tuple[model.Arm, int]]  # arm, number
+    covered: list[model.Run]
+
+
+def launch(where: Project, request: Request) -> Launched:
+    """Read and check, publish what is to be added, set going what was begun, start supervisors.
+
+    Raises:
+        NbbgError: what was asked can't be done; nothing was created then.
+    """
+    wanted = _check(where, request)
+    place.make(where.store)
+    plan: list[_Plan] = []
+
+    def draft(number: int, first: int) -> batches.Draft | None:
+        plan[:] = [_plan(where, request, wanted)]
+        return _draft(where, request, wanted, plan[0], (number, first))
+
+    batch = batches.publish(where.store, draft)
+    project.remember(where)
+    launched = _set_going(where, batch, plan[0].covered)
+    if batch:
+        if executors.get(batch.executor).detached:
+            supervision.ensure(where, batch)
+        else:
+            supervision.in_this_process(where, batch)
+    return launched
+
+
+def _check(where: Project, request: Request) -> list[Wanted]:
+    settings = where.settings
+    executors.get(settings.executor).check()
+    if settings.engine and settings.engine not in commands.NAMES:
+        commands.argv(settings.engine, "", Path(), Path())
+    if settings.exit_file and Path(settings.exit_file).exists():
+        message = f"the exit file {settings.exit_file} is there: the batch would stop at once\nremove it first"
+        raise UsageError(message)
+    wanted = arms.wanted(
+        where,
+        request.notebooks,
+        request.params,
+        seed=request.seed,
+        allow_new=request.allow_new_params,
+    )
+    if request.name and len(wanted) > 1:
+        message = f"--name names one arm, and this launch has {len(wanted)}"
+        raise UsageError(message)
+    if settings.executor == "inline":
+        _check_inline(wanted)
+    return wanted
+
+
+def _check_inline(wanted: Sequence[Wanted]) -> None:
+    for want in wanted:
+        if want.arm.engine != "ipython" or want.arm.python != sys.executable:
+            message = (
+                "--executor inline runs in nbbg's own process: with --engine ipython and"
+                f" --python {sys.executable} alone"
+            )
+            raise UsageError(message)
+
+
+def _plan(where: Project, request: Request, wanted: Sequence[Wanted]) -> _Plan:
+    settled, new, covered = [], [], []
+    with Index(where.store) as index:
+        known = [arm for _, arm in index.arms()]
+        for want in wanted:
+            arm, earlier = arms.settle(where, want, known, request.name)
+            known.append(arm)
+            settled.append(arm)
+            there = {run.number: run for run in index.runs("arm = ?", (arm.name,))}
+            numbers = _numbers(request.target, there)
+            if not request.target.more and earlier:
+                _refuse_mixture(request, arm, earlier, there)
+            changed = bool(earlier and earlier.source != arm.source)
+            old = {n: run for n in numbers if (run := there.get(n)) and not _anew(run, changed)}
+            covered += old.values()
+            new += [(arm, number) for number in numbers if number not in old]
+    order = {arm.name: position for position, arm in enumerate(settled)}
+    new.sort(key=lambda pair: (pair[1], order[pair[0].name]))
+    return _Plan(settled, new, covered)
+
+
+def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
+    start = max(there, default=0) + 1 if target.more else 1
+    return range(start, start + target.count)
+
+
+def _anew(run: model.Run, changed: bool) -> bool:
+    """Whether a number is run again by the new code instead of a further attempt of the old."""
+    return changed and run.ended and run.state.word != model.Succeeded.word
+
+
+def _refuse_mixture(
+    request: Request, arm: model.Arm, earlier: model.Arm, there: Mapping[int, model.Run]
+) -> None:
+    if earlier.source == arm.source or request.mix:
+        return
+    done = sum(run.state.word == model.Succeeded.word for run in there.values())
+    message = (
+        f"{arm.notebook} has changed since the runs of {arm.name} ({done} succeeded); more of them"
+        " would mix two versions\n--name NEW starts a new arm, --mix goes on with this one"
+    )
+    raise UsageError(message)
+
+
+def _draft(
+    where: Project,
+    request: Request,
+    wanted: Sequence[Wanted],
+    plan: _Plan,
+    ids: tuple[int, int],
+) -> batches.Draft | None:
+    if not plan.new:
+        return None
+    number, first = ids
+    settings = where.settings
+    runs = [
+        model.Planned(first + offset, arm.name, count, arm.seed + count)
+        for offset, (arm, count) in enumerate(plan.new)
+    ]
+    batch = model.Batch(
+        id=number,
+        first=first,
+        last=first + len(runs) - 1,
+        jobs=settings.jobs,
+        executor=settings.executor,
+        created_at=time.time(),
+        command=tuple(secrets.mask(word, secrets.values()) for word in request.command),
+        note=request.note,
+        grace=settings.grace,
+        results=tuple(request.results),
+        exit_file=settings.exit_file,
+        host=process.host(),
+        arms={arm.name: arm for arm in plan.arms},
+        facts={
+            **provenance.of(where.root),
+            "environment": environment.to_record(supervision.now(where)),
+        },
+    )
+    frozen = {want.arm.frozen: want.frozen for want in wanted}
+    diff = provenance.dirty_diff(where.root)
+    content = {**commands.guest(), **frozen, **({"dirty.diff": diff} if diff else {})}
+    return batches.Draft(batch, runs, content)
+
+
+def _set_going(
+    where: Project, batch: model.Batch | None, covered: Sequence[model.Run]
+) -> Launched:
+    """Queue again what neither succeeded nor lives, and see that earlier batches are supervised."""
+    over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
+    waiting = [run for run in covered if isinstance(run.state, model.Queued)]
+    with Index(where.store) as index:
+        steer.start_again(where, index, [*over, *waiting])
+        numbers = {run.batch for run in covered if run.state.word != model.Succeeded.word}
+        working = [index.batch(number) for number in sorted(numbers)]
+    return Launched(
+        batch=batch,
+        again=over,
+        working=working,
+        covered=list(covered),
+        succeeded=sum(run.state.word == model.Succeeded.word for run in covered),
+        unknown=[run for run in covered if isinstance(run.state, model.Unknown)],
+    )

@@ -1,0 +1,71 @@
+"""The project that a command works in: its root, settings and store; and the list of all projects.
+
+`status --all` knows every project in which this user has launched something: one small file each
+under XDG's state folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg import files, settings
+from nbbg.store import place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbbg.settings import Settings
+    from nbbg.store.place import Store
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where a command works, and with which settings."""
+
+    root: Path
+    settings: Settings
+    store: Store
+
+
+def here(flags: Mapping[str, object] | None = None, start: Path | None = None) -> Project:
+    """The project of the current folder, or of `start`.
+
+    Raises:
+        UsageError: a setting has no meaning.
+        StoreError: the store is somebody else's, or newer than this nbbg.
+    """
+    root = place.find_root(start or Path.cwd())
+    chosen = settings.resolve(root, os.environ, flags or {})
+    return Project(root, chosen, place.open_store(root, chosen.store))
+
+
+def remember(project: Project) -> None:
+    """Add the project to the list of this user's projects; a list that can't be kept is no fault."""
+    folder = _list_folder()
+    name = hashlib.sha256(os.fsencode(project.root)).hexdigest()[:16]
+    if (folder / name).exists():
+        return
+    try:
+        files.make_folder(folder)
+        with files.Folder(folder) as opened:
+            opened.replace(name, os.fsencode(project.root))
+    except OSError:
+        return
+
+
+def remembered() -> list[Project]:
+    """Every project of this user that is still there."""
+    folder = _list_folder()
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    roots = {Path(os.fsdecode((folder / name).read_bytes())) for name in names if name[0] != "."}
+    projects = [here(start=root) for root in sorted(roots) if root.is_dir()]
+    return [project for project in projects if project.store.exists()]
+
+
+def _list_folder() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "nbbg" / "projects"

@@ -1,0 +1,140 @@
+"""What is told of a run or a batch, in the fields that `--json` and Python callers see."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nbbg import model, paths
+from nbbg.store import endings
+from nbbg.supervisor.loop import supervisor_pid
+
+if TYPE_CHECKING:
+    from nbbg.index import Index
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run as it is now. Times are ISO 8601 in UTC, paths absolute; None where there is none yet."""
+
+    id: int
+    batch: str
+    arm: str
+    notebook: str
+    number: int
+    seed: int
+    params: dict[str, Any]
+    attempt: int
+    state: str
+    reason: str
+    exit_code: int | None
+    signal: str | None
+    engine: str
+    executor: str
+    host: str | None
+    pid: int | None
+    runner_pid: int | None
+    queued_at: str
+    started_at: str | None
+    ended_at: str | None
+    cell: int | None
+    cells: int | None
+    log: str | None
+    output: str
+    metrics: dict[str, Any]
+    resumed_after: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as strict JSON: NaN and infinities become strings."""
+        found: dict[str, Any] = strict(dataclasses.asdict(self))
+        return found
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """A batch as it is now."""
+
+    id: str
+    supervisor_pid: int | None
+    jobs: int
+    executor: str
+    note: str
+    created_at: str
+    stopped_by: str | None
+    arms: list[str]
+    runs: int
+    counts: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return dataclasses.asdict(self)
+
+
+def of_run(run: model.Run) -> RunReport:
+    """The report of a run."""
+    return RunReport(
+        id=run.id,
+        batch=f"b{run.batch}",
+        arm=run.arm.name,
+        notebook=run.arm.notebook,
+        number=run.number,
+        seed=run.seed,
+        params=dict(run.arm.params),
+        attempt=run.attempt,
+        state=run.state.word,
+        reason=run.state.reason,
+        exit_code=endings.exit_code(run.state),
+        signal=run.state.signal if isinstance(run.state, model.Killed) else None,
+        engine=run.arm.engine,
+        executor=run.executor,
+        host=run.host or None,
+        pid=run.pid,
+        runner_pid=run.runner_pid,
+        queued_at=iso(run.queued_at) or "",
+        started_at=iso(run.started_at),
+        ended_at=iso(run.ended_at),
+        cell=run.cell,
+        cells=run.cells,
+        log=os.path.join(run.folder, paths.LOG) if run.attempt else None,
+        output=run.arm.output.replace("{number}", str(run.number)),
+        metrics=dict(run.metrics),
+        resumed_after=run.resumed_after,
+    )
+
+
+def of_batch(index: Index, batch: model.Batch) -> BatchReport:
+    """The report of a batch."""
+    return BatchReport(
+        id=batch.name,
+        supervisor_pid=supervisor_pid(index.store.batch(batch.id)),
+        jobs=batch.jobs,
+        executor=batch.executor,
+        note=batch.note,
+        created_at=iso(batch.created_at) or "",
+        stopped_by=index.stopped_by(batch.id) or None,
+        arms=list(batch.arms),
+        runs=batch.last - batch.first + 1,
+        counts=index.counts(batch.id),
+    )
+
+
+def iso(when: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    if when is None:
+        return None
+    return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
+
+
+def strict(value: Any) -> Any:
+    """The value without what strict JSON has no word for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: strict(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(inner) for inner in value]
+    return value

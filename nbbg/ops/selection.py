@@ -1,0 +1,65 @@
+"""Which runs a person means: `12` a run, `b3` a batch, `train` an arm, `arm:12` an arm for sure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nbbg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nbbg import model
+    from nbbg.index import Index
+
+
+def select(index: Index, names: Iterable[str]) -> list[model.Run]:
+    """The runs that the names mean, each once, by id.
+
+    Raises:
+        UsageError: a name means nothing here.
+    """
+    found: dict[int, model.Run] = {}
+    for name in names:
+        found.update((run.id, run) for run in _of(index, name))
+    return [found[number] for number in sorted(found)]
+
+
+def one(index: Index, name: str) -> model.Run:
+    """The run that a name means; of an arm or a batch, the newest.
+
+    Raises:
+        UsageError: it means nothing here.
+    """
+    return _of(index, name)[-1]
+
+
+def is_batch(name: str) -> bool:
+    """Whether a name is written as a batch's."""
+    return re.fullmatch(r"b\d{1,18}", name) is not None
+
+
+def _of(index: Index, name: str) -> Sequence[model.Run]:
+    if re.fullmatch(r"\d+", name):
+        run = index.run(int(name)) if len(name) < 19 else None  # what SQLite can hold
+        if run is not None:
+            return [run]
+    elif is_batch(name):
+        if found := index.runs("batch = ?", (int(name[1:]),)):
+            return found
+    elif found := index.runs("arm = ?", (name.removeprefix("arm:"),)):
+        return found
+    raise UsageError(_nothing(index, name))
+
+
+def _nothing(index: Index, name: str) -> str:
+    arms = sorted({arm.name for _, arm in index.arms()})
+    if not arms:
+        return f"there is no {name!r}: nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
+    batches = index.batches()
+    some = ", ".join(arms[:8]) + (", ..." if len(arms) > 8 else "")
+    return (
+        f"there is no {name!r}; there are runs 1 to {batches[-1].last},"
+        f" batches b1 to b{batches[-1].id}, arms {some}\nsee them: nbbg status"
+    )

@@ -1,0 +1,43 @@
+"""Starting the supervisor of a batch, when there is something for it to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg import paths, process, settings
+from nbbg.errors import EnvironmentFault
+from nbbg.runner import environment
+
+if TYPE_CHECKING:
+    from nbbg import model
+    from nbbg.ops.project import Project
+
+
+def now(project: Project) -> dict[str, str]:
+    """The environment that a launch from here hands to its runs: the project's `.env`, under ours."""
+    return environment.of_launch({**settings.dotenv_environment(project.root), **os.environ})
+
+
+def ensure(project: Project, batch: model.Batch) -> None:
+    """Start the batch's supervisor; one that is at work already makes the new one leave at once.
+
+    Raises:
+        EnvironmentFault: no process can be started; what was asked for is on disk all the same.
+    """
+    folder = project.store.batch(batch.id)
+    given = environment.of_resume(batch.facts["environment"], now(project))
+    argv = process.own_program("nbbg.supervisor", str(folder.resolve()))
+    try:
+        process.spawn_detached(argv, str(folder / paths.SUPERVISOR_LOG), given)
+    except OSError as error:
+        message = f"the supervisor can't be started: {error.strerror}\nlater: nbbg resume {batch.name}"
+        raise EnvironmentFault(message) from error
+
+
+def in_this_process(project: Project, batch: model.Batch) -> None:
+    """Supervise here until the batch is through, for executors that are not detached."""
+    from nbbg.supervisor.loop import supervise
+
+    supervise(Path(project.store.batch(batch.id)).resolve())

@@ -1,0 +1,69 @@
+"""What a run finds in its environment. Pure."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nbbg import paths, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbbg import model
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def of_launch(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what tells a run who it is, for a batch launched inside a run."""
+    return {name: value for name, value in environment.items() if name not in paths.OF_A_RUN}
+
+
+def to_record(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment is recorded: all but the secrets."""
+    hidden = secrets.names(environment)
+    return {name: value for name, value in environment.items() if name not in hidden}
+
+
+def of_resume(recorded: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the launch, with the secrets of whoever resumes."""
+    hidden = {name: now[name] for name in secrets.names(now)}
+    return {**of_launch(recorded), **of_launch(hidden)}
+
+
+def for_run(base: Mapping[str, str], batch: model.Batch, run: model.Run) -> dict[str, str]:
+    """The environment of a run, but for its marker.
+
+    What the user set wins, but for the names that tell a run who it is.
+    """
+    folder = os.path.dirname(run.folder)
+    threads = str(max(1, cpus() // batch.jobs))
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
+        "WANDB_RUN_GROUP": run.arm.name,
+        "MLFLOW_EXPERIMENT_NAME": run.arm.name,
+        **dict.fromkeys(THREADS, threads),
+        **of_launch(base),
+        paths.RUN_NUMBER: str(run.number),
+        paths.SEED: str(run.seed),
+        paths.RUN_ID: str(run.id),
+        paths.RUN_DIR: folder,
+        paths.CHECKPOINT_DIR: os.path.join(folder, paths.CHECKPOINT),
+        paths.ATTEMPT: str(run.attempt),
+        paths.ARM: run.arm.name,
+    }
+
+
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,82 @@
+"""What is written when the engine has ended: the ending, and the executed notebook."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, journal, model, paths, secrets
+from nbbg.store import composed, endings, runs, state
+
+if TYPE_CHECKING:
+    from nbbg.runner.attempt import Finish
+
+
+def of(
+    folder: files.Folder, batch_folder: Path, batch: model.Batch, run: model.Run, finish: Finish
+) -> dict[str, Any]:
+    """The content of `result.json`, after the executed notebook has been put in its place."""
+    end = journal.last(journal.read_tail(folder, paths.CELLS), "end")
+    cell = journal.find_last(folder, paths.CELLS, "cell") or {}
+    around = endings.Circumstances(
+        state.stopped_by(folder), cell.get("ordinal"), finish.out_of_memory
+    )
+    ending = endings.decide(end, finish.status, around)
+    record = {
+        **endings.to_json(ending),
+        "max_rss": finish.max_rss,
+        "cpu_seconds": finish.cpu_seconds,
+    }
+    seen = replace(runs.read_attempt(run), state=ending, ended_at=time.time())
+    try:
+        notebook = composed.to_bytes(composed.compose(batch_folder, batch, seen))
+        record["output"] = put_beside_older(composed.output_path(run.arm, run.number), notebook)
+    except OSError as error:
+        record["output_error"] = f"its notebook could not be written: {error}"
+    return record
+
+
+def put_beside_older(path: str, data: bytes) -> str:
+    """Write a file; one that is there already is kept under a numbered name."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with files.Folder(target.parent) as folder:
+        if folder.exists(target.name):
+            os.rename(target, _free_name(target))
+        folder.write_once(target.name, data)
+    return path
+
+
+def _free_name(target: Path) -> Path:
+    number = 1
+    while (candidate := target.with_name(f"{target.name}.~{number}~")).exists():
+        number += 1
+    return candidate
+
+
+def hide_secrets(folder: files.Folder, environment: dict[str, str]) -> None:
+    """Overwrite in the log, in place, every secret that something else than Python wrote."""
+    hidden = [value.encode() for value in secrets.values(environment)]
+    if not hidden:
+        return
+    fd = folder.open(paths.LOG, os.O_RDWR)
+    try:
+        _overwrite(fd, hidden)
+    finally:
+        os.close(fd)
+
+
+def _overwrite(fd: int, hidden: list[bytes]) -> None:
+    overlap = max(len(value) for value in hidden)
+    size, chunk, start = os.fstat(fd).st_size, 1 << 22, 0
+    while start < size:
+        piece = os.pread(fd, chunk + overlap, start)
+        for value in hidden:
+            at = piece.find(value)
+            while at >= 0:
+                os.pwrite(fd, b"*" * len(value), start + at)
+                at = piece.find(value, at + len(value))
+        start += chunk

@@ -1,0 +1,45 @@
+"""The steps of a stop: asked, interrupted, terminated, killed; each after the grace of the last."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbbg import paths, process
+
+if TYPE_CHECKING:
+    from nbbg.files import Folder
+
+_STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+
+@dataclass
+class Stopping:
+    """Where a stop stands; nothing happens until `stop.json` is there."""
+
+    folder: Folder
+    engine: process.Identity
+    marker: str
+    grace: float  # seconds between two steps
+    _done: int = 0
+    _due: float | None = None
+
+    def step(self, now: float) -> None:
+        """Do what is due at `now` (seconds on the monotonic clock)."""
+        if self._due is None:
+            if not self.folder.exists(paths.STOP):
+                return
+            # A notebook that asks `nbbg.should_stop()` is given time to end by itself.
+            self._due = now + (self.grace if self.folder.exists(paths.LISTENS) else 0)
+        if now >= self._due:
+            self._send(_STEPS[min(self._done, len(_STEPS) - 1)])
+            self._done += 1
+            self._due = now + (self.grace if self._done < len(_STEPS) else 0)
+
+    def _send(self, number: signal.Signals) -> None:
+        members = process.tree([self.engine.pid], self.marker, self.engine.pid)
+        if number == signal.SIGINT:
+            members = [who for who in members if process.group(who.pid) == self.engine.pid]
+        for who in members:
+            process.send(who, number)

@@ -1,0 +1,343 @@
+"""Settings, each with the place that it comes from.
+
+A flag goes before the environment, then the project's `.env`, `[tool.nbbg]` in pyproject.toml, and
+the default. A value that can't be meant is an error that names the place. All variables of `.env` also
+go into the runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nbbg import secrets
+from nbbg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
+ENGINES = ("", "ipython", "kernel", "plain")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as it applies here."""
+
+    name: str
+    value: Any
+    source: str  # such as "--jobs", "NBBG_JOBS", ".env", "pyproject.toml", "default"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one command."""
+
+    all: tuple[Setting, ...]
+
+    def __getitem__(self, name: str) -> Setting:
+        """One setting with its source."""
+        return next(setting for setting in self.all if setting.name == name)
+
+    @property
+    def jobs(self) -> int:
+        """How many runs of a batch go on at once."""
+        return self._value("jobs", int)
+
+    @property
+    def engine(self) -> str:
+        """How cells are executed; empty: by the notebook's language."""
+        return self._value("engine", str)
+
+    @property
+    def executor(self) -> str:
+        """Where runs are carried to."""
+        return self._value("executor", str)
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the runs; empty: chosen for each notebook."""
+        return self._value("python", str)
+
+    @property
+    def store(self) -> str:
+        """The folder of the records; empty: `.nbbg` in the project."""
+        return self._value("store", str)
+
+    @property
+    def grace(self) -> float:
+        """Seconds between the steps of a stop."""
+        return self._value("grace", float)
+
+    @property
+    def notebooks(self) -> tuple[str, ...]:
+        """The notebooks of a launch that names none."""
+        return self._value("notebooks", tuple)
+
+    @property
+    def run_times(self) -> int | None:
+        """How many runs of each arm shall succeed, where `--runs` is not given."""
+        value = self["run_times"].value
+        return value if isinstance(value, int) else None
+
+    @property
+    def exit_file(self) -> str:
+        """The absolute path of the file that ends a batch after its current runs, or empty."""
+        return self._value("exit_file", str)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """More names whose values are secrets."""
+        return self._value("secrets", tuple)
+
+    def _value(self, name: str, kind: type[T]) -> T:
+        value = self[name].value
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+        return value
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a value is relative to, when it is read."""
+
+    folder: Path
+    home: Path
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A setting that there is: its name in the environment, its reader and its default."""
+
+    variable: str
+    read: Callable[[Any, _Place], Any]
+    default: Any = ""
+
+
+def resolve(root: Path, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    """Every setting, from the first place that has it.
+
+    Args:
+        root: the project's root.
+        environment: of the command.
+        flags: settings by name as the command line or a Python caller gave them; None: not given.
+
+    Raises:
+        UsageError: a value can't be meant, or there is no such setting.
+    """
+    if unknown := flags.keys() - KINDS.keys():
+        raise UsageError(f"there is no setting {', '.join(sorted(unknown))}; {_known()}")
+    dotenv = dotenv_environment(root, environment)
+    project = _project_table(root)
+    settings = []
+    for name, kind in KINDS.items():
+        given = (
+            (flags.get(name), f"--{_dashed(name)}", Path.cwd()),
+            (environment.get(kind.variable) or None, kind.variable, Path.cwd()),
+            (dotenv.get(kind.variable) or None, DOTENV, root),
+            (project.get(name), PYPROJECT, root),
+        )
+        home = Path(environment.get("HOME") or Path.home())
+        settings.append(_first(name, kind, given, home))
+    return Settings(tuple(settings))
+
+
+def dotenv_environment(
+    root: Path, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """All variables of the project's `.env`, which go into the runs.
+
+    `$NAME` and `${NAME:-default}` are filled in as python-dotenv does it: from the lines before,
+    then from the environment.
+
+    Raises:
+        UsageError: a line can't be read.
+    """
+    path = root / DOTENV
+    text = _text(path)
+    if text is None:
+        return {}
+    import io
+
+    from dotenv.parser import parse_stream
+    from dotenv.variables import parse_variables
+
+    found: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            raise UsageError(_malformed(path, binding.original.line, binding.original.string))
+        if binding.key is not None and binding.value is not None:
+            known: dict[str, str | None] = {**environment, **found}
+            atoms = parse_variables(binding.value)
+            found[binding.key] = "".join(atom.resolve(known) for atom in atoms)
+    return found
+
+
+def masked(environment: Mapping[str, str], also: tuple[str, ...] = ()) -> dict[str, str]:
+    """Variables as they are shown: a secret's value is as many `*`.
+
+    Args:
+        environment: such as what `dotenv_environment` gives.
+        also: the setting `secrets`.
+    """
+    named = ",".join((*also, environment.get(secrets.NAMED, "")))
+    hidden = secrets.names({**environment, secrets.NAMED: named})
+    return {
+        name: "*" * len(value) if name in hidden else value for name, value in environment.items()
+    }
+
+
+def _first(
+    name: str,
+    kind: _Kind,
+    given: tuple[tuple[object, str, Path], ...],
+    home: Path,
+) -> Setting:
+    for value, source, folder in given:
+        if value is None:
+            continue
+        try:
+            return Setting(name, kind.read(value, _Place(folder, home)), source)
+        except ValueError as error:
+            shown = name if source in (DOTENV, PYPROJECT) else source
+            where = f" in {folder / source}" if source in (DOTENV, PYPROJECT) else ""
+            raise UsageError(f"{shown} = {value!r}{where}: {error}") from None
+    return Setting(name, kind.default, DEFAULT)
+
+
+def _project_table(root: Path) -> dict[str, Any]:
+    """`[tool.nbbg]`, its names with `_`."""
+    path = root / PYPROJECT
+    text = _text(path)
+    if text is None or "nbbg" not in text:
+        return {}
+    import tomllib
+
+    try:
+        table = tomllib.loads(text).get("tool", {}).get("nbbg", {})
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: is no TOML: {error}") from None
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: [tool.nbbg] must be a table")
+    names = {str(name).replace("-", "_"): value for name, value in table.items()}
+    if unknown := names.keys() - KINDS.keys():
+        raise UsageError(f"{path}: [tool.nbbg] knows no {', '.join(sorted(unknown))}; {_known()}")
+    return names
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{path}: can't be read: {reason}") from None
+
+
+def _malformed(path: Path, line: int, text: str) -> str:
+    blank = len(text) - len(text.lstrip())
+    line += text.count("\n", 0, blank)
+    return f"{path}:{line}: is not NAME=value, or a quote is not closed; mend the line"
+
+
+def _known() -> str:
+    return f"there are: {', '.join(_dashed(name) for name in KINDS)}"
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _count(value: Any, _: _Place) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be a whole number, 1 or more")
+    try:
+        number = int(value)
+    except ValueError:
+        raise ValueError("must be a whole number, 1 or more") from None
+    if number < 1:
+        raise ValueError("must be 1 or more")
+    return number
+
+
+def _seconds(value: Any, _: _Place) -> float:
+    message = "must be a number of seconds, 0 or more"
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(message)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(message) from None
+    if not 0 <= number < float("inf"):
+        raise ValueError(message)
+    return number
+
+
+def _string(value: Any, _: _Place) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError("must be a text")
+    return os.fspath(value).strip()
+
+
+def _engine(value: Any, place: _Place) -> str:
+    engine = _string(value, place)
+    if engine not in ENGINES:
+        raise ValueError(f"must be {', '.join(filter(None, ENGINES))}")
+    return engine
+
+
+def _path(value: Any, place: _Place) -> str:
+    text = _string(value, place)
+    if text == "~" or text.startswith("~/"):
+        text = str(place.home) + text[1:]
+    return os.path.normpath(place.folder.absolute() / text) if text else ""
+
+
+def _python(value: Any, place: _Place) -> str:
+    """A path is made absolute; `conda:NAME` and a name on PATH stay."""
+    text = _string(value, place)
+    is_path = os.sep in text or text.startswith((".", "~")) or (place.folder / text).exists()
+    return _path(text, place) if is_path and not text.startswith("conda:") else text
+
+
+def _exit_file(value: Any, place: _Place) -> str:
+    """A bare name is a hidden file in the home folder."""
+    text = _string(value, place)
+    if text and os.sep not in text and text not in ("~", ".", ".."):
+        return str(place.home / f".{text.removeprefix('.')}")
+    return _path(text, place)
+
+
+def _names(value: Any, _: _Place) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(_split(value))
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ValueError("must be names, separated by spaces or commas")
+
+
+def _split(text: str) -> Iterator[str]:
+    words = shlex.shlex(text, posix=True)
+    words.whitespace += ","
+    words.whitespace_split = True
+    words.commenters = ""
+    yield from words
+
+
+KINDS: dict[str, _Kind] = {
+    "jobs": _Kind("NBBG_JOBS", _count, 1),
+    "engine": _Kind("NBBG_ENGINE", _engine),
+    "executor": _Kind("NBBG_EXECUTOR", _string, "local"),
+    "python": _Kind("NBBG_PYTHON", _python),
+    "store": _Kind("NBBG_STORE", _path),
+    "grace": _Kind("NBBG_GRACE", _seconds, 10.0),
+    "notebooks": _Kind("NOTEBOOKS", _names, ()),
+    "run_times": _Kind("RUN_TIMES", _count, None),
+    "exit_file": _Kind("EXIT_FILE", _exit_file),
+    "secrets": _Kind(secrets.NAMED, _names, ()),
+}

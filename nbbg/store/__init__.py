@@ -1,0 +1,1 @@
+"""The records: batches, attempts, claims, journals; and the state that is derived from them."""

@@ -1,0 +1,183 @@
+"""Batches: written whole beside the others, then published by one rename to the next number.
+
+Whoever loses the race for a number reads the batch that won, and plans again. So numbers and run
+ids are handed out once, without a lock and without a counter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import shutil
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, model, paths
+from nbbg.errors import StoreError
+from nbbg.store import plans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from nbbg.store.place import Store
+
+AFTER_RUN = "after run"
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+_ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
+
+
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """A batch that is not published yet."""
+
+    batch: model.Batch
+    plan: Sequence[model.Planned]
+    content: Mapping[str, bytes]  # more files: name in the batch -> what is in it
+
+
+def publish(store: Store, draft: Callable[[int, int], Draft | None]) -> model.Batch | None:
+    """Publish what `draft(batch id, first run id)` makes; None where it finds nothing to add.
+
+    Raises:
+        StoreError: the store can't be written; nothing is published then.
+    """
+    _sweep(store)
+    while True:
+        number, first = _next_ids(store)
+        made = draft(number, first)
+        if made is None:
+            return None
+        if _put(store, number, made):
+            return made.batch
+
+
+def read(store: Store, number: int) -> model.Batch:
+    """A published batch.
+
+    Raises:
+        StoreError: there is none of that number, or it can't be read.
+    """
+    return read_folder(store.batch(number))
+
+
+def read_folder(path: Path) -> model.Batch:
+    """The batch in a folder, wherever that was carried to.
+
+    Raises:
+        StoreError: there is none, or it can't be read.
+    """
+    try:
+        with files.Folder(path) as folder:
+            record = folder.read_json(paths.BATCH)
+        return _from_json(record)
+    except FileNotFoundError as error:
+        message = f"there is no batch b{path.name}"
+        raise StoreError(message) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{path / paths.BATCH} can't be read: {error}"
+        raise StoreError(message) from error
+
+
+def stopped_by(store: Store, number: int) -> str:
+    """Who asked the batch to stop after its current runs; empty where nobody did."""
+    with files.Folder(store.batch(number)) as folder:
+        record = folder.read_json(paths.STOP)
+    return "" if record is None else str(record.get("by", "somebody"))
+
+
+def ask_to_stop(folder: Path, by: str, *, after_run: bool = False) -> bool:
+    """Put `stop.json` into a batch or an attempt; False where somebody has asked already."""
+    how = AFTER_RUN if after_run else "now"
+    with files.Folder(folder) as opened, contextlib.suppress(FileExistsError):
+        opened.write_once(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
+        return True
+    return False
+
+
+def take_back_stop(store: Store, number: int) -> None:
+    """A person says `resume`: the batch's own stop no longer holds."""
+    with files.Folder(store.batch(number)) as folder:
+        folder.remove(paths.STOP)
+
+
+def add_event(store: Store, number: int, event: str, run: int, attempt: int) -> None:
+    """Append a hint for the index and for a supervisor that is at work."""
+    line = files.to_line({"event": event, "run": run, "attempt": attempt, "time": time.time()})
+    with files.Folder(store.batch(number)) as folder:
+        fd = folder.open(paths.EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            files.write_all(fd, line)
+        finally:
+            os.close(fd)
+
+
+def _next_ids(store: Store) -> tuple[int, int]:
+    numbers = store.batch_numbers()
+    if not numbers:
+        return 1, 1
+    return numbers[-1] + 1, read(store, numbers[-1]).last + 1
+
+
+def _put(store: Store, number: int, draft: Draft) -> bool:
+    temporary = store.batches / f".new-{uuid.uuid4().hex}"
+    try:
+        _fill(temporary, draft)
+        os.rename(temporary, store.batch(number))
+        files.fsync_folder(store.batches)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno in _TAKEN:
+            return False
+        message = f"{store.batches} can't be written: {error.strerror}; nothing was launched"
+        raise StoreError(message) from error
+    return True
+
+
+def _fill(folder: Path, draft: Draft) -> None:
+    content = {
+        paths.BATCH: files.to_json(_to_json(draft.batch)),
+        paths.PLAN: plans.to_bytes(draft.plan),
+        paths.EVENTS: b"",
+        paths.SUPERVISOR_LOCK: b"",
+        **draft.content,
+    }
+    folders = {folder, folder / paths.RUNS}
+    for name, data in content.items():
+        path = folder / name
+        folders |= {path.parent, *(up for up in path.parents if folder in up.parents)}
+        files.make_folder(path.parent)
+        files.write_new(path, data)
+    files.make_folder(folder / paths.RUNS)
+    for made in folders:
+        files.fsync_folder(made)
+
+
+def _sweep(store: Store) -> None:
+    """Remove what launches that died before they were acknowledged left behind."""
+    for path in store.batches.glob(".new-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _to_json(batch: model.Batch) -> dict[str, Any]:
+    return dataclasses.asdict(batch)
+
+
+def _from_json(record: Mapping[str, Any]) -> model.Batch:
+    values = _known(model.Batch, record)
+    values["arms"] = {
+        name: model.Arm(**_known(model.Arm, arm)) for name, arm in record["arms"].items()
+    }
+    for name in ("command", "results"):
+        values[name] = tuple(values[name])
+    return model.Batch(**values)
+
+
+def _known(kind: type[model.Batch | model.Arm], record: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in record.items() if name in names}

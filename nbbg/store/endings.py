@@ -1,0 +1,124 @@
+"""How an attempt ended: from its journal, its wait status and what somebody asked; and as JSON.
+
+Pure functions. Nothing defaults to success: without an `end` in the journal nothing succeeded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbbg import model
+from nbbg.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BY_WORD: dict[str, type[model.Ended]] = {
+    kind.word: kind
+    for kind in (
+        model.Succeeded,
+        model.Failed,
+        model.Exited,
+        model.Killed,
+        model.TimedOut,
+        model.Stopped,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known beside the journal's end."""
+
+    stopped_by: str = ""  # who asked, empty where nobody did
+    cell: int | None = None  # the last one that began
+    out_of_memory: bool = False
+
+
+def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") -> model.Ended:
+    """The ending that the journal's `end` event tells."""
+    cell = end.get("ordinal")
+    left_out = tuple(end.get("left_out") or ())
+    status = end.get("status")
+    if status == "succeeded":
+        return model.Succeeded(note=note)
+    if around.stopped_by:
+        return model.Stopped(around.stopped_by, cell, note)
+    if status == "exited" and end.get("exit_code") == 0:
+        return model.Succeeded(left_out, note)
+    if status == "exited":
+        return model.Exited(int(end.get("exit_code", 1)), cell, note)
+    if status == "killed":
+        return model.Killed(str(end.get("signal")), cell, around.out_of_memory)
+    error = end.get("error") or {}
+    name, value = str(error.get("name", "")), str(error.get("value", ""))
+    notes = "; ".join(part for part in (str(end.get("note") or ""), note) if part)
+    return model.Failed(model.CellError(cell, name, value) if cell else None, notes or value)
+
+
+def from_wait(status: int, around: Circumstances) -> model.Ended:
+    """The ending of an engine that wrote no end, by its wait status."""
+    if around.stopped_by:
+        return model.Stopped(around.stopped_by, around.cell)
+    if status < 0:
+        return model.Killed(signal_name(-status), around.cell, around.out_of_memory)
+    return model.Exited(status, around.cell, "without reaching the notebook's end")
+
+
+def decide(end: Mapping[str, Any] | None, status: int, around: Circumstances) -> model.Ended:
+    """The ending, for a runner that saw its engine end with `status` (negative: a signal)."""
+    if end is None:
+        return from_wait(status, around)
+    after = f"{signal_name(-status)} after its last cell" if status < 0 else ""
+    return from_journal(end, around, after if end.get("status") == "succeeded" else "")
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; `signal 64` for one without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def to_json(state: model.Ended) -> dict[str, Any]:
+    """The fields of `result.json` that tell the ending."""
+    return {"state": state.word, **dataclasses.asdict(state)}
+
+
+def from_json(record: Mapping[str, Any]) -> model.Ended:
+    """The ending that `result.json` tells.
+
+    Raises:
+        StoreError: it names no ending that this nbbg knows.
+    """
+    kind = _BY_WORD.get(str(record.get("state")))
+    if kind is None:
+        message = f"no ending that this nbbg knows: {record.get('state')!r}"
+        raise StoreError(message)
+    names = {field.name for field in dataclasses.fields(kind)}
+    values = {name: value for name, value in record.items() if name in names}
+    if isinstance(values.get("error"), dict):
+        values["error"] = model.CellError(**values["error"])
+    if isinstance(values.get("left_out"), list):
+        values["left_out"] = tuple(values["left_out"])
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise StoreError(str(error)) from error
+
+
+def exit_code(state: model.RunState) -> int | None:
+    """The code that a shell would have seen; None where there is none."""
+    match state:
+        case model.Succeeded():
+            return 0
+        case model.Failed():
+            return 1
+        case model.Exited():
+            return state.code
+        case _:
+            return None

@@ -1,0 +1,45 @@
+"""The lock that tells whether anything of an attempt, or a supervisor, is alive.
+
+An open-file-description lock: it belongs to the open file, not to the process, so a child that
+inherited the descriptor keeps it, and it is gone when the last of them is. Probing never takes
+it. Where the platform has none (macOS), flock serves; a probe there takes it for an instant.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+
+_OFD = hasattr(fcntl, "F_OFD_SETLK")
+_LOCK = struct.Struct("hhqqi4x")  # type, whence, start, length, pid
+
+
+def take(fd: int) -> bool:
+    """Take the lock; False where somebody has it."""
+    try:
+        if _OFD:
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, 0, 0, 0, 0))
+        else:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def is_held(fd: int) -> bool:
+    """Whether somebody has it."""
+    if _OFD:
+        probe = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _LOCK.pack(fcntl.F_WRLCK, 0, 0, 0, 0))
+        return bool(_LOCK.unpack(probe)[0] != fcntl.F_UNLCK)
+    if not take(fd):
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+def release(fd: int) -> None:
+    """Give it back before the descriptor is closed."""
+    if _OFD:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_UNLCK, 0, 0, 0, 0))
+    else:
+        fcntl.flock(fd, fcntl.LOCK_UN)

@@ -1,0 +1,130 @@
+"""The store, `.nbbg/`: where it lies, how it is made, and when it is refused.
+
+The project root is, from the current folder up and not past the home folder or a mount, the
+nearest folder with `.nbbg/format`, else with `.git` or `pyproject.toml`, else the current folder.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg import files, paths
+from nbbg.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Store:
+    """One project's records."""
+
+    root: Path  # the project
+    folder: Path  # `.nbbg`, or where the settings put it
+
+    @property
+    def batches(self) -> Path:
+        """The folder of all batches."""
+        return self.folder / paths.BATCHES
+
+    def batch(self, number: int) -> Path:
+        """The folder of one batch."""
+        return self.batches / str(number)
+
+    def run(self, batch: int, run: int) -> Path:
+        """The folder of one run."""
+        return self.batch(batch) / paths.RUNS / str(run)
+
+    def exists(self) -> bool:
+        """Whether anything was ever launched here."""
+        return (self.folder / paths.FORMAT).exists()
+
+    def batch_numbers(self) -> list[int]:
+        """The published batches, in order."""
+        try:
+            names = os.listdir(self.batches)
+        except FileNotFoundError:
+            return []
+        return sorted(int(name) for name in names if name.isdigit())
+
+
+def find_root(start: Path) -> Path:
+    """The project that a folder belongs to."""
+    candidates = list(_upward(start.resolve()))
+    for wanted in ((f"{paths.STORE}/{paths.FORMAT}",), (".git", "pyproject.toml")):
+        for folder in candidates:
+            if any((folder / name).exists() for name in wanted):
+                return folder
+    return candidates[0]
+
+
+def open_store(root: Path, elsewhere: str = "") -> Store:
+    """The store of a project, which may not be there yet.
+
+    Raises:
+        StoreError: it belongs to somebody else, or a newer nbbg wrote it.
+    """
+    folder = (root / Path(elsewhere).expanduser()) if elsewhere else root / paths.STORE
+    store = Store(root, folder)
+    if folder.exists():
+        _refuse_strangers(store)
+    return store
+
+
+def of_batch(folder: Path) -> Store:
+    """The store that a batch's folder lies in, for programs that are given that folder alone."""
+    return Store(folder.parents[2], folder.parents[1])
+
+
+def make(store: Store) -> None:
+    """Make the store if there is none; `format` comes last and says that it is whole.
+
+    Raises:
+        StoreError: it can't be written.
+    """
+    if store.exists():
+        return
+    try:
+        files.make_folder(store.folder)
+        files.make_folder(store.batches)
+        with files.Folder(store.folder) as folder:
+            for name, text in ((paths.GITIGNORE, "*\n"), (paths.FORMAT, f"{paths.FORMAT_VERSION}\n")):
+                if not folder.exists(name):
+                    folder.replace(name, text.encode())
+    except OSError as error:
+        message = f"{store.folder} can't be written: {error.strerror}\nset `store` to another place"
+        raise StoreError(message) from error
+
+
+def _upward(start: Path) -> Iterator[Path]:
+    home = Path.home()
+    device = start.stat().st_dev
+    for folder in (start, *start.parents):
+        if folder != start and (folder.stat().st_dev != device or start == home):
+            return
+        yield folder
+        if folder == home:
+            return
+
+
+def _refuse_strangers(store: Store) -> None:
+    if store.folder.stat().st_uid != os.geteuid():
+        message = f"{store.folder} belongs to another user\nwork in a folder of your own"
+        raise StoreError(message)
+    try:
+        text = (store.folder / paths.FORMAT).read_text()
+        version = int(text)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        message = f"{store.folder / paths.FORMAT} can't be read: {error}"
+        raise StoreError(message) from error
+    if version > paths.FORMAT_VERSION:
+        message = (
+            f"{store.folder} was written by a newer nbbg (format {version}, this one knows"
+            f" {paths.FORMAT_VERSION})\nupgrade: pip install -U nbbg"
+        )
+        raise StoreError(message)

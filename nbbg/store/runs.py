@@ -1,0 +1,131 @@
+"""A run as its records tell it now: its newest attempt, its state, its metrics."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, journal, model, paths
+from nbbg.store import endings, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nbbg.store.place import Store
+
+
+def newest_attempt(run_folder: Path) -> int:
+    """The number of the newest attempt; 0 where the run was never started."""
+    try:
+        names = os.listdir(run_folder)
+    except FileNotFoundError:
+        return 0
+    return max((int(name) for name in names if name.isdigit()), default=0)
+
+
+def attempts(run_folder: Path) -> Iterator[Path]:
+    """The folders of all attempts, oldest first."""
+    for number in range(1, newest_attempt(run_folder) + 1):
+        yield run_folder / str(number)
+
+
+def new_attempt(store: Store, batch: int, run: int) -> tuple[int, Path]:
+    """Make the folder of the next attempt, empty, which is what `queued` looks like.
+
+    Raises:
+        FileExistsError: another process has just made it.
+    """
+    folder = store.run(batch, run)
+    number = newest_attempt(folder) + 1
+    files.make_folder(folder)
+    path = folder / str(number)
+    path.mkdir(files.FOLDER_MODE)
+    files.fsync_folder(folder)
+    return number, path
+
+
+def planned(
+    store: Store, batch: model.Batch, plan: model.Planned, attempt: int, stopped: str = ""
+) -> model.Run:
+    """A run as its plan tells it; `stopped` is who asked its batch to stop, if anybody."""
+    folder = store.run(batch.id, plan.id)
+    return model.Run(
+        id=plan.id,
+        batch=batch.id,
+        arm=batch.arms[plan.arm],
+        number=plan.number,
+        seed=plan.seed,
+        attempt=attempt,
+        state=model.Stopped(stopped, note="before it started") if stopped else model.Queued(),
+        executor=batch.executor,
+        queued_at=batch.created_at,
+        folder=str(folder / str(attempt)) if attempt else str(folder),
+    )
+
+
+def read(store: Store, batch: model.Batch, plan: model.Planned, stopped: str = "") -> model.Run:
+    """A run as the facts of its newest attempt tell it."""
+    attempt = newest_attempt(store.run(batch.id, plan.id))
+    run = planned(store, batch, plan, attempt, stopped)
+    return read_attempt(run) if attempt else run
+
+
+def read_attempt(run: model.Run) -> model.Run:
+    """The run with everything that the folder of its attempt says."""
+    with files.Folder(run.folder) as folder:
+        found = state.derive(folder)
+        if isinstance(found, model.Queued):
+            return run
+        return replace(run, state=found, **_facts(folder), **_metrics(folder))
+
+
+def _facts(folder: files.Folder) -> dict[str, Any]:
+    try:
+        claim = state.read_claim(folder)
+        result = folder.read_json(paths.RESULT) or {}
+    except (ValueError, KeyError, TypeError):
+        return {}
+    if claim is None:
+        return {}
+    head = journal.read_head(folder, paths.CELLS)
+    engine = journal.first(head, "engine") or {}
+    cell = journal.find_last(folder, paths.CELLS, "cell") or {}
+    begin = journal.first(head, "begin") or {}
+    end = journal.last(journal.read_tail(folder, paths.CELLS), "end") or {}
+    return {
+        "host": claim.host,
+        "runner_pid": claim.runner.pid,
+        "pid": engine.get("pid"),
+        "started_at": claim.at,
+        "ended_at": result.get("ended_at", end.get("time")),
+        "cell": cell.get("ordinal"),
+        "cells": begin.get("cells"),
+    }
+
+
+def _metrics(folder: files.Folder) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    resumed = None
+    for line in files.read_lines(folder.read(paths.METRICS) or b""):
+        resumed = line.get("resumed_after", resumed)
+        values.update(line.get("values") or {})
+    return {"metrics": values, "resumed_after": resumed}
+
+
+def to_json(run: model.Run) -> dict[str, Any]:
+    """What the index keeps of a run that has ended; its arm and plan are kept elsewhere."""
+    assert isinstance(run.state, model.Ended)
+    kept = ("host", "pid", "runner_pid", "started_at", "ended_at", "cell", "cells", "resumed_after")
+    return {
+        "ending": endings.to_json(run.state),
+        "metrics": dict(run.metrics),
+        **{name: getattr(run, name) for name in kept},
+    }
+
+
+def from_json(run: model.Run, record: dict[str, Any]) -> model.Run:
+    """The run with what the index kept of it."""
+    fields = dict(record)
+    return replace(run, state=endings.from_json(fields.pop("ending")), **fields)

@@ -1,0 +1,152 @@
+"""The state of an attempt, derived from its facts and one lock at every reading, never stored.
+
+The order is the promise: what the result says; else what the claim and its lock say; else the
+ticket; else a stop; else it is queued. What can't be read is `unknown` and named.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, journal, model, paths, process
+from nbbg.errors import StoreError
+from nbbg.store import endings, filesystem, locks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbbg.files import Folder
+
+
+def derive(attempt: Folder) -> model.RunState:
+    """The state of an attempt, now."""
+    try:
+        return _derive(attempt)
+    except (ValueError, KeyError, TypeError, StoreError, OSError) as error:
+        return model.Unknown(f"a record in {attempt.path} can't be read: {error}")
+
+
+def read_claim(attempt: Folder) -> model.Claim | None:
+    """Who runs this attempt; None where nobody has claimed it."""
+    record = attempt.read_json(paths.PROCESS)
+    if record is None:
+        return None
+    runner = model.Identity(record["pid"], record["start_time"])
+    return model.Claim(
+        runner,
+        *(record[name] for name in ("host", "boot", "namespace")),
+        *(record[name] for name in ("lock_device", "lock_inode", "marker", "at")),
+    )
+
+
+def write_claim(attempt: Folder, claim: model.Claim) -> None:
+    """Claim an attempt.
+
+    Raises:
+        FileExistsError: somebody has claimed it.
+    """
+    record = {
+        "pid": claim.runner.pid,
+        "start_time": claim.runner.start_time,
+        **{name: getattr(claim, name) for name in ("host", "boot", "namespace")},
+        **{name: getattr(claim, name) for name in ("lock_device", "lock_inode", "marker", "at")},
+    }
+    attempt.write_once(paths.PROCESS, files.to_json(record))
+
+
+def members(attempt: Folder) -> list[model.Identity]:
+    """The processes that the records of an attempt name: its runner, its engine, its submitter's.
+
+    Those that live hold the attempt; the others are gone.
+    """
+    found = []
+    for record in (attempt.read_json(paths.PROCESS), attempt.read_json(paths.TICKET)):
+        if record is not None:
+            found.append(model.Identity(record["pid"], record["start_time"]))
+    engine = journal.first(journal.read_head(attempt, paths.CELLS), "engine")
+    if engine is not None:
+        found.append(model.Identity(engine["pid"], engine["start_time"]))
+    return found
+
+
+def stopped_by(attempt: Folder) -> str:
+    """Who asked this attempt to stop; empty where nobody did."""
+    record = attempt.read_json(paths.STOP)
+    return "" if record is None else str(record.get("by", "somebody"))
+
+
+def _derive(attempt: Folder) -> model.RunState:
+    if ended := _result(attempt):
+        return ended
+    if claim := read_claim(attempt):
+        return _claimed(attempt, claim)
+    ticket = attempt.read_json(paths.TICKET)
+    if ticket is not None:
+        return _submitted(attempt, ticket)
+    asked = stopped_by(attempt)
+    return model.Stopped(asked, note="before it started") if asked else model.Queued()
+
+
+def _result(attempt: Folder) -> model.Ended | None:
+    record = attempt.read_json(paths.RESULT)
+    return None if record is None else endings.from_json(record)
+
+
+def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
+    if claim.boot != process.boot_id():
+        if claim.host == process.host():
+            return _over(attempt) or model.Lost("the machine was restarted while it ran")
+        return model.Unknown(f"it runs on {claim.host}, which can't be asked from here")
+    held = _lock_is_held(attempt, claim)
+    if held is None:
+        if claim.namespace != process.pid_namespace():
+            return model.Unknown("its lock and its process can't be seen from here")
+        held = process.alive(claim.runner)
+    if held:
+        stopping = attempt.exists(paths.STOP)
+        return model.Running(stopping, process.alive(claim.runner))
+    return _over(attempt) or model.Lost("every process of it ended without a word")
+
+
+def _over(attempt: Folder) -> model.RunState | None:
+    """What is told by the records of an attempt of which nothing lives."""
+    if ended := _result(attempt):
+        return ended
+    end = journal.last(journal.read_tail(attempt, paths.CELLS), "end")
+    if end is None:
+        return None
+    around = endings.Circumstances(stopped_by(attempt))
+    return endings.from_journal(end, around, "its runner was killed")
+
+
+def _lock_is_held(attempt: Folder, claim: model.Claim) -> bool | None:
+    """Whether the claim's own lock is held; None where the lock can't be trusted."""
+    try:
+        fd = attempt.open(paths.LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        status = os.fstat(fd)
+        same = (status.st_dev, status.st_ino) == (claim.lock_device, claim.lock_inode)
+        if not same or filesystem.is_network(attempt.path):
+            return None
+        return locks.is_held(fd)
+    finally:
+        os.close(fd)
+
+
+def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
+    if ticket["host"] != process.host():
+        return model.Unknown(f"it was carried to {ticket['host']}, which can't be asked from here")
+    same_boot = ticket["boot"] == process.boot_id()
+    if same_boot and process.alive(model.Identity(ticket["pid"], ticket["start_time"])):
+        return model.Submitted()
+    if claim := read_claim(attempt):  # made between the two looks
+        return _claimed(attempt, claim)
+    asked = stopped_by(attempt)
+    if asked:
+        return model.Stopped(asked, note="before it started")
+    return model.Lost("never started: its runner ended before it claimed the run")
+
+

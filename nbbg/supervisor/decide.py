@@ -1,0 +1,42 @@
+"""What a supervisor does next. Pure: it sees the live runs and the head of the queue, never all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start this run."""
+
+    run: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do until something ends or somebody asks."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing lives and nothing is to be started."""
+
+
+Action = Start | Wait | Finish
+
+
+def decide(
+    jobs: int, *, stopped: bool, live: Sequence[int], head: Sequence[int]
+) -> list[Action]:
+    """What to do, given the live runs and the head of the queue (at least `jobs` long, if it is).
+
+    A batch that was asked to stop starts nothing, and is finished when nothing lives.
+    """
+    startable = [] if stopped else head[: max(0, jobs - len(live))]
+    if startable:
+        return [Start(run) for run in startable]
+    return [Wait()] if live else [Finish()]

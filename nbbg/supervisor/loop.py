@@ -1,0 +1,189 @@
+"""The thin loop around `decide`: look, decide, apply, wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg import executors, files, model, paths, process
+from nbbg.errors import NbbgError
+from nbbg.store import batches, locks, place, runs, state
+from nbbg.supervisor.decide import Finish, Start, Wait, decide
+from nbbg.supervisor.queue import Queue
+
+if TYPE_CHECKING:
+    from nbbg.executors import Executor
+
+LOOK = 1.0  # seconds between two looks for a stop, an exit file, a run queued again
+NOBODY = model.Identity(0, 0)
+SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
+
+
+@dataclass
+class Live:
+    """A run that was started, and whose exit is waited for."""
+
+    attempt: int
+    folder: Path
+    watch: process.Watch
+
+
+def supervise(folder: Path) -> None:
+    """See a batch through; leave at once when another supervisor is at it."""
+    lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    while locks.take(lock):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, files.to_json({"pid": os.getpid(), "host": process.host()}), 0)
+        supervisor = Supervisor(folder)
+        supervisor.run()
+        locks.release(lock)
+        # Whoever queued a run while the lock was held has left the work to this process.
+        if not supervisor.has_more_to_do():
+            break
+    os.close(lock)
+
+
+def supervisor_pid(folder: Path) -> int | None:
+    """Who supervises the batch in that folder; None where nobody does."""
+    try:
+        lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not locks.is_held(lock):
+            return None
+        return int(json.loads(os.pread(lock, 4096, 0))["pid"])
+    except (ValueError, KeyError):
+        return None
+    finally:
+        os.close(lock)
+
+
+class Supervisor:
+    """One batch while this process holds its lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = place.of_batch(folder)
+        self.batch = batches.read_folder(folder)
+        self.executor: Executor = executors.get(self.batch.executor)
+        self.queue = Queue(self.store, self.batch)
+        self.live: dict[int, Live] = {}
+        self.faults = 0
+
+    def run(self) -> None:
+        """Start and wait until there is nothing to do."""
+        while True:
+            self.look()
+            for action in self.decide():
+                match action:
+                    case Start(run):
+                        self.start(run)
+                    case Wait():
+                        process.wait_any([live.watch for live in self.live.values()], LOOK)
+                    case Finish():
+                        return
+
+    def look(self) -> None:
+        """Take in what has changed outside."""
+        self.queue.read_news()
+        while self.queue.found_live:
+            self.watch(self.queue.found_live.pop())
+        for run in list(self.live):
+            self.settle(run)
+        exit_file = self.batch.exit_file
+        if exit_file and Path(exit_file).exists():
+            batches.ask_to_stop(self.folder, f"exit file {exit_file}", after_run=True)
+
+    def decide(self) -> list[Start | Wait | Finish]:
+        """What to do now."""
+        return decide(
+            self.batch.jobs,
+            stopped=bool(batches.stopped_by(self.store, self.batch.id)),
+            live=list(self.live),
+            head=self.queue.head(self.batch.jobs),
+        )
+
+    def has_more_to_do(self) -> bool:
+        """Whether something was asked for since `run` returned."""
+        self.look()
+        return self.faults < SEVERAL_FAULTS and self.decide() != [Finish()]
+
+    def start(self, run: int) -> None:
+        """Make the attempt's folder unless it is there, and carry a runner to it."""
+        self.queue.take(run)
+        folder = self.store.run(self.batch.id, run)
+        attempt = runs.newest_attempt(folder)
+        batches.add_event(self.store, self.batch.id, "starting", run, attempt or 1)
+        path = folder / str(attempt) if attempt else runs.new_attempt(self.store, self.batch.id, run)[1]
+        with files.Folder(path) as opened:
+            opened.replace(paths.ENVIRONMENT, files.to_json(dict(os.environ)))
+            try:
+                ticket = self.executor.submit(path)
+            except NbbgError as error:
+                self.note_fault(run, error)
+                return
+            self.faults = 0
+            if ticket.runner:
+                opened.write_once(paths.TICKET, files.to_json(_record(ticket)))
+        self.watch(run)
+
+    def note_fault(self, run: int, error: NbbgError) -> None:
+        """A runner could not be carried; after several in a row the batch is left for a person."""
+        print(f"run {run}: {error}", file=sys.stderr)  # noqa: T201 - stderr is supervisor.log
+        self.faults += 1
+        if self.faults >= SEVERAL_FAULTS:
+            why = f"{self.faults} runs could not be started: {error}"
+            batches.ask_to_stop(self.folder, why, after_run=True)
+        time.sleep(min(self.faults, 3) * 0.2)
+        batches.add_event(self.store, self.batch.id, "queued", run, 1)
+
+    def watch(self, run: int) -> None:
+        """Wait for the end of a run that was started, by this supervisor or an earlier one."""
+        folder = self.store.run(self.batch.id, run)
+        attempt = runs.newest_attempt(folder)
+        path = folder / str(attempt)
+        self.live[run] = Live(attempt, path, _watch(path))
+        self.settle(run)
+
+    def settle(self, run: int) -> None:
+        """Let go of a run that has ended."""
+        live = self.live[run]
+        with files.Folder(live.folder) as opened:
+            found = state.derive(opened)
+        if isinstance(found, model.Submitted | model.Running):
+            if process.alive(live.watch.who):
+                return
+            live.watch.close()
+            live.watch = _watch(live.folder)
+            return
+        live.watch.close()
+        del self.live[run]
+        if isinstance(found, model.Ended):
+            batches.add_event(self.store, self.batch.id, "ended", run, live.attempt)
+
+
+def _watch(attempt: Path) -> process.Watch:
+    """Watch what is alive of an attempt: its runner, or the engine that outlived it."""
+    with files.Folder(attempt) as opened:
+        for who in state.members(opened):
+            if process.alive(who):
+                return process.Watch(who)
+    return process.Watch(NOBODY)
+
+
+def _record(ticket: executors.Ticket) -> dict[str, object]:
+    assert ticket.runner is not None  # noqa: S101 - the caller has looked
+    return {
+        "pid": ticket.runner.pid,
+        "start_time": ticket.runner.start_time,
+        "host": process.host(),
+        "boot": process.boot_id(),
+        "at": time.time(),
+        **ticket.place,
+    }

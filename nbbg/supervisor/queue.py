@@ -1,0 +1,109 @@
+"""What waits to be started in a batch: runs queued again first, then the plan in its order.
+
+Read lazily, so that the cost of a decision and the memory do not grow with the plan.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+from nbbg import files, model, paths
+from nbbg.store import plans, runs, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbbg.store.place import Store
+
+
+class Queue:
+    """The runs of one batch that are to be started, and those found alive."""
+
+    def __init__(self, store: Store, batch: model.Batch) -> None:
+        self.store, self.batch = store, batch
+        self.folder = store.batch(batch.id)
+        self.found_live: list[int] = []
+        self._offset = self._events_size()
+        self._again: deque[int] = deque()
+        self._head: deque[int] = deque()
+        self._sort_started()
+        self._plan = self._never_started()
+
+    def head(self, length: int) -> list[int]:
+        """The next runs to start, at most `length`."""
+        while len(self._again) + len(self._head) < length:
+            run = next(self._plan, None)
+            if run is None:
+                break
+            self._head.append(run)
+        return [*self._again, *self._head][:length]
+
+    def take(self, run: int) -> None:
+        """That run is being started."""
+        (self._again if run in self._again else self._head).remove(run)
+
+    def has_news(self) -> bool:
+        """Whether an event was appended that `read_news` has not seen."""
+        return self._events_size() > self._offset
+
+    def read_news(self) -> None:
+        """Take in what somebody queued again."""
+        if not self.has_news():
+            return
+        with (self.folder / paths.EVENTS).open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        data = data[: data.rfind(b"\n") + 1]
+        self._offset += len(data)
+        for event in files.read_lines(data):
+            run = event.get("run")
+            if event.get("event") == "queued" and run not in self._again:
+                self._sort(int(event["run"]))
+
+    def _sort_started(self) -> None:
+        """Look at every run that was started and is not known to have ended."""
+        ended = self._ended_by_events()
+        for name in os.listdir(self.folder / paths.RUNS):
+            if name.isdigit() and not self._is_over(int(name), ended):
+                self._sort(int(name))
+        self._again = deque(sorted(self._again))
+
+    def _sort(self, run: int) -> None:
+        folder = self.store.run(self.batch.id, run)
+        attempt = runs.newest_attempt(folder)
+        if attempt == 0:
+            self._again.append(run)
+            return
+        with files.Folder(folder / str(attempt)) as opened:
+            found = state.derive(opened)
+            if isinstance(found, model.Lost):
+                opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
+        if isinstance(found, model.Queued):
+            self._again.append(run)
+        elif isinstance(found, model.Submitted | model.Running):
+            self.found_live.append(run)
+
+    def _is_over(self, run: int, ended: dict[int, int]) -> bool:
+        attempt = ended.get(run)
+        if attempt is None:
+            return False
+        return not (self.store.run(self.batch.id, run) / str(attempt + 1)).exists()
+
+    def _ended_by_events(self) -> dict[int, int]:
+        ended: dict[int, int] = {}
+        with (self.folder / paths.EVENTS).open("rb") as file:
+            for line in file:
+                for event in files.read_lines(line):
+                    if event.get("event") == "ended":
+                        ended[event["run"]] = event["attempt"]
+        return ended
+
+    def _never_started(self) -> Iterator[int]:
+        for plan in plans.read(self.folder / paths.PLAN):
+            if not (self.folder / paths.RUNS / str(plan.id)).exists():
+                yield plan.id
+
+    def _events_size(self) -> int:
+        return (self.folder / paths.EVENTS).stat().st_size
