@@ -1,8 +1,8 @@
 """Settings, each with the place that it comes from.
 
-A flag goes before the environment, then the project's `.env`, `[tool.nbbg]` in pyproject.toml, and
-the default. A value that can't be meant is an error that names the place. All variables of `.env` also
-go into the runs.
+A flag goes before the environment, then the project's `.env`, `[tool.nbbg]` in pyproject.toml,
+and the default. A value that can't be meant is an error that names the place. All variables of
+`.env` also go into the runs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
 ENGINES = ("", "ipython", "kernel", "plain")
 T = TypeVar("T")
+
+
+class _BadValueError(ValueError):
+    """A value that can't be meant; says what it must be."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,7 @@ def resolve(root: Path, environment: Mapping[str, str], flags: Mapping[str, obje
     return Settings(tuple(settings))
 
 
-def dotenv_environment(
-    root: Path, environment: Mapping[str, str] = os.environ
-) -> dict[str, str]:
+def dotenv_environment(root: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """All variables of the project's `.env`, which go into the runs.
 
     `$NAME` and `${NAME:-default}` are filled in as python-dotenv does it: from the lines before,
@@ -255,39 +257,39 @@ def _dashed(name: str) -> str:
 
 def _count(value: Any, _: _Place) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("must be a whole number, 1 or more")
+        raise _BadValueError("must be a whole number, 1 or more")
     try:
         number = int(value)
     except ValueError:
-        raise ValueError("must be a whole number, 1 or more") from None
+        raise _BadValueError("must be a whole number, 1 or more") from None
     if number < 1:
-        raise ValueError("must be 1 or more")
+        raise _BadValueError("must be 1 or more")
     return number
 
 
 def _seconds(value: Any, _: _Place) -> float:
     message = "must be a number of seconds, 0 or more"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(message)
+        raise _BadValueError(message)
     try:
         number = float(value)
     except ValueError:
-        raise ValueError(message) from None
+        raise _BadValueError(message) from None
     if not 0 <= number < float("inf"):
-        raise ValueError(message)
+        raise _BadValueError(message)
     return number
 
 
 def _string(value: Any, _: _Place) -> str:
     if not isinstance(value, str | os.PathLike):
-        raise ValueError("must be a text")
+        raise _BadValueError("must be a text")
     return os.fspath(value).strip()
 
 
 def _engine(value: Any, place: _Place) -> str:
     engine = _string(value, place)
     if engine not in ENGINES:
-        raise ValueError(f"must be {', '.join(filter(None, ENGINES))}")
+        raise _BadValueError(f"must be {', '.join(filter(None, ENGINES))}")
     return engine
 
 
@@ -318,7 +320,7 @@ def _names(value: Any, _: _Place) -> tuple[str, ...]:
         return tuple(_split(value))
     if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
         return tuple(value)
-    raise ValueError("must be names, separated by spaces or commas")
+    raise _BadValueError("must be names, separated by spaces or commas")
 
 
 def _split(text: str) -> Iterator[str]:

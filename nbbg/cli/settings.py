@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def command(arguments: argparse.Namespace) -> int:
     """Each setting with its source."""
     where = project.here(flags(arguments))
-    shown = where.settings.shown()
+    shown = where.settings.all
     if arguments.json:
         output.document([{"name": s.name, "value": s.value, "source": s.source} for s in shown])
         return 0

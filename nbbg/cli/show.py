@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from nbbg.ops.reports import RunReport
 
-LINES = 10
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -83,5 +82,5 @@ def _card(index: Index, run: model.Run) -> None:
         print(f"\n{logs.without_escapes(card.traceback)}")
     elif card.last_lines:
         print("\nlast lines:")
-        print("\n".join(f"    {line}" for line in card.last_lines[-LINES:]))
+        print("\n".join(f"    {line}" for line in card.last_lines))
     print(f"\n  {card.advice}")

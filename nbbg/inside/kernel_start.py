@@ -64,6 +64,17 @@ def exit_code() -> int:
     return 1
 
 
+def leave() -> None:
+    """Have the kernel's process end as Python ends, with all that it does at exit.
+
+    As IPython's own `exit` does: a kernel that is asked from outside to shut down now and then
+    hangs, for its control thread still flushes streams that its main thread has closed (ipykernel
+    7.4).
+    """
+    loop = get_ipython().kernel.io_loop
+    loop.call_later(0, loop.stop)
+
+
 class _Own:
     """Whether a message belongs to the notebook: to the engine's requests, or to none."""
 

@@ -1,9 +1,9 @@
-"""Which comments of a script are commands: the question that executing the wrong answer to deletes files.
+"""Which comments of a script are commands; a wrong answer, executed, deletes files.
 
-jupytext comments out whatever could be a command, `!ls` as well as `rm x` and even `ls += [1]`, and
-takes the comment mark away again when it reads. A script can't tell its own comments from those. So
-they are commands only where the paired notebook has the same code. Where the two differ and it matters,
-nothing is guessed: the person is asked to sync first.
+jupytext comments out whatever could be a command, `!ls` as well as `rm x` and even `ls += [1]`,
+and takes the comment mark away again when it reads. A script can't tell its own comments from
+those. So they are commands only where the paired notebook has the same code. Where the two differ
+and it matters, nothing is guessed: the person is asked to sync first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from nbbg.errors import NotebookError
 from nbbg.notebook import ipynb, scripts, userfiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from nbbg.notebook.scripts import Notebook, Script
@@ -32,6 +33,11 @@ class Line:
     number: int  # in the cell, from 0
     comment: str
     command: str
+
+    @property
+    def does_something(self) -> bool:
+        """Whether it is more than a comment that jupytext marked twice."""
+        return not self.command.lstrip().startswith("#")
 
 
 def decided(script: Script) -> tuple[Notebook, str]:
@@ -81,12 +87,12 @@ def doubtful(script: Script) -> Iterator[Line]:
                 yield Line(number, line, comment, command)
 
 
-def chosen(script: Script, known: Set[str]) -> tuple[Notebook, list[Line], list[Line]]:
+def chosen(script: Script, known: AbstractSet[str]) -> tuple[Notebook, list[Line], list[Line]]:
     """What a script means to the notebook that it is about to be written to.
 
-    A commented line is a command where the notebook has it as one already, or where it can be nothing
-    else (`# %magic`, `# !command`, a cell marked as another language). Words of English, such as
-    `# copy the data`, stay comments.
+    A commented line is a command where the notebook has it as one already, or where it can be
+    nothing else (`# %magic`, `# !command`, a cell marked as another language). Words of English,
+    such as `# copy the data`, stay comments.
 
     Args:
         script: the text side of a pair.
@@ -100,7 +106,7 @@ def chosen(script: Script, known: Set[str]) -> tuple[Notebook, list[Line], list[
     taken = (-1, -1)
     for line in doubtful(script):
         goes_on = taken == (line.cell, line.number - 1) and _continues(script, line)
-        is_known = line.command.strip() in known
+        is_known = line.command.strip() in known or not line.does_something
         if goes_on or is_known or _EXPLICIT.match(line.command) or _marked(script, line.cell):
             taken = (line.cell, line.number)
             new += [] if is_known else [line]
@@ -161,15 +167,18 @@ def _marked(script: Script, cell: int) -> bool:
 def _refuse_in_doubt(script: Script, lines: list[Line], place: Path, code: list[str]) -> None:
     known = {line.strip() for source in code for line in source.split("\n")}
     for line in lines:
-        if line.command.strip() in known:
+        if line.does_something and line.command.strip() in known:
             raise NotebookError(
                 f"{script.place_of(line.comment)}: `{line.comment.strip()}` is a command in "
                 f"{place.name}, but the two differ, so it may also be a comment;\n"
-                f"sync them first: nbbg sync {script.path}"
+                f"sync them first: nbbg sync {userfiles.shown(script.path)}"
             )
 
 
 def _stay_comments(script: Script, lines: list[Line], place: Path | None) -> str:
+    lines = [line for line in lines if line.does_something]
+    if not lines:
+        return ""
     first, more = lines[0], len(lines) - 1
     also = f" (and {more} more)" if more else ""
     why = "it is not paired" if place is None else f"{place.name} does not have it as a command"

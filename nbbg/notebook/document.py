@@ -1,13 +1,14 @@
 """Any input as one nbformat-4 notebook without outputs: what is frozen at launch and then run.
 
-An `.ipynb` is read with json alone. A `.py` is read through jupytext, and its comments stay comments:
-they become commands again (`# !ls`, which jupytext had to comment out) only where the notebook that
-the script is paired with has the same code.
+An `.ipynb` is read with json alone. A `.py` is read through jupytext, and its comments stay
+comments: they become commands again (`# !ls`, which jupytext had to comment out) only where the
+notebook that the script is paired with has the same code.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,9 +54,10 @@ def load(path: Path) -> Document:
         notebook, note = _from_script(path)
     else:
         raise NotebookError(f"{path}: is neither an .ipynb nor a .py")
-    notebook = _stripped(notebook)
+    notebook = _whole(_stripped(notebook))
     kernel = _text(notebook, "kernelspec", "name")
-    return Document(path, notebook, _language(notebook, kernel), kernel, source_hash(notebook), note)
+    language = _language(notebook, kernel)
+    return Document(path, notebook, language, kernel, source_hash(notebook), note)
 
 
 def resolve(name: str) -> Path:
@@ -105,6 +107,17 @@ def _stripped(notebook: dict[str, Any]) -> dict[str, Any]:
         "metadata": metadata,
         "cells": _with_ids([_bare(cell) for cell in notebook["cells"]]),
     }
+
+
+def _whole(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Without halves of surrogate pairs, which JSON can hold and no file or process can."""
+    text = json.dumps(notebook, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode(errors="replace").decode()
+    whole: dict[str, Any] = json.loads(text)
+    return whole
 
 
 def _bare(cell: dict[str, Any]) -> dict[str, Any]:

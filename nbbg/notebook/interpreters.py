@@ -1,8 +1,8 @@
 """Which Python a notebook runs in, and whether a run can work there.
 
-A virtual environment's `python` is a symbolic link, and following it would leave the environment: paths
-are made absolute, never resolved. The module reads no global state; the environment, the folders and
-what was asked for are passed in.
+A virtual environment's `python` is a symbolic link, and following it would leave the environment:
+paths are made absolute, never resolved. The module reads no global state; the environment, the
+folders and what was asked for are passed in.
 """
 
 from __future__ import annotations
@@ -145,8 +145,8 @@ def _found(
     for place in _upward(folder, root):
         if python := _python_in(place / ".venv"):
             yield Interpreter(python, ".venv of the project")
-    if python := shutil.which("python3", path=environment.get("PATH", os.defpath)):
-        yield Interpreter(os.path.abspath(python), "python3 on PATH")
+    if on_path := shutil.which("python3", path=environment.get("PATH", os.defpath)):
+        yield Interpreter(os.path.abspath(on_path), "python3 on PATH")
     yield Interpreter(sys.executable, "nbbg's own")
 
 
@@ -277,7 +277,9 @@ def _check_packages(interpreter: Interpreter, facts: Facts, engine: str) -> None
             f"{_said(interpreter)} has no ipykernel\n{install} ipykernel, {_ANOTHER}"
         )
     if not facts.ipython:
-        raise EnvironmentFault(f"{_said(interpreter)} has no IPython\n{install} ipython, {_ANOTHER}")
+        raise EnvironmentFault(
+            f"{_said(interpreter)} has no IPython\n{install} ipython, {_ANOTHER}"
+        )
     if _numbers(facts.ipython) < OLDEST_IPYTHON:
         oldest = ".".join(map(str, OLDEST_IPYTHON))
         raise EnvironmentFault(

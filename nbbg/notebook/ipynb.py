@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
+from nbbg.notebook.userfiles import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,8 @@ def parse(text: str, path: Path, *, upgrade: bool = True) -> dict[str, Any]:
     version = _version(notebook, path)
     if version < MAJOR and not upgrade:
         raise NotebookError(
-            f"{path}: is in nbformat {version}, and a pair needs {MAJOR}; save it with Jupyter first"
+            f"{shown(path)}: is in nbformat {version}, and a pair needs {MAJOR};"
+            " save it in Jupyter first"
         )
     if version < MAJOR:
         notebook = _upgraded(notebook, version, path)
@@ -51,7 +53,9 @@ def parse(text: str, path: Path, *, upgrade: bool = True) -> dict[str, Any]:
 
 def dump(notebook: dict[str, Any], like: str | None = None) -> str:
     """The text of a notebook, laid out as Jupyter does, or as in the file that it replaces."""
-    cells = [{**cell, "source": cell["source"].splitlines(keepends=True)} for cell in notebook["cells"]]
+    cells = [
+        {**cell, "source": cell["source"].splitlines(keepends=True)} for cell in notebook["cells"]
+    ]
     found = _INDENT.match(like) if like else None
     text = json.dumps(
         {**notebook, "cells": cells},
@@ -85,17 +89,19 @@ def _json(text: str, path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise NotebookError(_no_json(text, path, error)) from None
     except (ValueError, RecursionError) as error:
-        raise NotebookError(f"{path}: is no notebook: {error}") from None
+        raise NotebookError(f"{shown(path)}: is no notebook: {error}") from None
     if not isinstance(notebook, dict):
-        raise NotebookError(f"{path}: is no notebook: it holds {_kind(notebook)}, not an object")
+        raise NotebookError(
+            f"{shown(path)}: is no notebook: it holds {_kind(notebook)}, not an object"
+        )
     return notebook
 
 
 def _no_json(text: str, path: Path, error: json.JSONDecodeError) -> str:
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ")):
-            return f"{path}:{number}: holds an unfinished git merge; resolve it first"
-    where = f"{path}:{error.lineno}:{error.colno}"
+            return f"{shown(path)}:{number}: holds an unfinished git merge; resolve it first"
+    where = f"{shown(path)}:{error.lineno}:{error.colno}"
     if not text[error.pos :].strip():
         return f"{where}: is cut off: {error.msg}"
     return f"{where}: is not the JSON of a notebook: {error.msg}"
@@ -104,12 +110,12 @@ def _no_json(text: str, path: Path, error: json.JSONDecodeError) -> str:
 def _version(notebook: dict[str, Any], path: Path) -> int:
     version = notebook.get("nbformat")
     if version is None and not {"cells", "worksheets"} & notebook.keys():
-        raise NotebookError(f"{path}: is JSON, but no notebook: it has no `cells`")
+        raise NotebookError(f"{shown(path)}: is JSON, but no notebook: it has no `cells`")
     if type(version) is not int or version < 1:
         raise NotebookError(_must(path, "nbformat", "a whole number", version))
     if version > MAJOR:
         raise NotebookError(
-            f"{path}: is in nbformat {version}, and nbbg reads {MAJOR} and older; "
+            f"{shown(path)}: is in nbformat {version}, and nbbg reads {MAJOR} and older; "
             f"save it as nbformat {MAJOR}, or update nbbg"
         )
     return version
@@ -124,7 +130,9 @@ def _upgraded(notebook: dict[str, Any], version: int, path: Path) -> dict[str, A
         new: dict[str, Any] = json.loads(json.dumps(nbformat.convert(old, MAJOR)))
     except Exception as error:  # noqa: BLE001 - it raises whatever a malformed notebook leads to
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise NotebookError(f"{path}: nbformat {version} can't be converted: {reason}") from None
+        raise NotebookError(
+            f"{shown(path)}: nbformat {version} can't be converted: {reason}"
+        ) from None
     return new
 
 
@@ -132,12 +140,16 @@ def _check(notebook: dict[str, Any], path: Path) -> None:
     """Check the types that a run depends on, and make each source one string."""
     cells = notebook.get("cells")
     if cells is None:
-        raise NotebookError(f"{path}: is no notebook: it has no `cells`")
+        raise NotebookError(f"{shown(path)}: is no notebook: it has no `cells`")
     if not isinstance(cells, list):
         raise NotebookError(_must(path, "cells", "a list", cells))
     _object(notebook, "metadata", path, "")
-    if not isinstance(notebook.setdefault("nbformat_minor", 0), int):
-        raise NotebookError(_must(path, "nbformat_minor", "a whole number", notebook["nbformat_minor"]))
+    minor = notebook.setdefault("nbformat_minor", 0)
+    if not isinstance(minor, int):
+        raise NotebookError(_must(path, "nbformat_minor", "a whole number", minor))
+    for key in ("kernelspec", "language_info"):
+        if notebook["metadata"].get(key) is not None:
+            _object(notebook["metadata"], key, path, "metadata.")
     for index, cell in enumerate(cells):
         _check_cell(cell, f"cells[{index}]", path)
 
@@ -145,8 +157,9 @@ def _check(notebook: dict[str, Any], path: Path) -> None:
 def _check_cell(cell: Any, place: str, path: Path) -> None:
     if not isinstance(cell, dict):
         raise NotebookError(_must(path, place, "an object", cell))
-    if cell.get("cell_type") not in CELL_TYPES:
-        raise NotebookError(_must(path, f"{place}.cell_type", " or ".join(CELL_TYPES), cell.get("cell_type")))
+    kind = cell.get("cell_type")
+    if kind not in CELL_TYPES:
+        raise NotebookError(_must(path, f"{place}.cell_type", " or ".join(CELL_TYPES), kind))
     source = cell.get("source")
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
@@ -165,7 +178,7 @@ def _must(path: Path, place: str, wanted: str, value: Any) -> str:
     found = "missing" if value is None else _kind(value)
     if isinstance(value, str) and len(value) < 40:  # noqa: PLR2004 - what fits into the sentence
         found = repr(value)
-    return f"{path}: is no notebook: `{place}` must be {wanted}, and is {found}"
+    return f"{shown(path)}: is no notebook: `{place}` must be {wanted}, and is {found}"
 
 
 def _kind(value: Any) -> str:

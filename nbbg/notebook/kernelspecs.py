@@ -51,7 +51,7 @@ def find(name: str, environment: Mapping[str, str] = os.environ) -> KernelSpec |
 def known(environment: Mapping[str, str] = os.environ) -> list[KernelSpec]:
     """All kernels, by name; those that can't be read are left out."""
     specs = {NATIVE: native} if (native := _native()) else {}
-    files = {}
+    files: dict[str, Path] = {}
     for name, file in _files(environment):
         files.setdefault(name, file)
     for name, file in files.items():
@@ -75,7 +75,9 @@ def folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """Where kernels are looked for, first to last."""
     home = Path(environment.get("HOME") or Path.home())
     given = environment.get("JUPYTER_PATH", "")
-    user, own = _user_folders(environment, home), [Path(sys.prefix, "share", "jupyter")]
+    user, own = [data_folder(environment)], [Path(sys.prefix, "share", "jupyter")]
+    if site.ENABLE_USER_SITE:
+        user.append(Path(site.getuserbase(), "share", "jupyter"))
     order = own + user if _prefers_own(environment) else user + own
     system = [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
     data = [*(Path(part) for part in given.split(os.pathsep) if part), *order, *system]
@@ -83,13 +85,12 @@ def folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
     return [*dict.fromkeys(folder / "kernels" for folder in data), ipython / "kernels"]
 
 
-def _user_folders(environment: Mapping[str, str], home: Path) -> list[Path]:
+def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's Jupyter keeps its data."""
+    home = Path(environment.get("HOME") or Path.home())
     base = environment.get("XDG_DATA_HOME") or home / ".local" / "share"
     usual = home / "Library" / "Jupyter" if sys.platform == "darwin" else Path(base, "jupyter")
-    folders = [Path(environment.get("JUPYTER_DATA_DIR") or usual)]
-    if site.ENABLE_USER_SITE:
-        folders.append(Path(site.getuserbase(), "share", "jupyter"))
-    return folders
+    return Path(environment.get("JUPYTER_DATA_DIR") or usual)
 
 
 def _prefers_own(environment: Mapping[str, str]) -> bool:

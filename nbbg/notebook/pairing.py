@@ -1,9 +1,9 @@
 """Keeping a notebook and its script the same, as an ordinary jupytext pair.
 
-JupyterLab and VS Code read the same metadata and configuration files, and see the same pair. What they
-do not do is done here: nothing is written where both say the same, nothing that would not read back as
-the same code, and a version whose sources are replaced stays beside the file. Of two halves that differ
-the one that was written later wins, as in `jupytext --sync`.
+JupyterLab and VS Code read the same metadata and configuration files, and see the same pair. What
+they do not do is done here: nothing is written where both say the same, nothing that would not
+read back as the same code, and a version whose sources are replaced stays beside the file. Of two
+halves that differ the one that was written later wins, as in `jupytext --sync`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import agreement, commands, ipynb, scripts, userfiles
+from nbbg.notebook import agreement, commands, ipynb, scripts, trust, userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,12 +48,12 @@ class PairReport:
 
     def __str__(self) -> str:
         """Such as `train.ipynb <-> train.py: train.py updated`."""
-        names = [_shown(path) for path in self.files]
+        names = [userfiles.shown(path) for path in self.files]
         if not self.paired:
             return f"{names[0]}: is not paired; pair it with: nbbg pair {names[0]}"
-        done = [f"{_shown(path)} made" for path in self.made]
-        done += [f"{_shown(path)} updated" for path in self.updated]
-        done += [f"the version before is {_shown(path)}" for path in self.kept]
+        done = [f"{userfiles.shown(path)} made" for path in self.made]
+        done += [f"{userfiles.shown(path)} updated" for path in self.updated]
+        done += [f"the version before is {userfiles.shown(path)}" for path in self.kept]
         return f"{' <-> '.join(names)}: {', '.join(done) or 'the same, nothing to do'}"
 
 
@@ -147,7 +147,7 @@ def paired_in(folder: Path) -> list[Path]:
 
 
 def _declared(path: Path) -> Pair | None:
-    """The pair that a file is said to belong to, by itself, its notebook or a configuration file."""
+    """The pair that a file belongs to: it says so, its notebook, or a configuration file."""
     if path.suffix == userfiles.NOTEBOOK:
         return scripts.pair_of(path, _book(path).notebook)
     script = scripts.read(path)
@@ -165,10 +165,11 @@ def _made_from(both: Pair, script: Script) -> PairReport:
             if ipynb.code(meant) == code:
                 return _from_script(both, script, meant, book, ())
         raise NotebookError(_other_code(both, both.notebook, script.path))
-    doubtful = list(commands.doubtful(script))
+    doubtful = [line for line in commands.doubtful(script) if line.does_something]
     if doubtful and both.said_by:
         raise NotebookError(_undecidable(both, script, doubtful[0]))
-    return _from_script(both, script, script.literal, book, _about(script, [], doubtful))
+    meant = script.magic if both.said_by else script.literal
+    return _from_script(both, script, meant, book, _about(script, [], doubtful))
 
 
 def _from_script(
@@ -181,18 +182,27 @@ def _from_script(
         # What jupytext concludes from a script without a header; the script of a pair has one.
         del own["notebook_metadata_filter"]
         own.pop("cell_metadata_filter", None)
-    return _written(both, book, notebook, notes)
+    return _written(both, book, notebook, notes, source=script.path)
 
 
 def _written(
-    both: Pair, book: _Book, notebook: Notebook, notes: tuple[str, ...] = ()
+    both: Pair,
+    book: _Book,
+    notebook: Notebook,
+    notes: tuple[str, ...] = (),
+    source: Path | None = None,
 ) -> PairReport:
     """Write what has to be written so that all files of the pair say what `notebook` says."""
     notebook = _declaring(both, notebook)
     planned = [_book_write(book, notebook)]
-    planned += [_text_write(both, place, form, notebook) for place, form in both.texts]
+    planned += [_text_write(place, form, notebook) for place, form in both.texts]
     writes = [write for write in planned if write is not None]
-    kept = [write.file.replace(write.text, keep=write.loses) for write in writes]
+    kept = [
+        write.file.replace(write.text, keep=write.loses and write.file.path != source)
+        for write in writes
+    ]
+    if book.file in [write.file for write in writes]:
+        trust.keep(book.file)
     return PairReport(
         both.files,
         made=tuple(write.file.path for write in writes if write.file.text is None),
@@ -208,60 +218,57 @@ def _declaring(both: Pair, notebook: Notebook) -> Notebook:
         return notebook
     metadata = notebook["metadata"]
     own = {**metadata.get("jupytext", {}), "formats": both.formats}
-    return {**notebook, "metadata": {**metadata, "jupytext": own}}
+    return {**notebook, "metadata": dict(sorted({**metadata, "jupytext": own}.items()))}
 
 
 def _book_write(book: _Book, notebook: Notebook) -> _Write | None:
     if book.file.text is not None and notebook == book.notebook:
         return None
-    drop = () if notebook["nbformat_minor"] >= MINOR_WITH_IDS else ("id",)
-    cells = [{key: cell[key] for key in sorted(cell) if key not in drop} for cell in notebook["cells"]]
+    drop = set() if notebook["nbformat_minor"] >= MINOR_WITH_IDS else {"id"}
+    cells = [{key: cell[key] for key in sorted(cell.keys() - drop)} for cell in notebook["cells"]]
     text = ipynb.dump({**notebook, "cells": cells}, book.file.text)
     return _Write(book.file, text, agreement.loses(book.notebook, notebook))
 
 
-def _text_write(both: Pair, place: Path, form: Format, notebook: Notebook) -> _Write | None:
+def _text_write(place: Path, form: Format, notebook: Notebook) -> _Write | None:
     text = scripts.writes(notebook, place, form)
     back = scripts.reads(text, place, form)
     agreement.check_lossless(notebook, back, place)
     if not place.exists():
         return _Write(userfiles.read(place), text, loses=False)
     script = scripts.read(place)
-    says_so = both.said_by == "configuration" or scripts.has_header(script.text)
-    if says_so and agreement.contents(back) == agreement.contents(script.magic):
+    says_so = scripts.pair_of(place, script.magic) is not None
+    same = says_so and agreement.contents(back) == agreement.contents(script.magic)
+    if same or text == script.text:
         return None
     return _Write(script.file, text, agreement.loses(script.magic, back))
 
 
 def _other_code(both: Pair, other: Path, path: Path) -> str:
-    todo = f"nbbg sync {_shown(path)}" if both.said_by else "move one of them away"
-    return f"{_shown(other)}: is there already, and its code is not that of {path.name}; {todo}"
+    todo = f"nbbg sync {userfiles.shown(path)}" if both.said_by else "move one of them away"
+    return f"{userfiles.shown(other)}: is there already, and its code is not that of {path.name}; {todo}"
 
 
 def _undecidable(both: Pair, script: Script, line: commands.Line) -> str:
-    shown = _shown(script.path)
+    shown = userfiles.shown(script.path)
     return (
-        f"{script.place_of(line.comment, shown)}: `{line.comment.strip()}` is a command or a comment; "
-        f"{both.notebook.name}, which would tell, is not there.\n"
+        f"{script.place_of(line.comment)}: `{line.comment.strip()}` is a command or a"
+        f" comment; {both.notebook.name}, which would tell, is not there.\n"
         f"A command: jupytext --sync {shown}. A comment: take `formats:` out of its header first"
     )
 
 
-def _about(
-    script: Script, new: list[commands.Line], stay: list[commands.Line]
-) -> tuple[str, ...]:
-    shown = _shown(script.path)
-    return (
-        *(f"{script.place_of(line.comment, shown)}: `{line.command.strip()}` is a command now" for line in new),
-        *(f"{script.place_of(line.comment, shown)}: `{line.comment.strip()}` stays a comment" for line in stay),
-    )
+def _about(script: Script, new: list[commands.Line], stay: list[commands.Line]) -> tuple[str, ...]:
+    said = [(line, f"`{line.command.strip()}` is a command now") for line in new]
+    said += [(line, f"`{line.comment.strip()}` stays a comment") for line in stay]
+    return tuple(f"{script.place_of(line.comment)}: {what}" for line, what in said)
 
 
 def _commented_python(both: Pair, notebook: Notebook) -> list[str]:
     script = both.texts[0][0].name
     return [
-        f"code cell {number}: `{line}` is a comment in {script}, where jupytext takes it for a command; "
-        f"nbbg runs the notebook's cells"
+        f"code cell {number}: `{line}` is a comment in {script}, since jupytext takes it for a"
+        " command; nbbg runs the notebook's cells"
         for number, line in commands.commented_python(notebook)
     ]
 
@@ -275,9 +282,3 @@ def _book(path: Path, *, may_be_new: bool = False) -> _Book:
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
-
-
-def _shown(path: Path) -> str:
-    """A path as a person would type it here."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,9 +1,9 @@
 """The one module that speaks with jupytext: scripts are read, notebooks written as scripts.
 
-A script is read in two ways. `literal`: a comment is a comment. `magic`: as jupytext reads the script
-of a pair, where `# !ls` and even `# rm x` stand for commands that it had to comment out. Which of the
-two is meant only a notebook can tell that has the same code, so nothing here decides that alone.
-Nothing that jupytext says reaches the terminal; its errors come out as NotebookError.
+A script is read in two ways. `literal`: a comment is a comment. `magic`: as jupytext reads the
+script of a pair, where `# !ls` and even `# rm x` stand for commands that it had to comment out.
+Which of the two is meant only a notebook can tell that has the same code, so nothing here decides
+that alone. Nothing that jupytext says reaches the terminal; its errors come out as NotebookError.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import contextlib
 import copy
 import logging
 import re
+import textwrap
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import ipynb, userfiles
+from nbbg.notebook import userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +52,11 @@ class Script:
         """What is in it."""
         return self.file.text or ""
 
-    def place_of(self, line: str, shown: object = "") -> str:
-        """Where a line is, such as `train.py:7`; the file is named as `shown`."""
+    def place_of(self, line: str) -> str:
+        """Where a line is, such as `train.py:7`."""
         lines = [one.strip() for one in self.text.splitlines()]
         number = f":{lines.index(line.strip()) + 1}" if line.strip() in lines else ""
-        return f"{shown or self.path}{number}"
+        return f"{userfiles.shown(self.path)}{number}"
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,14 @@ def pair_as(path: Path, formats: str) -> Pair:
     with _quiet(path):
         from jupytext.formats import long_form_multiple_formats
 
-        pair = _pair(path, long_form_multiple_formats(formats), "")
+        forms: list[Format] = long_form_multiple_formats(formats)
+    extensions = {form["extension"] for form in forms}
+    pair = _pair(path, forms, "") if {userfiles.NOTEBOOK, path.suffix} <= extensions else None
     if pair is None:
-        raise NotebookError(f"{path}: the formats {formats!r} pair no notebook with a text file")
+        raise NotebookError(
+            f"{userfiles.shown(path)}: the formats {formats!r} do not pair it with anything;"
+            " such as ipynb,py:percent"
+        )
     return pair
 
 
@@ -172,7 +178,7 @@ def _format_of(path: Path) -> Format:
 
         config = _configuration(path)
         configured = config.default_formats(str(path.absolute())) if config else None
-        forms: list[Format] = long_form_multiple_formats(configured)
+        forms: list[Format] = long_form_multiple_formats(configured or "")
     default = {"format_name": PERCENT} if path.suffix == userfiles.SCRIPT else {}
     return next((form for form in forms if form["extension"] == path.suffix), default)
 
@@ -182,13 +188,13 @@ def _check_script(text: str, path: Path, format_name: str) -> None:
     if odd:
         line = text.count("\n", 0, odd.start()) + 1
         raise NotebookError(
-            f"{path}:{line}: jupytext would break this line at its U+{ord(odd[0]):04X}; "
-            f"write it as an escape"
+            f"{userfiles.shown(path)}:{line}: jupytext would break this line at its"
+            f" U+{ord(odd[0]):04X}; write it as an escape"
         )
     declared = _HEADER_FORMAT.search(text, 0, _end_of_header(text))
     if not declared and format_name == PERCENT and not _has_marker(text):
         raise NotebookError(
-            f"{path}: is one plain script: no line begins with `# %%`.\n"
+            f"{userfiles.shown(path)}: is one plain script: no line begins with `# %%`.\n"
             f"`# %%` as its first line makes it a notebook of one cell"
         )
 
@@ -272,8 +278,10 @@ def _quiet(path: Path) -> Iterator[Any]:
             yield jupytext
     except NotebookError:
         raise
-    except Exception as error:  # noqa: BLE001 - YAML, TOML, formats and paths fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise NotebookError(f"{path}: jupytext can't work with it: {reason}") from error
+    except Exception as error:
+        reason = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
+        raise NotebookError(
+            f"{userfiles.shown(path)}: jupytext can't work with it: {reason}"
+        ) from error
     finally:
         logging.disable(before)

@@ -14,10 +14,13 @@ import re
 import shutil
 import stat
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbbg import files
 from nbbg.errors import NotebookError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEPT_VERSIONS = 10
 NOTEBOOK, SCRIPT = ".ipynb", ".py"
@@ -55,7 +58,9 @@ class UserFile:
         try:
             return self._replace(target, text, keep=keep)
         except OSError as error:
-            raise NotebookError(f"{self.path}: can't be written: {error.strerror}") from error
+            raise NotebookError(
+                f"{shown(self.path)}: can't be written: {error.strerror}"
+            ) from error
 
     def _replace(self, target: Path, text: str, *, keep: bool) -> Path | None:
         temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
@@ -63,7 +68,8 @@ class UserFile:
             _write_beside(temporary, target, text)
             if _stamp(target) != self.stamp:
                 raise NotebookError(
-                    f"{self.path}: somebody else wrote it just now; nothing was changed, try again"
+                    f"{shown(self.path)}: somebody else wrote it just now; it was left as it is;"
+                    " try again"
                 )
             kept = _keep(target) if keep and self.text is not None else None
             temporary.rename(target)
@@ -87,7 +93,7 @@ def read(path: Path) -> UserFile:
     except IsADirectoryError:
         raise NotebookError(_a_folder(path)) from None
     except OSError as error:
-        raise NotebookError(f"{path}: can't be read: {error.strerror}") from error
+        raise NotebookError(f"{shown(path)}: can't be read: {error.strerror}") from error
     return UserFile(path, _decoded(data, path), stamp)
 
 
@@ -100,20 +106,26 @@ def wanted(file: UserFile) -> str:
     if file.text is None:
         raise NotebookError(missing(file.path))
     if not file.text.strip():
-        raise NotebookError(f"{file.path}: the file is empty")
+        raise NotebookError(f"{shown(file.path)}: the file is empty")
     return file.text
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it here."""
+    here = os.getcwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def missing(path: Path) -> str:
     """The sentence for a notebook that is not there, with names that are near."""
     folder = path.parent
     if not folder.is_dir():
-        return f"{path}: no such file, and no folder {folder}"
+        return f"{shown(path)}: no such file, and no folder {folder}"
     names = {name: None for found in notebooks_in(folder) for name in (found.name, found.stem)}
     near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
     near = list(dict.fromkeys(_file_names(near, folder)))
     also = f"; did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
-    return f"{path}: no such file{also}"
+    return f"{shown(path)}: no such file{also}"
 
 
 def notebooks_in(folder: Path) -> list[Path]:
@@ -130,15 +142,14 @@ def notebooks_in(folder: Path) -> list[Path]:
 
 
 def _file_names(near: list[str], folder: Path) -> list[str]:
-    return [
-        found.name for name in near for found in notebooks_in(folder) if name in (found.name, found.stem)
-    ]
+    found = notebooks_in(folder)
+    return [path.name for name in near for path in found if name in (path.name, path.stem)]
 
 
 def _a_folder(path: Path) -> str:
     names = [found.name for found in notebooks_in(path) if found.suffix == NOTEBOOK]
     inside = f"; in it: {', '.join(names[:5])}" if names else ""
-    return f"{path}: is a folder, not a notebook{inside}"
+    return f"{shown(path)}: is a folder, not a notebook{inside}"
 
 
 def _decoded(data: bytes, path: Path) -> str:
@@ -147,7 +158,7 @@ def _decoded(data: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]
-        raise NotebookError(f"{path}:{line}: is not UTF-8 (byte 0x{byte:02x})") from None
+        raise NotebookError(f"{shown(path)}:{line}: is not UTF-8 (byte 0x{byte:02x})") from None
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

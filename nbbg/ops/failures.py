@@ -11,7 +11,7 @@ from nbbg.store import composed
 if TYPE_CHECKING:
     from nbbg.index import Index
 
-LINES = 10
+LINES = 20
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nbbg import files, journal, model, paths
 from nbbg.errors import UsageError
 from nbbg.ops import selection, supervision
-from nbbg.runner.stopping import Stopping
+from nbbg.runner.stopping import Stopping, sweep
 from nbbg.store import batches, runs, state
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def end_orphans(stopped: Iterable[model.Run]) -> None:
             while isinstance(state.derive(folder), model.Running):
                 stopping.step(time.monotonic())
                 time.sleep(LOOK)
+            sweep(folder, grace=2.0)
 
 
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
@@ -140,6 +141,8 @@ def _stop_queued(project: Project, run: model.Run, by: str) -> None:
 
 def _queue(project: Project, run: model.Run) -> None:
     attempt = run.attempt + 1
+    with files.Folder(run.folder) as folder:
+        sweep(folder, grace=2.0)
     with contextlib.suppress(FileExistsError):  # another command has just done the same
         attempt, _ = runs.new_attempt(project.store, run.batch, run.id)
     batches.add_event(project.store, run.batch, "queued", run.id, attempt)

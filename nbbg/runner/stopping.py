@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import paths, process
+from nbbg.store import state
 
 if TYPE_CHECKING:
     from nbbg.files import Folder
@@ -43,3 +44,14 @@ class Stopping:
             members = [who for who in members if process.group(who.pid) == self.engine.pid]
         for who in members:
             process.send(who, number)
+
+
+def sweep(attempt: Folder, grace: float) -> None:
+    """End what an attempt left behind whose runner, whose work that is, was killed.
+
+    Only where nothing holds the attempt's lock any more, and its processes can be seen from here.
+    """
+    claim = state.read_claim(attempt)
+    if claim is None or attempt.exists(paths.RESULT) or not state.is_here(claim):
+        return
+    process.end_tree([], claim.marker, 0, grace)

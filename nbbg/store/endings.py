@@ -56,7 +56,9 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
     error = end.get("error") or {}
     name, value = str(error.get("name", "")), str(error.get("value", ""))
     notes = "; ".join(part for part in (str(end.get("note") or ""), note) if part)
-    return model.Failed(model.CellError(cell, name, value) if cell else None, notes or value)
+    if cell:
+        return model.Failed(model.CellError(cell, name, value), notes)
+    return model.Failed(None, notes or value)
 
 
 def from_wait(status: int, around: Circumstances) -> model.Ended:

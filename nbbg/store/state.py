@@ -55,6 +55,12 @@ def write_claim(attempt: Folder, claim: model.Claim) -> None:
     attempt.write_once(paths.PROCESS, files.to_json(record))
 
 
+def is_here(claim: model.Claim) -> bool:
+    """Whether the processes of a claim, if they live, can be seen from here."""
+    seen = (claim.boot, claim.namespace)
+    return seen == (process.boot_id(), process.pid_namespace())
+
+
 def members(attempt: Folder) -> list[model.Identity]:
     """The processes that the records of an attempt name: its runner, its engine, its submitter's.
 

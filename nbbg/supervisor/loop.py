@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
 from nbbg.errors import NbbgError
+from nbbg.runner.stopping import sweep
 from nbbg.store import batches, locks, place, runs, state
 from nbbg.supervisor.decide import Finish, Start, Wait, decide
 from nbbg.supervisor.queue import Queue
@@ -156,12 +157,12 @@ class Supervisor:
         live = self.live[run]
         with files.Folder(live.folder) as opened:
             found = state.derive(opened)
-        if isinstance(found, model.Submitted | model.Running):
-            if process.alive(live.watch.who):
+            if isinstance(found, model.Submitted | model.Running):
+                if not process.alive(live.watch.who):
+                    live.watch.close()
+                    live.watch = _watch(live.folder)
                 return
-            live.watch.close()
-            live.watch = _watch(live.folder)
-            return
+            sweep(opened, self.batch.grace)
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import builtins
 import contextlib
+import gc
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ def restored() -> Iterator[None]:
     main, known, shell = sys.modules["__main__"], dict(vars(builtins)), InteractiveShell._instance  # noqa: SLF001
     InteractiveShell._instance = None  # noqa: SLF001 - there may be one, in a Jupyter kernel
     try:
-        yield
+        with warnings.catch_warnings():
+            yield
     finally:
+        gc.unfreeze()
         _end_shell()
         InteractiveShell._instance = shell  # noqa: SLF001
         sys.modules["__main__"] = main

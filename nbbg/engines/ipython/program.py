@@ -54,7 +54,11 @@ def run(attempt_dir: str, *, terminal: bool = False) -> int:
     from nbbg.engines.ipython import inline
 
     with files.Folder(attempt_dir) as folder, inline.restored():
-        return Attempt(folder, echo=True).execute()
+        attempt = Attempt(folder, echo=True)
+        try:
+            return attempt.execute()
+        finally:
+            attempt.close()
 
 
 class Attempt:
@@ -66,6 +70,11 @@ class Attempt:
         hidden = Hidden()
         self.record = Record(folder, hidden)
         self.streams = Streams(folder, hidden, self.record.journal, echo=echo)
+
+    def close(self) -> None:
+        """Close what was opened in the folder."""
+        self.record.close()
+        self.streams.close()
 
     def in_forked_child(self) -> None:
         """The child writes to the log plainly; the journal is the parent's."""

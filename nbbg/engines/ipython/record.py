@@ -21,13 +21,15 @@ class Record:
     def __init__(self, folder: files.Folder, hidden: Hidden) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self.hidden = hidden
-        self.forked = False
+        self.forked = False  # or closed
         self.journal = Journal(folder.open(paths.CELLS, flags))
         self._log = folder.open(paths.LOG, os.O_RDONLY | os.O_CREAT)
 
     def close(self) -> None:
-        """Close both files."""
-        os.close(self.journal.fd)
+        """Close both files; what is still told goes nowhere."""
+        handle, self.journal.fd = self.journal.fd, -1
+        self.forked = True
+        os.close(handle)
         os.close(self._log)
 
     def event(self, kind: str, **fields: Any) -> None:

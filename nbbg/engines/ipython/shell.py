@@ -20,6 +20,8 @@ from traitlets import Any as AnyTrait
 from traitlets import Type, default
 from traitlets.config import Config
 
+from nbbg.engines.ipython import interrupts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -113,6 +115,18 @@ class Shell(InteractiveShell):
         if code and getattr(self, "system_raise_on_error", False):
             raise CalledProcessError(code, cmd)
 
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:  # noqa: FBT001, FBT002
+        """`x = !cmd`, which a stop ends as it ends any cell."""
+        with interrupts.kept():
+            return super().getoutput(cmd, split, depth + 1)
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+        """`%%name`; a stop ends `%%bash` and its like as it ends any cell."""
+        magic = self.find_cell_magic(magic_name)
+        ours = getattr(magic, "__module__", None) == "IPython.core.magics.script"
+        with interrupts.kept() if ours else contextlib.nullcontext():
+            return super().run_cell_magic(magic_name, line, cell)
+
     def execute(self, source: str) -> BaseException | None:
         """Execute a cell as Jupyter does; returns what went wrong in it.
 
@@ -121,7 +135,8 @@ class Shell(InteractiveShell):
         """
         self.shown, self.recorded = None, False
         result = self.run_cell(source, store_history=True)
-        return result.error_before_exec or result.error_in_exec or self.shown
+        errors = (result.error_before_exec, result.error_in_exec, self.shown)
+        return next((error for error in errors if error is not None), None)
 
     def showtraceback(
         self, exc_tuple: Any = None, *args: Any, exception_only: bool = False, **kwargs: Any

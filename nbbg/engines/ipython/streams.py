@@ -79,6 +79,11 @@ class LogWriter(io.RawIOBase):
         self._handle, self._journal, self.echo = self._number, None, False
         self._lock = threading.RLock()  # another thread may have held it at the fork
 
+    def release(self) -> None:
+        """Give up the handle: what is still written, by a thread left over, goes nowhere."""
+        handle, self._handle = self._handle, -1
+        os.close(handle)
+
     def _append(self, data: bytes) -> None:
         if self._journal is None:
             files.write_all(self._handle, data)
@@ -103,6 +108,11 @@ class Streams:
             LogWriter(_open_log(folder), ERR, hidden, journal, echo=echo),
         ]
         self.out, self.err = map(_text, self.writers)
+
+    def close(self) -> None:
+        """Close the log."""
+        for writer in self.writers:
+            writer.release()
 
     def in_forked_child(self) -> None:
         """Both, plainly."""

@@ -105,9 +105,13 @@ class Kernel:
 
     async def leave(self) -> None:
         """Let it end as its language ends, with all that it does at exit."""
-        if self._launched.manager.has_kernel:
-            await self._launched.manager.request_shutdown()
-            await asyncio.wait({self._died}, timeout=FAREWELL)
+        if not self._launched.manager.has_kernel:
+            return
+        try:
+            await self._say_goodbye()
+        except DeadKernelError:
+            return
+        await asyncio.wait({self._died}, timeout=FAREWELL)
 
     async def clean(self) -> None:
         """Kill it if it lives, and remove what speaks to it."""
@@ -124,6 +128,13 @@ class Kernel:
         except AnswerError:
             return False
         return True
+
+    async def _say_goodbye(self) -> None:
+        if self.records_itself:
+            with contextlib.suppress(AnswerError):
+                await self.ask("leave()")
+                return
+        await self._launched.manager.request_shutdown()
 
     async def _evaluate(self, expression: str) -> str:
         reply = await self._request("", silent=True, user_expressions={"nbbg": expression})
