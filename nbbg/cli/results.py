@@ -34,10 +34,4 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _texts(row: list[Any]) -> list[str]:
     arm, number, seed, run, state, seconds, *values = row
-    return [arm, str(number), str(seed), str(run), state, table.duration(seconds), *map(_text, values)]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "" if value is None else str(value)
+    return [arm, str(number), str(seed), str(run), state, table.duration(seconds), *map(table.number, values)]

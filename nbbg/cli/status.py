@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 RECENT = 10  # ended runs that are listed
 UPDATE = 1.0  # seconds
-_HEAD = ("run", "arm", "number", "state", "cell", "time", "progress", "last line or reason")
+WIDTH = 60  # of what a run says
+_HEAD = ("run", "arm", "number", "state", "cell", "time", "progress", "what it says")
 _NUMBERS = ("run", "number", "time")
 
 
@@ -116,18 +117,20 @@ def _row(run: model.Run) -> tuple[str, ...]:
     cell = f"{run.cell} of {run.cells}" if run.cell and run.cells else ""
     until = run.ended_at or (time.time() if live else None)
     seconds = until - run.started_at if run.started_at and until else None
-    reason = run.state.reason
+    bar = logs.progress(log) if live else None
     return (
         *(str(run.id), run.arm.name, str(run.number), run.state.word, cell),
         table.duration(seconds),
-        _progress(log) if live else "",
-        reason or (logs.last_line(log)[:60] if live else ""),
+        f"{bar.percent}% ({bar.done}/{bar.total}), {bar.left} left" if bar else "",
+        run.state.reason or _says(run, log, has_bar=bar is not None),
     )
 
 
-def _progress(log: str) -> str:
-    bar = logs.progress(log)
-    return f"{bar.percent}% ({bar.done}/{bar.total}), {bar.left} left" if bar else ""
+def _says(run: model.Run, log: str, *, has_bar: bool) -> str:
+    """What it printed last, or logged, where a bar has told the rest already."""
+    if isinstance(run.state, model.Running) and not has_bar:
+        return logs.last_line(log)[:WIDTH]
+    return ", ".join(f"{name} {table.number(value)}" for name, value in run.metrics.items())[:WIDTH]
 
 
 def _advise(index: Index) -> None:

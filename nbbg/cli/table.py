@@ -46,6 +46,13 @@ def wants_colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def number(value: object) -> str:
+    """A metric, to six digits; nothing for None."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
+
+
 def duration(seconds: float | None) -> str:
     """`42s`, `3m05s`, `2h10m`, `4d03h`."""
     if seconds is None:
