@@ -9,6 +9,8 @@ interpreter: standard library, Python 3.8.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,8 +48,18 @@ def __getattr__(name: str) -> Any:
         message = f"module 'nbbg' has no attribute {name!r}"
         raise AttributeError(message)
     home = "nbbg.ops.api" if name in _OUTSIDE else "nbbg.inside"
+    if name in _OUTSIDE:
+        _find_installed()
     try:
         return getattr(importlib.import_module(home), name)
     except ModuleNotFoundError as error:
         message = f"nbbg.{name} needs nbbg itself in this interpreter: pip install nbbg"
         raise ImportError(message) from error
+
+
+def _find_installed() -> None:
+    """Inside a run this package is the guest; what that has not is found in an installed nbbg."""
+    for folder in sys.path:
+        package = os.path.join(folder, "nbbg")
+        if package not in __path__ and os.path.isfile(os.path.join(package, "ops", "api.py")):
+            __path__.append(package)

@@ -28,5 +28,5 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError(message)
     from nbbg.executors import tmux
 
-    argv = tmux.attach(ticket["pane"], ticket["session"])
+    argv = tmux.attach(ticket["pane"], ticket["session"], run.id)
     os.execvp(argv[0], argv)  # noqa: S606 - an argv list of our own

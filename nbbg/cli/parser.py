@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import nbbg
@@ -19,11 +18,11 @@ IDS = "a run (7), a batch (b3) or an arm (train, train/lr=0.1)"
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The parsed command line; leaves with exit code 2 and a line where it makes no sense."""
-    return build().parse_args(list(argv))
+    return build(argv[0] if argv else "").parse_args(list(argv))
 
 
-def build() -> argparse.ArgumentParser:
-    """The whole parser, for parsing and for shell completion."""
+def build(typed: str = "") -> argparse.ArgumentParser:
+    """The parser of the command that is typed first, or of all where that is none."""
     parser = argparse.ArgumentParser(
         prog="nbbg",
         description="Turns a Jupyter notebook into a durable background experiment.",
@@ -36,12 +35,14 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nbbg {nbbg.__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (
-        *(_run, _status, _show, _logs, _notebook, _attach, _wait),
-        *(_stop, _resume, _retry, _results),
-        *(_pair, _sync, _settings, _completion),
-    ):
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog=parser.prog)
+    commands: dict[str, Callable[[Subparsers], None]] = {
+        **{"run": _run, "status": _status, "show": _show, "logs": _logs, "notebook": _notebook},
+        **{"attach": _attach, "wait": _wait, "stop": _stop, "resume": _resume, "retry": _retry},
+        **{"results": _results, "pair": _pair, "sync": _sync, "settings": _settings},
+        "completion": _completion,
+    }
+    for add in [commands[typed]] if typed in commands else commands.values():
         add(subparsers)
     return parser
 
@@ -268,4 +269,4 @@ def _late(name: str) -> Callable[[argparse.Namespace], int]:
 
 
 def _examples(*lines: str) -> str:
-    return "examples:\n" + textwrap.indent("\n".join(lines), "  ")
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -25,6 +25,8 @@ def command(arguments: argparse.Namespace) -> int:
     """Launch; with `--wait`, stay until all have ended."""
     where = project.here(flags(arguments))
     launched = launch(where, _request(where, arguments))
+    for note in launched.notes:
+        output.say(note)
     if arguments.json and not arguments.wait:
         _document(where, launched)
     else:

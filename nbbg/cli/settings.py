@@ -19,7 +19,11 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.document([{"name": s.name, "value": s.value, "source": s.source} for s in shown])
         return 0
-    table.show(
-        ("setting", "value", "source"), [(s.name, str(s.value), s.source) for s in shown]
-    )
+    table.show(("setting", "value", "source"), [(s.name, _text(s.value), s.source) for s in shown])
     return 0
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return "" if value is None else str(value)

@@ -96,7 +96,9 @@ def _worth_showing(index: Index) -> list[model.Run]:
     live = index.live()
     shown = {run.id for run in live}
     ended = index.runs("open = 0 AND word <> 'queued'", limit=RECENT)
-    queued = index.runs("open = 0 AND word = 'queued'")[:3]
+    queued = index.runs(
+        "id IN (SELECT id FROM runs WHERE open = 0 AND word = 'queued' ORDER BY id LIMIT 3)"
+    )
     rest = [run for run in (*ended, *queued) if run.id not in shown]
     return sorted([*live, *rest], key=lambda run: run.id)
 
@@ -136,12 +138,13 @@ def _says(run: model.Run, log: str, *, has_bar: bool) -> str:
 def _advise(index: Index) -> None:
     """Say what to type where a person is needed."""
     lost = [run for run in index.live() if run.state.word in model.RESUMABLE]
+    failed = 0
     for batch in index.batches():
         counts = index.counts(batch.id)
+        failed += sum(counts.get(word, 0) for word in model.UNSUCCESSFUL)
         if counts.get(model.Queued.word) and reports.of_batch(index, batch).supervisor_pid is None:
             output.say(f"{batch.name} has queued runs and no supervisor: nbbg resume {batch.name}")
     if lost:
         output.say(f"{len(lost)} lost: nbbg resume")
-    failed = sum(index.counts(b.id).get(word, 0) for b in index.batches() for word in model.UNSUCCESSFUL)
     if failed:
         output.say("what failed: nbbg show ID; another attempt: nbbg retry --failed")

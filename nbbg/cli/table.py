@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ def show(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequenc
     if not rows:
         return
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
-    limit = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 0
+    limit = _terminal_width() if sys.stdout.isatty() else 0
     for line in (head, *rows):
         cells = [
             cell.rjust(width) if name in numbers else cell.ljust(width)
@@ -62,6 +61,12 @@ def duration(seconds: float | None) -> str:
         if whole >= size:
             return f"{whole // size}{large}{whole % size // parts:02d}{small}"
     return f"{whole}s" if whole >= 10 else f"{seconds:.1f}s"
+
+
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((200, 24)).columns
 
 
 def _coloured(line: str) -> str:

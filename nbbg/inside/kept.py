@@ -49,7 +49,7 @@ def _keep_one(folder: files.Folder, name: str, value: Any) -> None:
         folder.replace(name + suffix, data)
     except Exception as error:  # noqa: BLE001 - a class's own __reduce__ may raise anything
         reason = f"{type(error).__name__}: {error}"
-        print(f"nbbg: the result {name!r} was not kept: {reason}", file=sys.stderr)
+        sys.stderr.write(f"nbbg: the result {name!r} was not kept: {reason}\n")
 
 
 def _encoded(value: Any) -> tuple[str, bytes]:

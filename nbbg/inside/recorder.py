@@ -43,32 +43,48 @@ class Recorder:
         return os.fstat(self.log).st_size
 
     def take(self, kind: str, content: dict[str, Any]) -> None:
-        """Record one message of a kernel's; kinds that show nothing are ignored."""
-        if kind == "stream":
-            self.text(content["name"], content["text"])
-        elif kind in SHOWS:
-            self._show(kind, content)
-        elif kind == "update_display_data":
-            shown = {name: _settled(content)[name] for name in ("data", "metadata")}
-            self._write("update", display_id=_display_id(content), **self.clean(shown))
-        elif kind == "clear_output":
-            self.journal.write("clear", wait=bool(content.get("wait")), log=self.size())
+        """Record one message of a kernel's; what shows nothing, or is malformed, is ignored."""
+        with contextlib.suppress(KeyError, TypeError, AttributeError):
+            self._take(kind, content)
 
     def text(self, name: str, text: str) -> None:
         """Append what the stream `name` printed; a full disk does not raise into a `print`."""
         data = self.encoded(text)
         with self._writing, contextlib.suppress(OSError):
             files.write_all(self.log, data)
-            end = os.lseek(self.log, 0, os.SEEK_CUR)
-            if name != "stdout":  # the rest of the log is standard output
+            if data and name != "stdout":  # which is all of the log that is not named
+                end = os.lseek(self.log, 0, os.SEEK_CUR)
                 self.journal.write("stream", name=name, log=[end - len(data), end])
 
     def encoded(self, text: str) -> bytes:
         """As it is written: without secrets."""
         return secrets.mask(text, self.hidden).encode("utf-8", "replace")
 
+    def masked(self, value: Any) -> Any:
+        """The same value with every secret masked."""
+        if not self.hidden:
+            return value
+        if isinstance(value, str):
+            return secrets.mask(value, self.hidden)
+        if isinstance(value, dict):
+            return {name: self.masked(item) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.masked(item) for item in value]
+        return value
+
+    def _take(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "stream":
+            self.text(content["name"], content["text"])
+        elif kind in SHOWS:
+            self._show(kind, content)
+        elif kind == "update_display_data":
+            shown = {name: _settled(content)[name] for name in ("data", "metadata")}
+            self._write("update", display_id=_display_id(content), **self.masked(shown))
+        elif kind == "clear_output":
+            self.journal.write("clear", wait=bool(content.get("wait")), log=self.size())
+
     def _show(self, kind: str, content: dict[str, Any]) -> None:
-        output = self.clean({"output_type": kind, **_settled(content)})
+        output = self.masked({"output_type": kind, **_settled(content)})
         self._write("display", output=output, display_id=_display_id(content), log=self.size())
 
     def _write(self, event: str, **fields: Any) -> None:
@@ -77,18 +93,6 @@ class Recorder:
         except TypeError:  # a kernel packs dates and the like as text
             fields = json.loads(json.dumps(fields, default=str))
             self.journal.write(event, **fields)
-
-    def clean(self, value: Any) -> Any:
-        """The same value with every secret masked."""
-        if not self.hidden:
-            return value
-        if isinstance(value, str):
-            return secrets.mask(value, self.hidden)
-        if isinstance(value, dict):
-            return {name: self.clean(item) for name, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.clean(item) for item in value]
-        return value
 
 
 def _display_id(content: dict[str, Any]) -> str | None:

@@ -184,5 +184,5 @@ def _stay_comments(script: Script, lines: list[Line], place: Path | None) -> str
     why = "it is not paired" if place is None else f"{place.name} does not have it as a command"
     if place is not None and not place.is_file():
         why = f"{place.name} is not there"
-    where = f"{script.place_of(first.comment)}"
+    where = script.place_of(first.comment)
     return f"{where}: `{first.comment.strip()}`{also} stays a comment, since {why}"

@@ -55,8 +55,7 @@ def load(path: Path) -> Document:
     else:
         raise NotebookError(f"{path}: is neither an .ipynb nor a .py")
     notebook = _whole(_stripped(notebook))
-    kernel = _text(notebook, "kernelspec", "name")
-    language = _language(notebook, kernel)
+    kernel, language = _text(notebook, "kernelspec", "name"), language_of(notebook)
     return Document(path, notebook, language, kernel, source_hash(notebook), note)
 
 
@@ -67,9 +66,11 @@ def resolve(name: str) -> Path:
         NotebookError: there is none, or there are two that are no pair.
     """
     path = Path(name)
-    if path.suffix in (NOTEBOOK, SCRIPT) or path.exists():
+    if path.suffix in (NOTEBOOK, SCRIPT) or path.is_file():
         return path
     found = [place for suffix in (NOTEBOOK, SCRIPT) if (place := Path(name + suffix)).is_file()]
+    if not found and path.is_dir():
+        return path
     if not found:
         raise NotebookError(userfiles.missing(path))
     if len(found) > 1 and not _are_paired(*found):
@@ -85,10 +86,25 @@ def source_hash(notebook: dict[str, Any]) -> str:
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def language_of(notebook: dict[str, Any]) -> str:
+    """The language as the notebook or its kernel says it; python where nothing says anything."""
+    kernel = _text(notebook, "kernelspec", "name")
+    found = _text(notebook, "language_info", "name") or _text(notebook, "kernelspec", "language")
+    if not found and kernel and kernel not in _PYTHON:
+        from nbbg.notebook import kernelspecs
+
+        spec = kernelspecs.find(kernel)
+        return _plain(spec.language) if spec else ""
+    return _plain(found or "python")
+
+
 def _from_script(path: Path) -> tuple[dict[str, Any], str]:
     from nbbg.notebook import commands, scripts
 
-    return commands.decided(scripts.read(path))
+    notebook, note = commands.decided(scripts.read(path))
+    for cell in notebook["cells"]:
+        del cell["id"]  # jupytext throws dice
+    return notebook, note
 
 
 def _are_paired(book: Path, script: Path) -> bool:
@@ -143,16 +159,6 @@ def _with_ids(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _made_up(index: int, source: str, used: set[str]) -> str:
     digest = hashlib.sha256(f"{index}:{source}".encode("utf-8", "surrogatepass")).hexdigest()
     return next(made for start in range(48) if (made := digest[start : start + 8]) not in used)
-
-
-def _language(notebook: dict[str, Any], kernel: str) -> str:
-    found = _text(notebook, "language_info", "name") or _text(notebook, "kernelspec", "language")
-    if not found and kernel and kernel not in _PYTHON:
-        from nbbg.notebook import kernelspecs
-
-        spec = kernelspecs.find(kernel)
-        return _plain(spec.language) if spec else ""
-    return _plain(found or "python")
 
 
 def _plain(language: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,6 +242,8 @@ def _asked(
     folder: str | Path,
     timeout: float,
 ) -> Facts:
+    import subprocess
+
     try:
         done = subprocess.run(
             [interpreter.path, "-c", _ASK],

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import agreement, commands, ipynb, scripts, trust, userfiles
+from nbbg.notebook import agreement, commands, document, ipynb, scripts, trust, userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nbbg.notebook.scripts import Format, Notebook, Pair, Script
+    from nbbg.notebook.scripts import Notebook, Pair, Script
     from nbbg.notebook.userfiles import UserFile
 
-FORMATS = "ipynb,py:percent"
+FORMATS, OTHER_FORMATS = "ipynb,py:percent", "ipynb,auto:percent"
 MINOR_WITH_IDS = 5
+EMPTY: Notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,18 @@ class PairReport:
 
 
 @dataclass(frozen=True)
-class _Book:
-    """The notebook's half; an empty notebook where there is none yet."""
+class _Halves:
+    """A pair as it is on disk, each file read once."""
 
-    file: UserFile
-    notebook: Notebook
+    pair: Pair
+    file: UserFile  # of the notebook
+    notebook: Notebook  # empty where there is no file
+    texts: dict[Path, Script]  # those that are there
+
+    @property
+    def newest_text(self) -> Script | None:
+        """The text that was written last."""
+        return max(self.texts.values(), key=lambda text: text.file.changed_at, default=None)
 
 
 @dataclass(frozen=True)
@@ -72,29 +80,37 @@ class _Write:
     loses: bool  # a source that the new version does not have
 
 
-def pair(path: Path, formats: str = FORMATS) -> PairReport:
+def pair(path: Path, formats: str = "") -> PairReport:
     """Make the other half of a pair, and say in both that they are one.
 
     Args:
         path: the notebook or the script.
-        formats: as in `jupytext --set-formats`; its own metadata and jupytext's configuration go
-            before them.
+        formats: as in `jupytext --set-formats`; empty: a percent script in the notebook's
+            language. Its own metadata and jupytext's configuration go before them.
 
     Raises:
         NotebookError: the other half is there with other code, or would not have the same code;
             nothing is written then.
     """
     path = _absolute(path)
-    if path.suffix == userfiles.NOTEBOOK:
-        book = _book(path)
-        both = scripts.pair_of(path, book.notebook) or scripts.pair_as(path, formats)
-        for place, _ in both.texts:
-            if place.exists() and not agreement.has_code_of(place, book.notebook):
-                raise NotebookError(_other_code(both, place, path))
-        return _written(both, book, book.notebook)
-    script = scripts.read(path)
-    both = scripts.pair_of(path, script.magic) or scripts.pair_as(path, formats)
-    return _made_from(both, script)
+    is_notebook = path.suffix == userfiles.NOTEBOOK
+    script = None if is_notebook else scripts.read(path)
+    notebook = script.magic if script else _notebook(userfiles.read(path))
+    if not formats:
+        formats = FORMATS if document.language_of(notebook) == "python" else OTHER_FORMATS
+    both = scripts.pair_of(path, notebook) or scripts.pair_as(path, notebook, formats)
+    try:
+        halves = _halves(both, script)
+    except NotebookError as error:
+        if not is_notebook:
+            raise
+        raise NotebookError(_other_code(both, both.texts[0][0], path)) from error
+    if script:
+        return _made_from(halves, script)
+    for text in halves.texts.values():
+        if not agreement.same_code(notebook, text):
+            raise NotebookError(_other_code(both, text.path, path))
+    return _written(halves, halves.notebook)
 
 
 def sync(paths: Iterable[Path]) -> list[PairReport]:
@@ -121,17 +137,16 @@ def sync_one(path: Path) -> PairReport:
     both = _declared(path)
     if both is None:
         return PairReport((path,))
-    texts = [scripts.read(place) for place, _ in both.texts if place.exists()]
-    newest = max(texts, key=lambda script: script.file.changed_at, default=None)
-    book = _book(both.notebook, may_be_new=True)
-    if newest is not None and book.file.text is None:
-        return _made_from(both, newest)
-    if newest is None or book.file.changed_at > newest.file.changed_at:
-        return _written(both, book, book.notebook)
-    if all(agreement.same(book.notebook, text, both.form_of(text.path)) for text in texts):
-        return _written(both, book, book.notebook)
-    meant, new, stay = commands.chosen(newest, commands.lines_of(book.notebook))
-    return _from_script(both, newest, meant, book, _about(newest, new, stay))
+    halves = _halves(both)
+    newest = halves.newest_text
+    if newest is None or halves.file.changed_at > newest.file.changed_at:
+        return _written(halves, halves.notebook)
+    if halves.file.text is None:
+        return _made_from(halves, newest)
+    if all(agreement.same(halves.notebook, text, both) for text in halves.texts.values()):
+        return _written(halves, halves.notebook)
+    meant, new, stay = commands.chosen(newest, commands.lines_of(halves.notebook))
+    return _from_script(halves, newest, meant, _about(newest, new, stay))
 
 
 def paired_in(folder: Path) -> list[Path]:
@@ -149,60 +164,71 @@ def paired_in(folder: Path) -> list[Path]:
 def _declared(path: Path) -> Pair | None:
     """The pair that a file belongs to: it says so, its notebook, or a configuration file."""
     if path.suffix == userfiles.NOTEBOOK:
-        return scripts.pair_of(path, _book(path).notebook)
+        return scripts.pair_of(path, _notebook(userfiles.read(path)))
     script = scripts.read(path)
     own = scripts.pair_of(path, script.magic)
     place = None if own else commands.book_of(script)
-    return scripts.pair_of(place, _book(place).notebook) if place else own
+    return scripts.pair_of(place, _notebook(userfiles.read(place))) if place else own
 
 
-def _made_from(both: Pair, script: Script) -> PairReport:
+def _halves(both: Pair, known: Script | None = None) -> _Halves:
+    file = userfiles.read(both.notebook)
+    notebook = _notebook(file) if file.text is not None else dict(EMPTY)
+    places = [place for place, _ in both.texts if place.exists()]
+    texts = {
+        place: known if known and known.path == place else scripts.read(place) for place in places
+    }
+    return _Halves(both, file, notebook, texts)
+
+
+def _made_from(halves: _Halves, script: Script) -> PairReport:
     """Pair a script with a notebook that has the same code, or with a new one."""
-    book = _book(both.notebook, may_be_new=True)
-    if book.file.text is not None:
-        code = ipynb.code(book.notebook)
+    if halves.file.text is not None:
+        if agreement.same(halves.notebook, script, halves.pair):
+            return _written(halves, halves.notebook)
+        code = ipynb.code(halves.notebook)
         for meant in (script.magic, script.literal):
             if ipynb.code(meant) == code:
-                return _from_script(both, script, meant, book, ())
-        raise NotebookError(_other_code(both, both.notebook, script.path))
+                return _from_script(halves, script, meant, ())
+        raise NotebookError(_other_code(halves.pair, halves.file.path, script.path))
     doubtful = [line for line in commands.doubtful(script) if line.does_something]
-    if doubtful and both.said_by:
-        raise NotebookError(_undecidable(both, script, doubtful[0]))
-    meant = script.magic if both.said_by else script.literal
-    return _from_script(both, script, meant, book, _about(script, [], doubtful))
+    if doubtful and halves.pair.said_by:
+        raise NotebookError(_undecidable(halves.pair, script, doubtful[0]))
+    meant = script.magic if halves.pair.said_by else script.literal
+    return _from_script(halves, script, meant, _about(script, [], doubtful))
 
 
 def _from_script(
-    both: Pair, script: Script, meant: Notebook, book: _Book, notes: tuple[str, ...]
+    halves: _Halves, script: Script, meant: Notebook, notes: tuple[str, ...]
 ) -> PairReport:
-    notebook = scripts.combine(meant, book.notebook, both.form_of(script.path))
+    notebook = scripts.combine(meant, halves.notebook, halves.pair.form_of(script.path))
     own = notebook["metadata"].get("jupytext", {})
     own.pop("text_representation", None)
-    if not both.said_by and own.get("notebook_metadata_filter") == "-all":
+    if not halves.pair.said_by and own.get("notebook_metadata_filter") == "-all":
         # What jupytext concludes from a script without a header; the script of a pair has one.
         del own["notebook_metadata_filter"]
         own.pop("cell_metadata_filter", None)
-    return _written(both, book, notebook, notes, source=script.path)
+    return _written(halves, notebook, notes, source=script)
 
 
 def _written(
-    both: Pair,
-    book: _Book,
+    halves: _Halves,
     notebook: Notebook,
     notes: tuple[str, ...] = (),
-    source: Path | None = None,
+    source: Script | None = None,
 ) -> PairReport:
     """Write what has to be written so that all files of the pair say what `notebook` says."""
+    both = halves.pair
     notebook = _declaring(both, notebook)
-    planned = [_book_write(book, notebook)]
-    planned += [_text_write(place, form, notebook) for place, form in both.texts]
+    planned = [_book_write(halves, notebook)]
+    planned += [_text_write(halves, place, notebook) for place, _ in both.texts]
     writes = [write for write in planned if write is not None]
-    kept = [
-        write.file.replace(write.text, keep=write.loses and write.file.path != source)
-        for write in writes
-    ]
-    if book.file in [write.file for write in writes]:
-        trust.keep(book.file)
+    kept = []
+    for write in writes:
+        is_source = source is not None and write.file == source.file
+        kept.append(write.file.replace(write.text, keep=write.loses and not is_source))
+        if write.file == halves.file:
+            trust.keep(halves.file)
     return PairReport(
         both.files,
         made=tuple(write.file.path for write in writes if write.file.text is None),
@@ -221,22 +247,23 @@ def _declaring(both: Pair, notebook: Notebook) -> Notebook:
     return {**notebook, "metadata": dict(sorted({**metadata, "jupytext": own}.items()))}
 
 
-def _book_write(book: _Book, notebook: Notebook) -> _Write | None:
-    if book.file.text is not None and notebook == book.notebook:
+def _book_write(halves: _Halves, notebook: Notebook) -> _Write | None:
+    if halves.file.text is not None and notebook == halves.notebook:
         return None
     drop = set() if notebook["nbformat_minor"] >= MINOR_WITH_IDS else {"id"}
     cells = [{key: cell[key] for key in sorted(cell.keys() - drop)} for cell in notebook["cells"]]
-    text = ipynb.dump({**notebook, "cells": cells}, book.file.text)
-    return _Write(book.file, text, agreement.loses(book.notebook, notebook))
+    text = ipynb.dump({**notebook, "cells": cells}, halves.file.text)
+    return _Write(halves.file, text, agreement.loses(halves.notebook, notebook))
 
 
-def _text_write(place: Path, form: Format, notebook: Notebook) -> _Write | None:
+def _text_write(halves: _Halves, place: Path, notebook: Notebook) -> _Write | None:
+    form = halves.pair.form_of(place)
     text = scripts.writes(notebook, place, form)
     back = scripts.reads(text, place, form)
-    agreement.check_lossless(notebook, back, place)
-    if not place.exists():
+    agreement.check_lossless(notebook, back, halves.pair.notebook, place)
+    script = halves.texts.get(place)
+    if script is None:
         return _Write(userfiles.read(place), text, loses=False)
-    script = scripts.read(place)
     says_so = scripts.pair_of(place, script.magic) is not None
     same = says_so and agreement.contents(back) == agreement.contents(script.magic)
     if same or text == script.text:
@@ -246,7 +273,8 @@ def _text_write(place: Path, form: Format, notebook: Notebook) -> _Write | None:
 
 def _other_code(both: Pair, other: Path, path: Path) -> str:
     todo = f"nbbg sync {userfiles.shown(path)}" if both.said_by else "move one of them away"
-    return f"{userfiles.shown(other)}: is there already, and its code is not that of {path.name}; {todo}"
+    there = f"{userfiles.shown(other)}: is there already, and its code is not that of {path.name}"
+    return f"{there}; {todo}"
 
 
 def _undecidable(both: Pair, script: Script, line: commands.Line) -> str:
@@ -273,11 +301,8 @@ def _commented_python(both: Pair, notebook: Notebook) -> list[str]:
     ]
 
 
-def _book(path: Path, *, may_be_new: bool = False) -> _Book:
-    file = userfiles.read(path)
-    if file.text is None and may_be_new:
-        return _Book(file, {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    return _Book(file, ipynb.parse(userfiles.wanted(file), path, upgrade=False))
+def _notebook(file: UserFile) -> Notebook:
+    return ipynb.parse(userfiles.wanted(file), file.path, upgrade=False)
 
 
 def _absolute(path: Path) -> Path:

@@ -138,7 +138,7 @@ def pair_of(path: Path, notebook: Notebook) -> Pair | None:
     return _pair(path, formats, said_by) if formats else None
 
 
-def pair_as(path: Path, formats: str) -> Pair:
+def pair_as(path: Path, notebook: Notebook, formats: str) -> Pair:
     """The pair that `path` would belong to with these formats.
 
     Raises:
@@ -147,7 +147,7 @@ def pair_as(path: Path, formats: str) -> Pair:
     with _quiet(path):
         from jupytext.formats import long_form_multiple_formats
 
-        forms: list[Format] = long_form_multiple_formats(formats)
+        forms: list[Format] = long_form_multiple_formats(formats, notebook["metadata"])
     extensions = {form["extension"] for form in forms}
     pair = _pair(path, forms, "") if {userfiles.NOTEBOOK, path.suffix} <= extensions else None
     if pair is None:

@@ -8,10 +8,8 @@ get lost the older version stays beside it, as `.train.py.~1~`.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
-import shutil
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -63,6 +61,7 @@ class UserFile:
             ) from error
 
     def _replace(self, target: Path, text: str, *, keep: bool) -> Path | None:
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
         try:
             _write_beside(temporary, target, text)
@@ -121,9 +120,11 @@ def missing(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"{shown(path)}: no such file, and no folder {folder}"
-    names = {name: None for found in notebooks_in(folder) for name in (found.name, found.stem)}
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
-    near = list(dict.fromkeys(_file_names(near, folder)))
+    import difflib
+
+    found = notebooks_in(folder)
+    stems = difflib.get_close_matches(path.stem, {one.stem for one in found}, n=2)
+    near = [one.name for stem in stems for one in found if one.stem == stem]
     also = f"; did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
     return f"{shown(path)}: no such file{also}"
 
@@ -139,11 +140,6 @@ def notebooks_in(folder: Path) -> list[Path]:
         for path in found
         if path.suffix in (NOTEBOOK, SCRIPT) and not path.name.startswith(".") and path.is_file()
     ]
-
-
-def _file_names(near: list[str], folder: Path) -> list[str]:
-    found = notebooks_in(folder)
-    return [path.name for name in near for path in found if name in (path.name, path.stem)]
 
 
 def _a_folder(path: Path) -> str:
@@ -199,5 +195,7 @@ def _keep(target: Path) -> Path:
     try:
         os.link(target, kept)
     except OSError:  # a file system without hard links
+        import shutil
+
         shutil.copy2(target, kept)
     return kept

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ class Wanted:
 
     arm: model.Arm
     notebook: dict[str, Any]
+    note: str  # a sentence that the person should see, or empty
 
     @property
     def frozen(self) -> bytes:
@@ -51,9 +52,8 @@ def wanted(
     documents = [document.load(document.resolve(name)) for name in notebooks]
     if not allow_new:
         _check_params(documents, {name for given in params for name in given})
-    return [
-        _wanted(project, doc, given, seed) for doc, given in itertools.product(documents, params)
-    ]
+    arms = [(_arm(project, doc, seed), doc) for doc in documents]
+    return [_with_params(arm, doc, given) for arm, doc in arms for given in params]
 
 
 def settle(
@@ -86,19 +86,19 @@ def _naming(arm: model.Arm) -> tuple[str, Mapping[str, Any], int]:
     return arm.notebook, arm.params, arm.seed
 
 
-def _wanted(project: Project, doc: Document, params: Mapping[str, Any], seed: int) -> Wanted:
+def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
+    """What all arms of a notebook have in common."""
     engine = project.settings.engine or ("ipython" if doc.language == "python" else "kernel")
     if engine == "ipython" and doc.language != "python":
-        message = f"{doc.path}: the ipython engine runs Python alone; use --engine kernel"
+        message = f"{doc.path}: the ipython engine runs Python alone\nuse --engine kernel"
         raise UsageError(message)
-    _check_values(doc, params)
     path = doc.path.resolve()
     inside = path.is_relative_to(project.root)
     name = path.relative_to(project.root).as_posix() if inside else str(path)
-    arm = model.Arm(
+    return model.Arm(
         name="",
         notebook=name,
-        params=dict(params),
+        params={},
         seed=seed,
         source=doc.source_hash,
         frozen=_frozen_name(name, inside=inside),
@@ -108,7 +108,11 @@ def _wanted(project: Project, doc: Document, params: Mapping[str, Any], seed: in
         output="",
         cwd=str(path.parent),
     )
-    return Wanted(arm, doc.notebook)
+
+
+def _with_params(arm: model.Arm, doc: Document, params: Mapping[str, Any]) -> Wanted:
+    _check_values(doc, params)
+    return Wanted(replace(arm, params=dict(params)), doc.notebook, doc.note)
 
 
 def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
@@ -133,16 +137,18 @@ def _interpreter(project: Project, doc: Document, engine: str) -> str:
         raise kernelspecs.unknown(doc.kernel)
     if doc.language != "python":
         return ""
+    if project.settings.executor == "inline" and not named:
+        named = sys.executable
+    folder = doc.path.resolve().parent
     chosen = interpreters.choose(
         named,
         named_by=project.settings["python"].source,
         kernel=kernel,
         environment=os.environ,
-        folder=doc.path.resolve().parent,
+        folder=folder,
         root=project.root,
     )
-    interpreters.check(chosen, engine)
-    return chosen.path
+    return interpreters.check(chosen, engine, os.environ, str(folder)).executable
 
 
 def _check_params(documents: Sequence[Document], given: set[str]) -> None:

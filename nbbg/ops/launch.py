@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Launched:
     covered: list[model.Run]  # every run that the request is about
     succeeded: int  # how many of them had succeeded before
     unknown: list[model.Run]
+    notes: tuple[str, ...] = ()  # sentences about the notebooks
 
     def runs(self) -> list[int]:
         """The ids of all runs that the request is about, new ones too."""
@@ -91,7 +92,7 @@ def launch(where: Project, request: Request) -> Launched:
             supervision.ensure(where, batch)
         else:
             supervision.in_this_process(where, batch)
-    return launched
+    return replace(launched, notes=tuple(dict.fromkeys(w.note for w in wanted if w.note)))
 
 
 def _check(where: Project, request: Request) -> list[Wanted]:
@@ -121,8 +122,8 @@ def _check_inline(wanted: Sequence[Wanted]) -> None:
     for want in wanted:
         if want.arm.engine != "ipython" or want.arm.python != sys.executable:
             message = (
-                "--executor inline runs in nbbg's own process: with --engine ipython and"
-                f" --python {sys.executable} alone"
+                "--executor inline runs in nbbg's own process: with --engine ipython, in"
+                f" {sys.executable}\nleave out --python and --engine"
             )
             raise UsageError(message)
 

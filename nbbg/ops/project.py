@@ -6,7 +6,6 @@ under XDG's state folder.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,8 @@ def here(flags: Mapping[str, object] | None = None, start: Path | None = None) -
 
 def remember(project: Project) -> None:
     """Add the project to the list of this user's projects; a list that can't be kept is no fault."""
+    import hashlib
+
     folder = _list_folder()
     name = hashlib.sha256(os.fsencode(project.root)).hexdigest()[:16]
     if (folder / name).exists():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model, paths
-from nbbg.store import endings
-from nbbg.supervisor.loop import supervisor_pid
+from nbbg import files, model, paths
+from nbbg.store import batches, endings
 
 if TYPE_CHECKING:
     from nbbg.index import Index
@@ -50,7 +48,7 @@ class RunReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as strict JSON: NaN and infinities become strings."""
-        found: dict[str, Any] = strict(dataclasses.asdict(self))
+        found: dict[str, Any] = files.strict(vars(self))
         return found
 
 
@@ -110,7 +108,7 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     """The report of a batch."""
     return BatchReport(
         id=batch.name,
-        supervisor_pid=supervisor_pid(index.store.batch(batch.id)),
+        supervisor_pid=batches.supervisor_pid(index.store.batch(batch.id)),
         jobs=batch.jobs,
         executor=batch.executor,
         note=batch.note,
@@ -127,14 +125,3 @@ def iso(when: float | None) -> str | None:
     if when is None:
         return None
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
-
-
-def strict(value: Any) -> Any:
-    """The value without what strict JSON has no word for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: strict(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(inner) for inner in value]
-    return value

@@ -39,7 +39,11 @@ def stop(
     Raises:
         UsageError: a name means nothing here, or `after_run` is asked of a single run.
     """
-    selection.select(index, names)
+    waiting = {
+        run.id: run
+        for run in selection.select(index, names)
+        if isinstance(run.state, model.Queued)
+    }
     whole = [int(name[1:]) for name in names if selection.is_batch(name)]
     if after_run and len(whole) < len(names):
         message = "--after-run is for batches (such as b3): what a single run has begun, it ends"
@@ -57,6 +61,8 @@ def stop(
         elif isinstance(run.state, model.Queued):
             _stop_queued(project, run, by)
             asked.append(run)
+        elif run.id in waiting and isinstance(run.state, model.Stopped):
+            asked.append(waiting[run.id])  # by what its batch was told above
     return asked
 
 
@@ -131,10 +137,8 @@ def _chosen(index: Index, names: Sequence[str]) -> list[model.Run]:
 
 
 def _stop_queued(project: Project, run: model.Run, by: str) -> None:
-    folder = Path(run.folder)
-    attempt = run.attempt
-    if not attempt:
-        attempt, folder = runs.new_attempt(project.store, run.batch, run.id)
+    # If a supervisor is starting it meanwhile, its runner will see that it was stopped.
+    attempt, folder = runs.open_attempt(project.store, run.batch, run.id)
     batches.ask_to_stop(folder, by)
     batches.add_event(project.store, run.batch, "stopped", run.id, attempt)
 
@@ -143,6 +147,7 @@ def _queue(project: Project, run: model.Run) -> None:
     attempt = run.attempt + 1
     with files.Folder(run.folder) as folder:
         sweep(folder, grace=2.0)
+        folder.remove(paths.ENVIRONMENT)  # of a runner that never read it
     with contextlib.suppress(FileExistsError):  # another command has just done the same
-        attempt, _ = runs.new_attempt(project.store, run.batch, run.id)
+        runs.new_attempt(project.store, run.batch, run.id, attempt)
     batches.add_event(project.store, run.batch, "queued", run.id, attempt)

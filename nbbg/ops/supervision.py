@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import paths, process, settings
+from nbbg import paths, process, secrets, settings
 from nbbg.errors import EnvironmentFault
 from nbbg.runner import environment
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def now(project: Project) -> dict[str, str]:
     """The environment that a launch from here hands to its runs: the project's `.env`, under ours."""
-    return environment.of_launch({**settings.dotenv_environment(project.root), **os.environ})
+    given = {**settings.dotenv_environment(project.root), **os.environ}
+    if project.settings.secrets:
+        given[secrets.NAMED] = ",".join(project.settings.secrets)
+    return environment.of_launch(given)
 
 
 def ensure(project: Project, batch: model.Batch) -> None:
@@ -27,7 +30,7 @@ def ensure(project: Project, batch: model.Batch) -> None:
         EnvironmentFault: no process can be started; what was asked for is on disk all the same.
     """
     folder = project.store.batch(batch.id)
-    given = environment.of_resume(batch.facts["environment"], now(project))
+    given = _given(project, batch)
     argv = process.own_program("nbbg.supervisor", str(folder.resolve()))
     try:
         process.spawn_detached(argv, str(folder / paths.SUPERVISOR_LOG), given)
@@ -40,4 +43,8 @@ def in_this_process(project: Project, batch: model.Batch) -> None:
     """Supervise here until the batch is through, for executors that are not detached."""
     from nbbg.supervisor.loop import supervise
 
-    supervise(Path(project.store.batch(batch.id)).resolve())
+    supervise(Path(project.store.batch(batch.id)).resolve(), _given(project, batch))
+
+
+def _given(project: Project, batch: model.Batch) -> dict[str, str]:
+    return environment.of_resume(batch.facts["environment"], now(project))

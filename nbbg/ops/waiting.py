@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import model
 from nbbg.errors import Abandoned
-from nbbg.supervisor.loop import supervisor_pid
+from nbbg.store import batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,4 +60,4 @@ def _nobody_is_at_it(index: Index, left: Iterable[int]) -> bool:
         if run is None or not isinstance(run.state, model.Queued):
             return False
         folders.add(index.store.batch(run.batch))
-    return all(supervisor_pid(folder) is None for folder in folders)
+    return all(batches.supervisor_pid(folder) is None for folder in folders)

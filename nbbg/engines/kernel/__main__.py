@@ -8,7 +8,14 @@ import resource
 import signal
 import sys
 
-from nbbg.engines.kernel.program import main
+
+def start(attempt: str) -> int:
+    """Execute the notebook of an attempt; the exit code, negative for a signal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to interrupt
+    logging.disable()  # standard error is the notebook's log
+    from nbbg.engines.kernel.program import main
+
+    return main(attempt)
 
 
 def end_as(status: int) -> None:
@@ -22,5 +29,4 @@ def end_as(status: int) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable()  # standard error is the notebook's log
-    end_as(main(sys.argv[1]))
+    end_as(start(sys.argv[1]))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from nbbg.engines.kernel.live import AnswerError, DeadKernelError
 
 if TYPE_CHECKING:
-    from nbbg.engines.ipython.spec import Cell
     from nbbg.engines.kernel.live import Kernel
-    from nbbg.engines.kernel.task import Task
+    from nbbg.engines.kernel.task import Cell, Task
     from nbbg.inside.recorder import Recorder
 
 SETTLED = 0.2  # seconds after which a kernel that was sent a cell surely executes it
@@ -108,7 +107,7 @@ class Execution:
         if reply["status"] == "ok":
             return End("exited", 0, cell.ordinal) if _asks_to_exit(reply) else None
         name = str(reply.get("ename", reply["status"]))
-        error = self.recorder.clean({"name": name, "value": str(reply.get("evalue", ""))})
+        error = self.recorder.masked({"name": name, "value": str(reply.get("evalue", ""))})
         if self.stopping or name == "KeyboardInterrupt":
             return interrupted(cell.ordinal, error)
         if name == "SystemExit" and self.kernel.records_itself:
@@ -117,9 +116,8 @@ class Execution:
         return End("failed", 1, cell.ordinal, error)
 
     async def _keep_results(self, ordinal: int | None) -> End:
-        given = self.task.given
-        if given.results and self.kernel.records_itself:
-            call = f"keep({list(given.results)!r}, {self.task.attempt!r})"
+        if self.task.results and self.kernel.records_itself:
+            call = f"keep({list(self.task.results)!r}, {self.task.attempt!r})"
             try:
                 await self._work(call, ask=True)
             except AnswerError as error:

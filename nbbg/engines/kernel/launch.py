@@ -56,12 +56,7 @@ class Launched:
         connection = os.path.join(task.attempt, paths.CONNECTION)
         options: dict[str, Any] = {"connection_file": connection}
         if task.python:
-            self._sockets = _private_folder()
-            options |= {
-                "transport": "ipc",
-                "ip": os.path.join(self._sockets, "k"),
-                "kernel_spec_manager": _OneSpec(task.python),
-            }
+            options |= {"transport": "ipc", "kernel_spec_manager": _OneSpec(task.python)}
         else:
             options["kernel_name"] = task.kernel
         self.manager = AsyncKernelManager(**options)
@@ -72,16 +67,18 @@ class Launched:
         Raises:
             StartError: there is no such kernel or interpreter.
         """
+        if self.task.python:
+            self._sockets = _private_folder()
+            self.manager.ip = os.path.join(self._sockets, "k")
         try:
-            await self.manager.start_kernel(
-                pass_fds=(self.task.given.lock_fd,), stdin=subprocess.DEVNULL
-            )
+            await self.manager.start_kernel(pass_fds=(self.task.lock,), stdin=subprocess.DEVNULL)
         except NoSuchKernel as error:
             known = ", ".join(sorted(KernelSpecManager().find_kernel_specs())) or "none"
             message = f"there is no kernel {error.name!r}; there are: {known}"
             raise StartError(message) from None
         except OSError as error:
-            raise StartError(f"{self.task.origin} can't be started: {error}") from None
+            why = f"{self.task.origin} can't be started: {error.strerror}"
+            raise StartError(f"{why}; choose another with --python") from None
 
     async def ended(self) -> int:
         """Wait until the process has ended; its code, negative for a signal."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nbbg.inside.recorder import Recorder
 
 FAREWELL = 600.0  # seconds for what a notebook does at exit, such as a tracker's last upload
+SHUTDOWN = 30.0  # seconds for a kernel that can only be asked by message, which some never answer
 SETTLE = 0.3  # seconds until what a dead kernel sent has been read
 _START = "__import__('nbbg.inside.kernel_start', fromlist=['_'])"
 
@@ -55,6 +56,7 @@ class Kernel:
         self.recorder = recorder
         self.records_itself = False
         self._launched = Launched(task)
+        self._channels = contextlib.ExitStack()
         self._terminated = False
 
     async def start(self) -> None:
@@ -65,10 +67,11 @@ class Kernel:
             DeadKernelError: it ended before it could.
         """
         await self._launched.start()
-        self._client = self._launched.manager.client()
         self._died = asyncio.create_task(self._launched.ended())
+        self._client = self._launched.manager.client()
         self._client.context.rcvhwm = 0  # no flood of output is ever dropped
-        self._client.shell_channel.start()
+        self._channels.callback(self._client.stop_channels)
+        self._client.start_channels(iopub=False, stdin=False, hb=False, control=False)
         if self.task.python:
             self.records_itself = await self._prepare()
         if not self.records_itself:
@@ -95,6 +98,9 @@ class Kernel:
     async def interrupt(self) -> None:
         """What Ctrl-C does."""
         await self._launched.manager.interrupt_kernel()
+        # ipykernel takes the signal, and then sleeps on in the `await` that it is to cancel, until
+        # its event loop wakes: a request that means nothing wakes it
+        self._client.kernel_info()
 
     async def terminate(self) -> None:
         """End it by SIGTERM; when asked again, by SIGKILL."""
@@ -107,22 +113,22 @@ class Kernel:
         """Let it end as its language ends, with all that it does at exit."""
         if not self._launched.manager.has_kernel:
             return
-        try:
-            await self._say_goodbye()
-        except DeadKernelError:
-            return
-        await asyncio.wait({self._died}, timeout=FAREWELL)
+        goodbye = asyncio.ensure_future(self._say_goodbye())
+        patience = FAREWELL if self.records_itself else SHUTDOWN
+        await asyncio.wait({self._died}, timeout=patience)
+        goodbye.cancel()
+        await asyncio.gather(goodbye, return_exceptions=True)
 
     async def clean(self) -> None:
         """Kill it if it lives, and remove what speaks to it."""
+        self._channels.close()
         await self._launched.clean()
 
     async def _prepare(self) -> bool:
         """Make a Python kernel record itself; whether it does."""
-        given = self.task.given
-        guest = f"__import__('sys').path.append({given.guest!r})"
+        guest = f"__import__('sys').path.append({self.task.guest!r})"
         session = self._client.session.session
-        call = f"{_START}.prepare({self.task.attempt!r}, {given.lock_fd}, {session!r})"
+        call = f"{_START}.prepare({self.task.attempt!r}, {self.task.lock}, {session!r})"
         try:
             await self._evaluate(f"({guest}, {call})")
         except AnswerError:
