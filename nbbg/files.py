@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
-_counter = iter(range(1, 1 << 62))
 
 
 class Folder:
@@ -34,7 +34,7 @@ class Folder:
         self.path = os.fspath(path)
         self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> Folder:  # noqa: PYI034 - Self came with Python 3.11
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,7 +48,7 @@ class Folder:
 
     def open(self, name: str, flags: int) -> int:
         """Return a descriptor of `name`, made with mode 0600 where `flags` say so."""
-        return os.open(name, flags | os.O_CLOEXEC, FILE_MODE, dir_fd=self.fd)
+        return _open(name, flags, self.fd)
 
     def exists(self, name: str) -> bool:
         """Whether there is anything of that name."""
@@ -67,22 +67,30 @@ class Folder:
         with os.fdopen(fd, "rb") as file:
             return file.read()
 
-    def read_json(self, name: str) -> Any:
-        """The parsed content, or None where there is no such file.
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """The object that a file holds, or None where there is no such file.
 
         Raises:
-            ValueError: the file is there and is no JSON.
+            ValueError: the file is there and holds no JSON object; the message names it.
         """
         data = self.read(name)
-        return None if data is None else json.loads(data)
+        if data is None:
+            return None
+        try:
+            value = json.loads(data)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        if not isinstance(value, dict):
+            raise ValueError(f"{name}: no JSON object")  # noqa: TRY004 - of what is in the file
+        return value
 
-    def write_once(self, name: str, data: bytes) -> None:
+    def write_once(self, name: str, data: bytes, mode: int = FILE_MODE) -> None:
         """Put a fact in place: complete, on disk, and only if there is none of that name.
 
         Raises:
             FileExistsError: the fact is there already; it is left as it is.
         """
-        with self._beside(name, data) as temporary:
+        with self._beside(name, data, mode) as temporary:
             os.link(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             os.fsync(self.fd)
 
@@ -98,13 +106,15 @@ class Folder:
             os.unlink(name, dir_fd=self.fd)
 
     @contextlib.contextmanager
-    def _beside(self, name: str, data: bytes) -> Iterator[str]:
-        temporary = f".{name}.{os.getpid()}.{next(_counter)}"
+    def _beside(self, name: str, data: bytes, mode: int = FILE_MODE) -> Iterator[str]:
+        # By chance, not by pid: containers that share a store have the same pids again and again.
+        temporary = f".{name}.{os.urandom(8).hex()}"
         fd = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             with os.fdopen(fd, "wb") as file:
                 file.write(data)
                 file.flush()
+                os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
             yield temporary
         finally:
@@ -118,6 +128,17 @@ def to_json(value: Any) -> bytes:
     )
 
 
+def strict(value: Any) -> Any:
+    """The value without what strict JSON, and so a browser, can't read: NaN is the text `nan`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: strict(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(inner) for inner in value]
+    return value
+
+
 def to_line(value: Any) -> bytes:
     """One line of a `.jsonl` file."""
     return to_json(value) + b"\n"
@@ -128,6 +149,18 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def append_line(fd: int, value: Any) -> None:
+    """Append one line to a `.jsonl` file; what a writer before left torn does not spoil it.
+
+    Args:
+        fd: opened for reading and appending.
+        value: the line's object.
+    """
+    end = os.fstat(fd).st_size
+    torn = end > 0 and os.pread(fd, 1, end - 1) != b"\n"
+    write_all(fd, b"\n" * torn + to_line(value))
 
 
 def read_lines(data: bytes) -> Iterator[dict[str, Any]]:
@@ -156,7 +189,7 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 def write_new(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file that nobody reads yet, and fsync it; its folder is the caller's to fsync."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    fd = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
         file.flush()
@@ -165,7 +198,7 @@ def write_new(path: str | os.PathLike[str], data: bytes) -> None:
 
 def touch(path: str | os.PathLike[str]) -> None:
     """Make sure that there is such a file, and that nobody else may read it."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    os.close(_open(path, os.O_WRONLY | os.O_CREAT))
 
 
 def fsync_folder(path: str | os.PathLike[str]) -> None:
@@ -175,3 +208,11 @@ def fsync_folder(path: str | os.PathLike[str]) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _open(name: str | os.PathLike[str], flags: int, folder: int | None = None) -> int:
+    """A descriptor; what is made is for its owner alone, whatever the umask."""
+    fd = os.open(name, flags | os.O_CLOEXEC, FILE_MODE, dir_fd=folder)
+    if flags & os.O_CREAT:
+        os.fchmod(fd, FILE_MODE)
+    return fd

@@ -1,8 +1,9 @@
 """A cache of all runs, so that reading stays fast; it can be deleted at any time.
 
 A refresh takes in new batches and new event lines, and derives again only what may have changed:
-runs that an event named and that have not ended for good. An index that can't be written, or that
-is not what this nbbg writes, is replaced by one in memory that is filled from the facts.
+runs that an event named and that have not ended for good. An index that is damaged or older than
+this nbbg is made anew; where it can't be written, or a newer nbbg made it, one in memory is filled
+from the facts. A batch that can't be read is left out and named in `unreadable`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ import contextlib
 import json
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self
 
-from nbbg import files, model, paths
+from nbbg import files, logs, model, paths
+from nbbg.errors import StoreError
 from nbbg.store import batches, filesystem, plans, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from nbbg.store.place import Store
 
-VERSION = 1
+VERSION = 2
+PATIENCE = 5.0  # seconds that a reader waits for another one
 _QUEUED = model.Queued.word
 _SCHEMA = f"""
 CREATE TABLE batches (
@@ -31,9 +36,11 @@ CREATE TABLE runs (
     id INTEGER PRIMARY KEY, batch INTEGER, arm TEXT, number INTEGER, seed INTEGER,
     attempt INTEGER DEFAULT 0, word TEXT DEFAULT '{_QUEUED}', open INTEGER DEFAULT 0, ending TEXT
 );
-CREATE INDEX runs_by_batch ON runs (batch, word);
+CREATE INDEX runs_by_batch ON runs (batch, open, word);
 CREATE INDEX runs_by_arm ON runs (arm, number);
 CREATE INDEX open_runs ON runs (id) WHERE open = 1;
+CREATE INDEX queued_runs ON runs (id) WHERE open = 0 AND word = '{_QUEUED}';
+CREATE INDEX ended_runs ON runs (id) WHERE open = 0 AND word <> '{_QUEUED}';
 PRAGMA user_version = {VERSION};
 """
 
@@ -43,13 +50,14 @@ class Index:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.unreadable: dict[int, str] = {}  # batch -> why
         self._batches: dict[int, model.Batch] = {}
         self._stopped: dict[int, str] = {}
         self._live: dict[int, model.Run] = {}
         self._db = _open(store)
         self.refresh()
 
-    def __enter__(self) -> Index:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,14 +73,13 @@ class Index:
         self._live.clear()
         try:
             self._refresh()
-        except sqlite3.Error:
-            self._db.close()
-            self._db = _in_memory()
-            self._refresh()
+        except sqlite3.Error as error:
+            self._read_facts(error)
 
     def batches(self) -> list[model.Batch]:
-        """Every batch, in order."""
-        return [self.batch(row[0]) for row in self._db.execute("SELECT id FROM batches ORDER BY id")]
+        """Every batch that can be read, in order."""
+        rows = self._rows("SELECT id FROM batches ORDER BY id")
+        return [self.batch(number) for (number,) in rows if self._can_read(number)]
 
     def batch(self, number: int) -> model.Batch:
         """One batch.
@@ -92,25 +99,31 @@ class Index:
 
     def counts(self, batch: int) -> dict[str, int]:
         """How many runs of a batch are in each state."""
-        query = "SELECT word, count(*) FROM runs WHERE batch = ? AND open = 0 GROUP BY word"
-        counts = dict(self._db.execute(query, (batch,)))
-        if (queued := counts.pop(_QUEUED, 0)) > 0:
-            word = model.Stopped.word if self.stopped_by(batch) else _QUEUED
-            counts[word] = counts.get(word, 0) + queued
-        for run in self._live.values():
-            if run.batch == batch:
-                counts[run.state.word] = counts.get(run.state.word, 0) + 1
-        return counts
+        live = [run.id for run in self._live.values() if run.batch == batch]
+        # Another reader may have closed or opened runs since: one statement sees each run once.
+        others = f"batch = ? AND id NOT IN ({','.join(map(str, live))})"
+        query = (
+            f"SELECT word, count(*), 0 FROM runs WHERE open = 0 AND {others} GROUP BY word"  # noqa: S608 - ours
+            f" UNION ALL SELECT '', 0, id FROM runs WHERE open = 1 AND {others}"
+        )
+        counts: Counter[str] = Counter()
+        for word, count, opened in self._rows(query, (batch, batch)):
+            counts[self._word_of_queued(batch) if word == _QUEUED else word] += count
+            live += [opened] if opened else []
+        counts.update(run.state.word for number in live if (run := self.run(number)))
+        return {word: count for word, count in counts.items() if count}
 
     def live(self) -> list[model.Run]:
         """Runs that were touched and have not ended for good: live, lost, queued again."""
         return list(self._live.values())
 
-    def runs(self, where: str = "1", values: Sequence[object] = (), limit: int = -1) -> list[model.Run]:
+    def runs(
+        self, where: str = "1", values: Sequence[object] = (), limit: int = -1
+    ) -> list[model.Run]:
         """Runs by an SQL condition over id, batch, arm, number, word; newest last."""
         query = f"SELECT * FROM runs WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - ours
-        rows = self._db.execute(query, (*values, limit)).fetchall()
-        return [self._run(row) for row in reversed(rows)]
+        rows = self._rows(query, (*values, limit))
+        return [self._run(row) for row in reversed(rows) if self._can_read(row[1])]
 
     def run(self, number: int) -> model.Run | None:
         """One run, or None."""
@@ -120,8 +133,7 @@ class Index:
     def has_newer(self, run: model.Run) -> bool:
         """Whether a later run has taken over this one's number in its arm."""
         query = "SELECT 1 FROM runs WHERE arm = ? AND number = ? AND id > ? LIMIT 1"
-        found = self._db.execute(query, (run.arm.name, run.number, run.id)).fetchone()
-        return found is not None
+        return bool(self._rows(query, (run.arm.name, run.number, run.id)))
 
     def arms(self) -> Iterator[tuple[int, model.Arm]]:
         """Every arm with the batches that it appears in, oldest first."""
@@ -131,19 +143,57 @@ class Index:
 
     def _run(self, row: tuple[Any, ...]) -> model.Run:
         number, batch_id, arm, count, seed, attempt, _, is_open, ending = row
-        if is_open and number in self._live:
-            return self._live[number]
-        batch = self.batch(batch_id)
+        if is_open:  # perhaps by another reader, since the last refresh
+            return self._live.get(number) or self._derive(row)
         planned = model.Planned(number, arm, count, seed)
-        run = runs.planned(self.store, batch, planned, attempt, self.stopped_by(batch_id))
+        stopped = self.stopped_by(batch_id)
+        run = runs.planned(self.store, self.batch(batch_id), planned, attempt, stopped)
         return runs.from_json(run, json.loads(ending)) if ending else run
+
+    def _derive(self, row: Sequence[Any]) -> model.Run:
+        number, batch_id, arm, count, seed, *_ = row
+        planned = model.Planned(number, arm, count, seed)
+        stopped = self.stopped_by(batch_id)
+        self._live[number] = runs.read(self.store, self.batch(batch_id), planned, stopped)
+        return self._live[number]
+
+    def _word_of_queued(self, batch: int) -> str:
+        return model.Stopped.word if self.stopped_by(batch) else _QUEUED
+
+    def _can_read(self, number: int) -> bool:
+        try:
+            self.batch(number)
+        except StoreError as error:
+            self.unreadable[number] = str(error)
+            return False
+        return True
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            self._read_facts(error)
+            return self._db.execute(query, values).fetchall()
+
+    def _read_facts(self, error: sqlite3.Error) -> None:
+        """Go on with an index in memory; a damaged one is removed for the next reader."""
+        self._db.close()
+        if _is_damage(error):
+            _remove(self.store.folder / paths.INDEX)
+        self._db = _in_memory()
+        self._live.clear()
+        self._refresh()
 
     def _refresh(self) -> None:
         if self._has_news():
             with _transaction(self._db):
-                self._take_in_batches()
+                sizes = self._sizes()
+                self._forget_gone(sizes)
+                for batch in sizes.keys() - self._offsets().keys():
+                    self._take_in_batch(batch)
                 for batch, offset in self._offsets().items():
-                    self._take_in_events(batch, offset)
+                    if sizes[batch] != offset:
+                        self._take_in_events(batch, offset)
         offsets = self._offsets()
         self._derive_open()
         self._close_ended(offsets)
@@ -151,25 +201,41 @@ class Index:
     def _offsets(self) -> dict[int, int]:
         return dict(self._db.execute("SELECT id, read FROM batches"))
 
-    def _has_news(self) -> bool:
-        offsets = self._offsets()
+    def _sizes(self) -> dict[int, int]:
+        """Of each published batch the bytes of its events."""
         numbers = self.store.batch_numbers()
-        return len(numbers) != len(offsets) or any(
-            _new_size(self.store, batch, offsets.get(batch, 0)) for batch in numbers
-        )
+        return {number: logs.size(self.store.batch(number) / paths.EVENTS) for number in numbers}
 
-    def _take_in_batches(self) -> None:
-        known = self._offsets()
-        for number in self.store.batch_numbers():
-            if number in known:
-                continue
-            batch = self.batch(number)
-            plan = plans.read(self.store.batch(number) / paths.PLAN)
-            self._db.execute("INSERT INTO batches (id, read) VALUES (?, 0)", (batch.id,))
-            self._db.executemany(
-                "INSERT INTO runs (id, batch, arm, number, seed) VALUES (?, ?, ?, ?, ?)",
-                ((run.id, number, run.arm, run.number, run.seed) for run in plan),
-            )
+    def _has_news(self) -> bool:
+        sizes, offsets = self._sizes(), self._offsets()
+        for batch in self.unreadable.keys() - offsets.keys():
+            sizes.pop(batch, None)
+        return sizes != offsets
+
+    def _forget_gone(self, sizes: Mapping[int, int]) -> None:
+        """Drop batches that are gone, or whose events are not those that were read."""
+        for batch, offset in self._offsets().items():
+            if sizes.get(batch, -1) < offset:
+                self._db.execute("DELETE FROM runs WHERE batch = ?", (batch,))
+                self._db.execute("DELETE FROM batches WHERE id = ?", (batch,))
+                self._batches.pop(batch, None)
+
+    def _take_in_batch(self, number: int) -> None:
+        """Take in a batch with its plan; open are the runs that have a folder."""
+        folder = self.store.batch(number)
+        try:
+            self.batch(number)
+            plan = list(plans.read(folder / paths.PLAN))
+            started = [(int(name),) for name in os.listdir(folder / paths.RUNS) if name.isdigit()]
+        except (StoreError, OSError) as error:
+            self.unreadable[number] = str(error)
+            return
+        self._db.execute("INSERT INTO batches (id, read) VALUES (?, 0)", (number,))
+        self._db.executemany(
+            "INSERT INTO runs (id, batch, arm, number, seed) VALUES (?, ?, ?, ?, ?)",
+            ((run.id, number, run.arm, run.number, run.seed) for run in plan),
+        )
+        self._db.executemany("UPDATE runs SET open = 1 WHERE id = ?", started)
 
     def _take_in_events(self, batch: int, offset: int) -> None:
         data = _new_lines(self.store, batch, offset)
@@ -182,29 +248,27 @@ class Index:
         self._db.execute("UPDATE batches SET read = ? WHERE id = ?", (offset + len(data), batch))
 
     def _derive_open(self) -> None:
-        query = "SELECT id, batch, arm, number, seed FROM runs WHERE open = 1"
-        for number, batch_id, *rest in self._db.execute(query).fetchall():
-            plan = model.Planned(number, *rest)
-            stopped = self.stopped_by(batch_id)
-            self._live[number] = runs.read(self.store, self.batch(batch_id), plan, stopped)
+        for row in self._db.execute("SELECT * FROM runs WHERE open = 1 ORDER BY id").fetchall():
+            if self._can_read(row[1]):
+                self._derive(row)
 
     def _close_ended(self, offsets: dict[int, int]) -> None:
         """Keep the endings, unless an event has come in since that opens the run again."""
         ended = [
-            run for run in self._live.values() if run.attempt and isinstance(run.state, model.Ended)
+            (run.attempt, run.state.word, json.dumps(runs.to_json(run)), run.id, offsets[run.batch])
+            for run in self._live.values()
+            if run.attempt and isinstance(run.state, model.Ended) and run.batch in offsets
         ]
         if not ended:
             return
         with contextlib.suppress(sqlite3.OperationalError), _transaction(self._db):
-            for run in ended:
-                kept = json.dumps(runs.to_json(run))
-                done = self._db.execute(
-                    "UPDATE runs SET open = 0, attempt = ?, word = ?, ending = ? WHERE id = ?"
-                    " AND (SELECT read FROM batches WHERE id = batch) = ?",
-                    (run.attempt, run.state.word, kept, run.id, offsets[run.batch]),
-                )
-                if done.rowcount:
-                    del self._live[run.id]
+            self._db.executemany(
+                "UPDATE runs SET open = 0, attempt = ?, word = ?, ending = ? WHERE id = ?"
+                " AND (SELECT read FROM batches WHERE id = batch) = ?",
+                ended,
+            )
+        still = {number for (number,) in self._db.execute("SELECT id FROM runs WHERE open = 1")}
+        self._live = {number: run for number, run in self._live.items() if number in still}
 
 
 @contextlib.contextmanager
@@ -212,17 +276,11 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk ends it by itself
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
-
-
-def _new_size(store: Store, batch: int, offset: int) -> int:
-    try:
-        return max(0, os.stat(store.batch(batch) / paths.EVENTS).st_size - offset)
-    except FileNotFoundError:
-        return 0
 
 
 def _new_lines(store: Store, batch: int, offset: int) -> bytes:
@@ -242,25 +300,55 @@ def _open(store: Store) -> sqlite3.Connection:
         return _in_memory()
     path = store.folder / paths.INDEX
     for _ in range(2):
-        with contextlib.suppress(sqlite3.Error, OSError):
-            files.touch(path)
-            db = sqlite3.connect(path, timeout=5, isolation_level=None)
-            if _is_ours(db):
-                return db
-            db.close()
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+        try:
+            return _connect(path)
+        except (sqlite3.Error, OSError) as error:
+            if not _is_damage(error):
+                break
+            _remove(path)
     return _in_memory()
 
 
-def _is_ours(db: sqlite3.Connection) -> bool:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        with _transaction(db):
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                _make_tables(db)
-        version = VERSION
-    return bool(version == VERSION)
+def _connect(path: Path) -> sqlite3.Connection:
+    """The index in a file.
+
+    Raises:
+        OSError, sqlite3.OperationalError: it is not for us to write.
+        sqlite3.DatabaseError: it is damaged, or older than this nbbg.
+    """
+    files.touch(path)
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    try:
+        version = _version(db)
+        if version == 0:
+            with _transaction(db):
+                if _version(db) == 0:
+                    _make_tables(db)
+            version = _version(db)
+        if version > VERSION:
+            raise sqlite3.OperationalError(version)
+        if version < VERSION:
+            raise sqlite3.DatabaseError(version)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the index is to be made anew; else it is busy, or we may not write it."""
+    return type(error) is sqlite3.DatabaseError  # and not one of its subclasses
+
+
+def _remove(path: Path) -> None:
+    for name in (f"{path}-journal", path):  # a journal left alone would spoil the next index
+        with contextlib.suppress(OSError):
+            os.unlink(name)
 
 
 def _make_tables(db: sqlite3.Connection) -> None:

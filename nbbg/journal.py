@@ -23,35 +23,40 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbbg import files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 HEAD = 1 << 12
 TAIL = 1 << 16
+BLOCK = 1 << 20
 
 
 class Journal:
     """The writing side: one complete line an event, appended as it happens.
 
     A disk that is full must not raise into the user's `print`, so a line that can't be written
-    is dropped, and counted in `dropped`.
+    is dropped, and counted in `dropped`. What was written of it becomes a line of its own.
     """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.dropped = 0
+        self._torn = False
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event."""
         line = files.to_line({"event": event, "time": time.time(), **fields})
         try:
-            files.write_all(self.fd, line)
+            files.write_all(self.fd, b"\n" + line if self._torn else line)
         except OSError:
             self.dropped += 1
+            self._torn = True
+        else:
+            self._torn = False
 
 
 def read(folder: files.Folder, name: str) -> list[dict[str, Any]]:
@@ -70,13 +75,20 @@ def read_tail(folder: files.Folder, name: str, size: int = TAIL) -> list[dict[st
 
 
 def find_last(folder: files.Folder, name: str, kind: str) -> dict[str, Any] | None:
-    """The last event of that kind in the whole journal, read backwards from its end."""
-    size, length = TAIL, _size(folder, name)
-    while True:
-        found = last(read_tail(folder, name, size), kind)
-        if found is not None or size >= length:
-            return found
-        size *= 8
+    """The last event of that kind in the whole journal, looked for backwards from its end.
+
+    A progress bar makes a journal long, so the lines of other events are not parsed.
+    """
+    try:
+        fd = folder.open(name, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        for position in _backwards(file, files.to_json({"event": kind})[:-1] + b","):
+            file.seek(position)
+            for event in files.read_lines(file.readline()):
+                return event
+    return None
 
 
 def first(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
@@ -89,11 +101,18 @@ def last(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
     return next((event for event in reversed(events) if event.get("event") == kind), None)
 
 
-def _size(folder: files.Folder, name: str) -> int:
-    try:
-        return os.stat(name, dir_fd=folder.fd).st_size
-    except FileNotFoundError:
-        return 0
+def _backwards(file: BinaryIO, needle: bytes) -> Iterator[int]:
+    """The positions of some bytes in a file, the last one first."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - BLOCK)
+        file.seek(start)
+        block = file.read(end - start + len(needle) - 1)
+        at = block.rfind(needle)
+        while at >= 0:
+            yield start + at
+            at = block.rfind(needle, 0, at)
+        end = start
 
 
 def _read_part(folder: files.Folder, name: str, start: int, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHUNK = 1 << 16
+END = 1 << 12  # bytes in which the last line and the newest progress bar are looked for
 POLL = 0.1  # seconds
 _ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
 _BAR = re.compile(
-    r"(?:(?P<label>[^|\r\n]*?):\s+)?(?P<percent>\d+)%\|[^|]*\|\s*(?P<done>\S+?)/(?P<total>\S+)"
+    r"(?P<percent>\d+)%\|[^|]*\|\s*(?P<done>\S+?)/(?P<total>\S+)"
     r"\s*\[(?P<spent>[\d:]+)<(?P<left>[\d:?]+)"
 )
 
@@ -31,24 +33,26 @@ class Progress:
 
 
 def tail(path: str | os.PathLike[str], lines: int) -> bytes:
-    """The last `lines` lines of a file, read from its end; empty where there is no file."""
+    """The last `lines` lines of a file, read from its end; empty where there is no file.
+
+    What a progress bar writes between two line ends is one line, however long.
+    """
+    if lines <= 0:
+        return b""
     try:
         with open(path, "rb") as file:
-            position = file.seek(0, os.SEEK_END)
-            data = b""
-            while position and data.count(b"\n") <= lines:
-                step = min(CHUNK, position)
-                position -= step
-                file.seek(position)
-                data = file.read(step) + data
+            end = file.seek(0, os.SEEK_END)
+            length, data = CHUNK, b""
+            while len(data) < end and data.count(b"\n") <= lines:
+                length *= 2
+                file.seek(max(0, end - length))
+                data = file.read(min(length, end))
     except FileNotFoundError:
         return b""
-    return b"".join(data.splitlines(keepends=True)[-lines:]) if lines else b""
+    return b"".join(io.BytesIO(data).readlines()[-lines:])
 
 
-def follow(
-    path: str | os.PathLike[str], start: int, over: Callable[[], bool]
-) -> Iterator[bytes]:
+def follow(path: str | os.PathLike[str], start: int, over: Callable[[], bool]) -> Iterator[bytes]:
     """What is appended to a file from offset `start` on, until `over()` and nothing is left."""
     position = start
     while True:
@@ -78,9 +82,8 @@ def last_line(path: str | os.PathLike[str]) -> str:
     """The last line with something on it, as a terminal would show it."""
     text = _end_of(path)
     for line in reversed(text.split("\n")):
-        shown = line.rstrip("\r").rpartition("\r")[2].strip()
-        if shown:
-            return _printable(shown)
+        if shown := _printable(line.rstrip("\r").rpartition("\r")[2]).strip():
+            return shown
     return ""
 
 
@@ -97,7 +100,7 @@ def progress(path: str | os.PathLike[str]) -> Progress | None:
 def _end_of(path: str | os.PathLike[str]) -> str:
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+            file.seek(max(0, os.fstat(file.fileno()).st_size - END))
             return file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""

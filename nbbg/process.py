@@ -11,7 +11,6 @@ import functools
 import os
 import select
 import signal
-import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 PROC = Path("/proc")
 LINUX = sys.platform == "linux"
+STUBBORN = 10.0  # seconds
+_STDERR = 2
 _OURS = (b"nbbg.supervisor", b"nbbg.runner")
 _PR_SET_CHILD_SUBREAPER = 36
 _spawned: set[int] = set()
@@ -59,7 +60,7 @@ def pid_namespace() -> str:
 @functools.cache
 def host() -> str:
     """The machine's name."""
-    return socket.gethostname()
+    return os.uname().nodename
 
 
 def identity(pid: int) -> Identity | None:
@@ -128,27 +129,29 @@ def send(who: Identity, number: int) -> None:
 
 
 def end_tree(roots: Sequence[int], marker: str, session: int, grace: float) -> None:
-    """End all that is left of an attempt: SIGTERM, at most `grace` seconds, SIGKILL, until gone."""
+    """End all that is left of an attempt: SIGTERM, at most `grace` seconds, SIGKILL, until gone.
+
+    What outlives SIGKILL by `STUBBORN` seconds (another user's, or stuck in the kernel) can't be
+    ended from here; the record of the run does not wait for it.
+
+    A dead child with the pid `session` is not collected: as long as it is there, no stranger can
+    get that number.
+    """
     left = tree(roots, marker, session)
     for who in left:
         send(who, signal.SIGTERM)
     deadline = time.monotonic() + grace
     while left and time.monotonic() < deadline:
         time.sleep(0.02)
-        reap(roots)
+        reap_others(session)
         left = tree(roots, marker, session)
-    while left:
+    deadline = time.monotonic() + STUBBORN
+    while left and time.monotonic() < deadline:
         for who in left:
             send(who, signal.SIGKILL)
         time.sleep(0.01)
-        reap(roots)
+        reap_others(session)
         left = tree(roots, marker, session)
-
-
-def reap(parents: Iterable[int]) -> None:
-    """Collect dead children, where this process is one of the parents."""
-    if os.getpid() in parents:
-        reap_others(0)
 
 
 def reap_others(child: int) -> bool:
@@ -204,6 +207,9 @@ def become_subreaper() -> None:
 def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]) -> int:
     """Start a program in a session of its own, its streams in the file `log`; return its pid.
 
+    It keeps no other file open: somebody may wait for the end of a pipe, or for a lock, that a
+    caller of ours has handed down (`( flock 9; nbbg run train.ipynb ) 9>lock`).
+
     Raises:
         OSError: it can't be started.
     """
@@ -217,6 +223,7 @@ def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, fd) for fd in _handed_down()),
         ],
         setsid=True,
         setsigmask=[],
@@ -245,6 +252,16 @@ def oom_kills() -> int:
 def _cgroup_events() -> Path:
     own = _read(os.getpid(), "cgroup").decode(errors="replace").rpartition("::")[2].strip()
     return Path("/sys/fs/cgroup", own.lstrip("/"), "memory.events")
+
+
+def _handed_down() -> list[int]:
+    """The descriptors that a child would inherit, but for the three standard ones."""
+    found = []
+    for fd in sorted(int(name) for name in os.listdir("/dev/fd")):
+        with contextlib.suppress(OSError):
+            if fd > _STDERR and os.get_inheritable(fd):
+                found.append(fd)
+    return found
 
 
 def _collect_spawned() -> None:

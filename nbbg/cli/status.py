@@ -55,6 +55,7 @@ def _once(arguments: argparse.Namespace) -> None:
 
 def _document(where: Project, names: list[str]) -> dict[str, list[Any]]:
     with Index(where.store) as index:
+        _say_unreadable(index)
         runs = selection.select(index, names) if names else index.runs()
         numbers = {run.batch for run in runs}
         return {
@@ -78,7 +79,8 @@ def _merged(documents: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
 
 def _show(where: Project, names: list[str]) -> None:
     with Index(where.store) as index:
-        if not index.batches():
+        _say_unreadable(index)
+        if not index.batches() and not index.unreadable:
             print("nothing was launched here yet\n  nbbg run NOTEBOOK --runs 20")
             return
         runs = selection.select(index, names) if names else _worth_showing(index)
@@ -89,6 +91,11 @@ def _show(where: Project, names: list[str]) -> None:
             print()
         table.show(_HEAD, [_row(run) for run in runs], numbers=_NUMBERS)
         _advise(index)
+
+
+def _say_unreadable(index: Index) -> None:
+    for why in index.unreadable.values():
+        output.say(f"nbbg: {why}")
 
 
 def _worth_showing(index: Index) -> list[model.Run]:

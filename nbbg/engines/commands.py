@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1]
 _GUEST = (
     "__init__.py",
     "files.py",
+    "holding.py",
     "journal.py",
     "paths.py",
     "secrets.py",

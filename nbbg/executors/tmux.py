@@ -54,14 +54,14 @@ class Tmux:
         return Ticket(process.identity(int(pid)), {"pane": pane, "session": session})
 
 
-def attach(pane: str, session: str) -> list[str]:
-    """The command that shows a pane to a person.
+def attach(pane: str, session: str, run: int) -> list[str]:
+    """The command that shows the pane of a run to a person.
 
     Raises:
         EnvironmentFault: the pane is gone.
     """
     if _tmux("has-session", "-t", pane).returncode:
-        message = f"the pane {pane} in {session} is gone"
+        message = f"the pane {pane} in {session} is gone\nthe log is there: nbbg logs {run}"
         raise EnvironmentFault(message)
     _tmux("select-window", "-t", pane)
     verb = "switch-client" if os.environ.get("TMUX") else "attach-session"

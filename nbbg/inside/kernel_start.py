@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from IPython import get_ipython
 
-from nbbg import files
+from nbbg import files, holding
 from nbbg.inside import kept
 from nbbg.inside.recorder import TAKES, Recorder
 
@@ -34,7 +34,7 @@ def prepare(attempt: str, lock: int, session: str) -> None:
     Raises:
         AttributeError: this kernel is not made as ipykernel's are.
     """
-    _keep_from_children(lock)
+    holding.keep_from_children(lock)
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
     kernel = get_ipython().kernel
@@ -138,17 +138,3 @@ def _give_back_descriptor(stream: Any) -> None:
     if log is not None:
         os.dup2(log, _DESCRIPTORS[stream.name])
         stream._should_watch = False  # noqa: SLF001 - else it ends with a zero byte in the log
-
-
-def _keep_from_children(lock: int) -> None:
-    os.set_inheritable(lock, False)
-    status = os.fstat(lock)
-    identity = (status.st_dev, status.st_ino)
-
-    def close() -> None:
-        with contextlib.suppress(OSError):
-            now = os.fstat(lock)  # a child's child may have another file under this number
-            if (now.st_dev, now.st_ino) == identity:
-                os.close(lock)
-
-    os.register_at_fork(after_in_child=close)

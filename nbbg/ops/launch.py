@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import executors, model, process, secrets
 from nbbg.engines import commands
-from nbbg.errors import UsageError
+from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
 from nbbg.ops import arms, project, provenance, steer, supervision
 from nbbg.ops.asked import Target
@@ -129,8 +129,11 @@ def _check_inline(wanted: Sequence[Wanted]) -> None:
 
 
 def _plan(where: Project, request: Request, wanted: Sequence[Wanted]) -> _Plan:
-    settled, new, covered = [], [], []
+    settled, new = [], []
+    covered: list[model.Run] = []
     with Index(where.store) as index:
+        for why in index.unreadable.values():  # its runs would be started a second time
+            raise StoreError(why)
         known = [arm for _, arm in index.arms()]
         for want in wanted:
             arm, earlier = arms.settle(where, want, known, request.name)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,9 +55,8 @@ def carry_out(path: Path, engine: Callable[[files.Folder, Work], Finish] | None 
 
     Whoever does not get the claim leaves without a word: another runner has it.
     """
-    os.umask(0o077)
     with files.Folder(path) as folder:
-        marker = uuid.uuid4().hex
+        marker = os.urandom(16).hex()
         lock = _claim(folder, marker)
         if lock is None:
             return 0
@@ -73,6 +71,7 @@ def carry_out(path: Path, engine: Callable[[files.Folder, Work], Finish] | None 
             failed = model.Failed(None, f"it could not be started: {error}")
             record = endings.to_json(failed)
         record = {**record, "started_at": started, "ended_at": time.time()}
+        folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         _write_result(folder, record)
         os.close(lock)
         return 0 if record["state"] == model.Succeeded.word else 1
@@ -182,9 +181,10 @@ def _execute(folder: files.Folder, work: Work) -> Finish:
     record = {"pid": engine.pid, "start_time": engine.start_time, "engine": work.run.arm.engine}
     journal.Journal(cells).write("engine", **record)
     os.close(cells)
-    status, usage = _watch(folder, work, engine)
-    program.returncode = status
+    _watch(folder, work, engine)
     process.end_tree([os.getpid()], work.marker, engine.pid, min(SWEEP, work.batch.grace))
+    _, waited, usage = os.wait4(engine.pid, 0)
+    status = program.returncode = os.waitstatus_to_exitcode(waited)
     outcome.hide_secrets(folder, work.environment)
     return Finish(
         status,
@@ -194,8 +194,8 @@ def _execute(folder: files.Folder, work: Work) -> Finish:
     )
 
 
-def _watch(folder: files.Folder, work: Work, engine: model.Identity) -> tuple[int, Any]:
-    """Wait for the engine's end, carrying out a stop when one is asked for."""
+def _watch(folder: files.Folder, work: Work, engine: model.Identity) -> None:
+    """Wait until the engine is dead, carrying out a stop when one is asked for."""
     stopping = Stopping(folder, engine, work.marker, work.batch.grace)
     pane = Pane(folder)
     watch = process.Watch(engine)
@@ -204,9 +204,7 @@ def _watch(folder: files.Folder, work: Work, engine: model.Identity) -> tuple[in
         pane.show()
         stopping.step(time.monotonic())
     watch.close()
-    _, status, usage = os.wait4(engine.pid, 0)
     pane.show()
-    return os.waitstatus_to_exitcode(status), usage
 
 
 def _write_result(folder: files.Folder, record: Mapping[str, Any]) -> None:

@@ -44,7 +44,9 @@ def for_run(base: Mapping[str, str], batch: model.Batch, run: model.Run) -> dict
     What the user set wins, but for the names that tell a run who it is.
     """
     folder = os.path.dirname(run.folder)
-    threads = str(max(1, cpus() // batch.jobs))
+    # Each library looks for its own variable before OpenMP's, which is the one that people set.
+    mine = base.get("OMP_NUM_THREADS", "").partition(",")[0]
+    threads = mine or str(max(1, cpus() // batch.jobs))
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",

@@ -11,6 +11,7 @@ from nbbg.store import state
 
 if TYPE_CHECKING:
     from nbbg.files import Folder
+    from nbbg.model import Identity
 
 _STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -20,7 +21,7 @@ class Stopping:
     """Where a stop stands; nothing happens until `stop.json` is there."""
 
     folder: Folder
-    engine: process.Identity
+    engine: Identity
     marker: str
     grace: float  # seconds between two steps
     _done: int = 0

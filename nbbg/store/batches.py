@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import json
 import os
-import shutil
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import plans
+from nbbg.store import locks, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +60,11 @@ def read(store: Store, number: int) -> model.Batch:
     Raises:
         StoreError: there is none of that number, or it can't be read.
     """
-    return read_folder(store.batch(number))
+    batch = read_folder(store.batch(number))
+    if batch.id != number:
+        message = f"{store.batch(number)} holds {batch.name}: it was copied or renamed"
+        raise StoreError(message)
+    return batch
 
 
 def read_folder(path: Path) -> model.Batch:
@@ -73,20 +76,42 @@ def read_folder(path: Path) -> model.Batch:
     try:
         with files.Folder(path) as folder:
             record = folder.read_json(paths.BATCH)
-        return _from_json(record)
+        return _from_json(record or {})
     except FileNotFoundError as error:
         message = f"there is no batch b{path.name}"
         raise StoreError(message) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{path / paths.BATCH} can't be read: {error}"
         raise StoreError(message) from error
 
 
 def stopped_by(store: Store, number: int) -> str:
-    """Who asked the batch to stop after its current runs; empty where nobody did."""
+    """Who asked the batch to stop after its current runs; empty where nobody did.
+
+    A request that can't be read is a request all the same.
+    """
     with files.Folder(store.batch(number)) as folder:
-        record = folder.read_json(paths.STOP)
+        try:
+            record = folder.read_json(paths.STOP)
+        except ValueError:
+            record = {}
     return "" if record is None else str(record.get("by", "somebody"))
+
+
+def supervisor_pid(folder: Path) -> int | None:
+    """Who supervises the batch in that folder; None where nobody does."""
+    try:
+        lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not locks.is_held(lock):
+            return None
+        return int(json.loads(os.pread(lock, 4096, 0))["pid"])
+    except (ValueError, KeyError):
+        return None
+    finally:
+        os.close(lock)
 
 
 def ask_to_stop(folder: Path, by: str, *, after_run: bool = False) -> bool:
@@ -106,11 +131,11 @@ def take_back_stop(store: Store, number: int) -> None:
 
 def add_event(store: Store, number: int, event: str, run: int, attempt: int) -> None:
     """Append a hint for the index and for a supervisor that is at work."""
-    line = files.to_line({"event": event, "run": run, "attempt": attempt, "time": time.time()})
+    line = {"event": event, "run": run, "attempt": attempt, "time": time.time()}
     with files.Folder(store.batch(number)) as folder:
-        fd = folder.open(paths.EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        fd = folder.open(paths.EVENTS, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
-            files.write_all(fd, line)
+            files.append_line(fd, line)
         finally:
             os.close(fd)
 
@@ -123,13 +148,13 @@ def _next_ids(store: Store) -> tuple[int, int]:
 
 
 def _put(store: Store, number: int, draft: Draft) -> bool:
-    temporary = store.batches / f".new-{uuid.uuid4().hex}"
+    temporary = store.batches / f".new-{os.urandom(16).hex()}"
     try:
         _fill(temporary, draft)
         os.rename(temporary, store.batch(number))
         files.fsync_folder(store.batches)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
         if error.errno in _TAKEN:
             return False
         message = f"{store.batches} can't be written: {error.strerror}; nothing was launched"
@@ -161,7 +186,13 @@ def _sweep(store: Store) -> None:
     for path in store.batches.glob(".new-*"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _to_json(batch: model.Batch) -> dict[str, Any]:

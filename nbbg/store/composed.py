@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, journal, paths, secrets
+from nbbg import files, paths, secrets
 from nbbg.notebook.injection import inject
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ def compose(batch_folder: Path, batch: model.Batch, run: model.Run) -> Json:
     """The executed notebook of a run as far as it has come, as nbformat-4 JSON."""
     notebook = read_executable(batch_folder, run.arm)
     with files.Folder(run.folder) as folder:
-        events = journal.read(folder, paths.CELLS)
+        lines = folder.read(paths.CELLS) or b""
         log = folder.read(paths.LOG) or b""
+    events = list(files.read_lines(lines))
     hidden = secrets.values()
     updates: dict[str, Json] = {}
     cells = _cells(events, len(log), updates)
@@ -52,8 +53,11 @@ def compose(batch_folder: Path, batch: model.Batch, run: model.Run) -> Json:
         target["execution_count"] = cell.count
         target["outputs"] = _outputs(cell, log, updates, hidden)
         target["metadata"] = {**target.get("metadata", {}), "papermill": _cell_times(cell)}
-    _mark_pending(notebook, {cell.index for cell in cells})
+    skipped = {event["cell"] for event in events if event.get("status") == "skipped"}
+    _mark_others(notebook, {cell.index for cell in cells}, skipped)
     notebook["metadata"] = {**notebook.get("metadata", {}), **_run_metadata(batch, run)}
+    if torn := max(0, lines.count(b"\n") - len(events)):
+        notebook["metadata"]["nbbg"]["torn_lines"] = torn
     return notebook
 
 
@@ -70,26 +74,30 @@ def output_path(arm: model.Arm, number: int) -> str:
 
 def to_bytes(notebook: Json) -> bytes:
     """The file's content, formatted as Jupyter does."""
-    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
+    encoder = json.JSONEncoder(indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    try:
+        text = encoder.encode(notebook)
+    except ValueError:
+        text = encoder.encode(files.strict(notebook))
     return (text + "\n").encode("utf-8", "replace")
 
 
 def _cells(events: Iterable[Json], log_size: int, updates: dict[str, Json]) -> list[_Cell]:
     cells: list[_Cell] = []
     for event in events:
-        kind = event["event"]
+        kind = event.get("event")
         if kind == "cell":
             if cells:
                 cells[-1].end = event["log"]
             cells.append(_Cell(event["cell"], event["count"], event["log"], event["time"]))
         elif kind == "cell_end" and event["status"] == "skipped":
             continue
-        elif kind == "update":
-            updates[event["display_id"]] = event
         elif cells and kind == "cell_end":
             cells[-1].status, cells[-1].ended_at = event["status"], event["time"]
         elif cells and kind in ("stream", "display", "clear"):
             cells[-1].events.append(event)
+        if kind in ("display", "update") and event["display_id"]:
+            updates[event["display_id"]] = event.get("output", event)
     if cells:
         cells[-1].end = log_size
     return cells
@@ -110,15 +118,15 @@ class _Outputs:
         piece = self.log[start:end]
         last = self.outputs[-1] if self.outputs else None
         if last and last["output_type"] == "stream" and last["name"] == name:
-            last["text"] += piece
+            last["text"].append(piece)
         else:
-            self.outputs.append({"output_type": "stream", "name": name, "text": piece})
+            self.outputs.append({"output_type": "stream", "name": name, "text": [piece]})
 
     def display(self, output: Json) -> None:
         self._clear_if_due()
         self.outputs.append(copy.deepcopy(output))
 
-    def clear(self, wait: bool) -> None:
+    def clear(self, *, wait: bool) -> None:
         if wait:
             self.clear_at_next = True
         else:
@@ -127,7 +135,7 @@ class _Outputs:
     def finished(self) -> list[Json]:
         for output in self.outputs:
             if output["output_type"] == "stream":
-                text = collapse(output["text"].decode("utf-8", "replace"))
+                text = collapse(b"".join(output["text"]).decode("utf-8", "replace"))
                 output["text"] = secrets.mask(text, self.hidden)
         return self.outputs
 
@@ -137,9 +145,7 @@ class _Outputs:
             self.clear_at_next = False
 
 
-def _outputs(
-    cell: _Cell, log: bytes, updates: Mapping[str, Json], hidden: list[str]
-) -> list[Json]:
+def _outputs(cell: _Cell, log: bytes, updates: Mapping[str, Json], hidden: list[str]) -> list[Json]:
     made = _Outputs(log, hidden)
     at = cell.start
     for event in cell.events:
@@ -147,11 +153,11 @@ def _outputs(
         made.stream("stdout", at, min(start, cell.end))
         match event["event"]:
             case "stream":
-                made.stream(event["name"], start, end)
+                made.stream(event["name"], max(start, at), end)
             case "display":
                 made.display(_updated(event, updates))
             case _:
-                made.clear(event["wait"])
+                made.clear(wait=event["wait"])
         at = max(at, end)
     made.stream("stdout", at, cell.end)
     return made.finished()
@@ -191,10 +197,12 @@ def _cell_times(cell: _Cell) -> Json:
     }
 
 
-def _mark_pending(notebook: Json, seen: set[int]) -> None:
+def _mark_others(notebook: Json, seen: set[int], skipped: set[int]) -> None:
+    """The code cells that did not begin: passed over on purpose, or still to come."""
     for index, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "code" and index not in seen:
-            cell["metadata"] = {**cell.get("metadata", {}), "papermill": {"status": "pending"}}
+            status = "skipped" if index in skipped else "pending"
+            cell["metadata"] = {**cell.get("metadata", {}), "papermill": {"status": status}}
 
 
 def _run_metadata(batch: model.Batch, run: model.Run) -> Json:

@@ -74,8 +74,10 @@ def decide(end: Mapping[str, Any] | None, status: int, around: Circumstances) ->
     """The ending, for a runner that saw its engine end with `status` (negative: a signal)."""
     if end is None:
         return from_wait(status, around)
-    after = f"{signal_name(-status)} after its last cell" if status < 0 else ""
-    return from_journal(end, around, after if end.get("status") == "succeeded" else "")
+    if end.get("status") != "succeeded" or status == 0:
+        return from_journal(end, around)
+    how = signal_name(-status) if status < 0 else f"exit code {status}"
+    return from_journal(end, around, f"{how} after its last cell")
 
 
 def signal_name(number: int) -> str:

@@ -6,8 +6,12 @@ import functools
 import os
 
 NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs afs lustre gpfs beegfs ceph glusterfs 9p fuse.sshfs fuse.glusterfs"
-    " fuse.ceph-fuse fuse.s3fs fuse.rclone fuse.juicefs".split()
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p"),
+        *("lustre", "gpfs", "beegfs", "ceph", "glusterfs"),
+        *("fuse.sshfs", "fuse.glusterfs", "fuse.ceph-fuse"),
+        *("fuse.s3fs", "fuse.rclone", "fuse.juicefs"),
+    )
 )
 
 

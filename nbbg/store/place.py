@@ -91,16 +91,20 @@ def make(store: Store) -> None:
         files.make_folder(store.folder)
         files.make_folder(store.batches)
         with files.Folder(store.folder) as folder:
-            for name, text in ((paths.GITIGNORE, "*\n"), (paths.FORMAT, f"{paths.FORMAT_VERSION}\n")):
+            for name, text in (
+                (paths.GITIGNORE, "*\n"),
+                (paths.FORMAT, f"{paths.FORMAT_VERSION}\n"),
+            ):
                 if not folder.exists(name):
                     folder.replace(name, text.encode())
+        files.fsync_folder(store.folder.parent)
     except OSError as error:
         message = f"{store.folder} can't be written: {error.strerror}\nset `store` to another place"
         raise StoreError(message) from error
 
 
 def _upward(start: Path) -> Iterator[Path]:
-    home = Path.home()
+    home = Path.home().resolve()
     device = start.stat().st_dev
     for folder in (start, *start.parents):
         if folder != start and (folder.stat().st_dev != device or start == home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,19 +32,34 @@ def attempts(run_folder: Path) -> Iterator[Path]:
         yield run_folder / str(number)
 
 
-def new_attempt(store: Store, batch: int, run: int) -> tuple[int, Path]:
-    """Make the folder of the next attempt, empty, which is what `queued` looks like.
+def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
+    """Make the folder of an attempt, empty, which is what `queued` looks like.
+
+    Its number is the caller's to say, as it saw the run: of two that want the same next attempt,
+    one makes it.
 
     Raises:
         FileExistsError: another process has just made it.
     """
     folder = store.run(batch, run)
-    number = newest_attempt(folder) + 1
     files.make_folder(folder)
     path = folder / str(number)
     path.mkdir(files.FOLDER_MODE)
+    path.chmod(files.FOLDER_MODE)  # whatever the umask
     files.fsync_folder(folder)
-    return number, path
+    if number == 1:
+        files.fsync_folder(folder.parent)
+    return path
+
+
+def open_attempt(store: Store, batch: int, run: int) -> tuple[int, Path]:
+    """The newest attempt, made where there is none; whoever makes it."""
+    folder = store.run(batch, run)
+    if not newest_attempt(folder):
+        with contextlib.suppress(FileExistsError):
+            new_attempt(store, batch, run, 1)
+    number = newest_attempt(folder)
+    return number, folder / str(number)
 
 
 def planned(
@@ -67,9 +83,13 @@ def planned(
 
 def read(store: Store, batch: model.Batch, plan: model.Planned, stopped: str = "") -> model.Run:
     """A run as the facts of its newest attempt tell it."""
-    attempt = newest_attempt(store.run(batch.id, plan.id))
-    run = planned(store, batch, plan, attempt, stopped)
-    return read_attempt(run) if attempt else run
+    run = planned(store, batch, plan, 0, stopped)
+    try:
+        attempt = newest_attempt(store.run(batch.id, plan.id))
+        run = planned(store, batch, plan, attempt, stopped)
+        return read_attempt(run) if attempt else run
+    except OSError as error:
+        return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error.strerror}"))
 
 
 def read_attempt(run: model.Run) -> model.Run:
@@ -85,7 +105,7 @@ def _facts(folder: files.Folder) -> dict[str, Any]:
     try:
         claim = state.read_claim(folder)
         result = folder.read_json(paths.RESULT) or {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OSError):
         return {}
     if claim is None:
         return {}
@@ -110,13 +130,14 @@ def _metrics(folder: files.Folder) -> dict[str, Any]:
     resumed = None
     for line in files.read_lines(folder.read(paths.METRICS) or b""):
         resumed = line.get("resumed_after", resumed)
-        values.update(line.get("values") or {})
+        if isinstance(line.get("values"), dict):
+            values.update(line["values"])
     return {"metrics": values, "resumed_after": resumed}
 
 
 def to_json(run: model.Run) -> dict[str, Any]:
     """What the index keeps of a run that has ended; its arm and plan are kept elsewhere."""
-    assert isinstance(run.state, model.Ended)
+    assert isinstance(run.state, model.Ended)  # noqa: S101 - the caller has looked
     kept = ("host", "pid", "runner_pid", "started_at", "ended_at", "cell", "cells", "resumed_after")
     return {
         "ending": endings.to_json(run.state),

@@ -6,6 +6,7 @@ ticket; else a stop; else it is queued. What can't be read is `unknown` and name
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,9 @@ def derive(attempt: Folder) -> model.RunState:
     """The state of an attempt, now."""
     try:
         return _derive(attempt)
-    except (ValueError, KeyError, TypeError, StoreError, OSError) as error:
+    except KeyError as error:
+        return model.Unknown(f"a record in {attempt.path} can't be read: it has no {error}")
+    except (ValueError, TypeError, StoreError, OSError) as error:
         return model.Unknown(f"a record in {attempt.path} can't be read: {error}")
 
 
@@ -64,16 +67,18 @@ def is_here(claim: model.Claim) -> bool:
 def members(attempt: Folder) -> list[model.Identity]:
     """The processes that the records of an attempt name: its runner, its engine, its submitter's.
 
-    Those that live hold the attempt; the others are gone.
+    Those that live hold the attempt; the others are gone. What can't be read names nobody.
     """
-    found = []
-    for record in (attempt.read_json(paths.PROCESS), attempt.read_json(paths.TICKET)):
-        if record is not None:
-            found.append(model.Identity(record["pid"], record["start_time"]))
-    engine = journal.first(journal.read_head(attempt, paths.CELLS), "engine")
-    if engine is not None:
-        found.append(model.Identity(engine["pid"], engine["start_time"]))
-    return found
+    records = []
+    for name in (paths.PROCESS, paths.TICKET):
+        with contextlib.suppress(ValueError):
+            records.append(attempt.read_json(name))
+    records.append(journal.first(journal.read_head(attempt, paths.CELLS), "engine"))
+    return [
+        model.Identity(record["pid"], record["start_time"])
+        for record in records
+        if record and record.keys() >= {"pid", "start_time"}
+    ]
 
 
 def stopped_by(attempt: Folder) -> str:
@@ -108,10 +113,11 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
     if held is None:
         if claim.namespace != process.pid_namespace():
             return model.Unknown("its lock and its process can't be seen from here")
-        held = process.alive(claim.runner)
+        held = any(process.alive(who) for who in members(attempt))
     if held:
-        stopping = attempt.exists(paths.STOP)
-        return model.Running(stopping, process.alive(claim.runner))
+        # From another pid namespace the runner can't be seen; it is not said to be dead then.
+        runner_alive = not is_here(claim) or process.alive(claim.runner)
+        return model.Running(attempt.exists(paths.STOP), runner_alive)
     return _over(attempt) or model.Lost("every process of it ended without a word")
 
 
@@ -154,5 +160,3 @@ def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
     if asked:
         return model.Stopped(asked, note="before it started")
     return model.Lost("never started: its runner ended before it claimed the run")
-
-

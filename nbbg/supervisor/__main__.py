@@ -11,6 +11,5 @@ from nbbg.supervisor.loop import supervise
 
 if __name__ == "__main__":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.umask(0o077)
     os.chdir("/")
     supervise(Path(sys.argv[1]))

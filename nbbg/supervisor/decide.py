@@ -29,9 +29,7 @@ class Finish:
 Action = Start | Wait | Finish
 
 
-def decide(
-    jobs: int, *, stopped: bool, live: Sequence[int], head: Sequence[int]
-) -> list[Action]:
+def decide(jobs: int, *, stopped: bool, live: Sequence[int], head: Sequence[int]) -> list[Action]:
     """What to do, given the live runs and the head of the queue (at least `jobs` long, if it is).
 
     A batch that was asked to stop starts nothing, and is finished when nothing lives.

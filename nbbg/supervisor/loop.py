@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -18,6 +17,8 @@ from nbbg.supervisor.decide import Finish, Start, Wait, decide
 from nbbg.supervisor.queue import Queue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbbg.executors import Executor
 
 LOOK = 1.0  # seconds between two looks for a stop, an exit file, a run queued again
@@ -34,13 +35,18 @@ class Live:
     watch: process.Watch
 
 
-def supervise(folder: Path) -> None:
-    """See a batch through; leave at once when another supervisor is at it."""
+def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+    """See a batch through; leave at once when another supervisor is at it.
+
+    Args:
+        folder: the batch's.
+        environment: what its runs are given.
+    """
     lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     while locks.take(lock):
         os.ftruncate(lock, 0)
         os.pwrite(lock, files.to_json({"pid": os.getpid(), "host": process.host()}), 0)
-        supervisor = Supervisor(folder)
+        supervisor = Supervisor(folder, environment)
         supervisor.run()
         locks.release(lock)
         # Whoever queued a run while the lock was held has left the work to this process.
@@ -49,27 +55,12 @@ def supervise(folder: Path) -> None:
     os.close(lock)
 
 
-def supervisor_pid(folder: Path) -> int | None:
-    """Who supervises the batch in that folder; None where nobody does."""
-    try:
-        lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        if not locks.is_held(lock):
-            return None
-        return int(json.loads(os.pread(lock, 4096, 0))["pid"])
-    except (ValueError, KeyError):
-        return None
-    finally:
-        os.close(lock)
-
-
 class Supervisor:
     """One batch while this process holds its lock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
+        self.environment = environment
         self.store = place.of_batch(folder)
         self.batch = batches.read_folder(folder)
         self.executor: Executor = executors.get(self.batch.executor)
@@ -118,23 +109,31 @@ class Supervisor:
     def start(self, run: int) -> None:
         """Make the attempt's folder unless it is there, and carry a runner to it."""
         self.queue.take(run)
-        folder = self.store.run(self.batch.id, run)
-        attempt = runs.newest_attempt(folder)
-        batches.add_event(self.store, self.batch.id, "starting", run, attempt or 1)
-        path = folder / str(attempt) if attempt else runs.new_attempt(self.store, self.batch.id, run)[1]
-        with files.Folder(path) as opened:
-            opened.replace(paths.ENVIRONMENT, files.to_json(dict(os.environ)))
-            try:
-                ticket = self.executor.submit(path)
-            except NbbgError as error:
-                self.note_fault(run, error)
-                return
-            self.faults = 0
-            if ticket.runner:
-                opened.write_once(paths.TICKET, files.to_json(_record(ticket)))
+        try:
+            self._carry(run)
+        except (NbbgError, OSError) as error:
+            self.note_fault(run, error)
+            return
+        self.faults = 0
         self.watch(run)
 
-    def note_fault(self, run: int, error: NbbgError) -> None:
+    def _carry(self, run: int) -> None:
+        attempt = runs.newest_attempt(self.store.run(self.batch.id, run))
+        batches.add_event(self.store, self.batch.id, "starting", run, attempt or 1)
+        _, path = runs.open_attempt(self.store, self.batch.id, run)
+        with files.Folder(path) as opened:
+            if not isinstance(state.derive(opened), model.Queued):
+                return  # it was stopped meanwhile, or queued twice
+            opened.replace(paths.ENVIRONMENT, files.to_json(dict(self.environment)))
+            try:
+                ticket = self.executor.submit(path)
+            except (NbbgError, OSError):
+                opened.remove(paths.ENVIRONMENT)
+                raise
+            if ticket.runner:
+                opened.write_once(paths.TICKET, files.to_json(_record(ticket)))
+
+    def note_fault(self, run: int, error: Exception) -> None:
         """A runner could not be carried; after several in a row the batch is left for a person."""
         print(f"run {run}: {error}", file=sys.stderr)  # noqa: T201 - stderr is supervisor.log
         self.faults += 1
@@ -157,12 +156,19 @@ class Supervisor:
         live = self.live[run]
         with files.Folder(live.folder) as opened:
             found = state.derive(opened)
+            lives = process.alive(live.watch.who)
             if isinstance(found, model.Submitted | model.Running):
-                if not process.alive(live.watch.who):
+                if not lives:
                     live.watch.close()
                     live.watch = _watch(live.folder)
                 return
-            sweep(opened, self.batch.grace)
+            if isinstance(found, model.Unknown):
+                # It may be at work: its place is kept while that can be seen, and nothing is ended.
+                if lives:
+                    return
+            else:
+                sweep(opened, self.batch.grace)
+            opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):

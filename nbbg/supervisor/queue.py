@@ -5,11 +5,12 @@ Read lazily, so that the cost of a decision and the memory do not grow with the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from typing import TYPE_CHECKING
 
-from nbbg import files, model, paths
+from nbbg import files, logs, model, paths
 from nbbg.store import plans, runs, state
 
 if TYPE_CHECKING:
@@ -58,9 +59,13 @@ class Queue:
         data = data[: data.rfind(b"\n") + 1]
         self._offset += len(data)
         for event in files.read_lines(data):
-            run = event.get("run")
-            if event.get("event") == "queued" and run not in self._again:
-                self._sort(int(event["run"]))
+            if event.get("event") != "queued":
+                continue
+            run = int(event["run"])
+            if run not in self._again:
+                with contextlib.suppress(ValueError):
+                    self._head.remove(run)  # stopped and queued again before it came up
+                self._sort(run)
 
     def _sort_started(self) -> None:
         """Look at every run that was started and is not known to have ended."""
@@ -93,7 +98,10 @@ class Queue:
 
     def _ended_by_events(self) -> dict[int, int]:
         ended: dict[int, int] = {}
-        with (self.folder / paths.EVENTS).open("rb") as file:
+        with (
+            contextlib.suppress(FileNotFoundError),  # events are only hints
+            (self.folder / paths.EVENTS).open("rb") as file,
+        ):
             for line in file:
                 for event in files.read_lines(line):
                     if event.get("event") == "ended":
@@ -106,4 +114,4 @@ class Queue:
                 yield plan.id
 
     def _events_size(self) -> int:
-        return (self.folder / paths.EVENTS).stat().st_size
+        return logs.size(self.folder / paths.EVENTS)

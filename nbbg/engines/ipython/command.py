@@ -35,11 +35,14 @@ def _writes_to_the_log() -> bool:
 def _through_stdout(argv: list[str]) -> int:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
-        assert child.stdout is not None
         try:
-            for chunk in iter(lambda: os.read(child.stdout.fileno(), _CHUNK), b""):
+            for chunk in iter(lambda: os.read(_output(child), _CHUNK), b""):
                 sys.stdout.write(decoder.decode(chunk))
         except BaseException:
             child.kill()
             raise
     return child.returncode
+
+
+def _output(child: subprocess.Popen[bytes]) -> int:
+    return child.stdout.fileno() if child.stdout else -1

@@ -11,6 +11,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
+from nbbg.engines.ipython.record import text_of
+
 if TYPE_CHECKING:
     from nbbg.engines.ipython.loop import Loop
     from nbbg.engines.ipython.record import Record
@@ -73,12 +75,12 @@ class Execution:
 
     def _cell(self, cell: Cell) -> End | None:
         if cell.idle:
-            self.record.event("cell_end", cell=cell.index, status="skipped")
+            self.record.event("cell_end", cell=cell.position, status="skipped")
             return None
         self.record.hidden.refresh()
         self.record.event(
             "cell",
-            cell=cell.index,
+            cell=cell.position,
             ordinal=cell.ordinal,
             cells=len(self.cells),
             count=self.shell.execution_count,
@@ -86,16 +88,16 @@ class Execution:
         error = self._execute(cell.source)
         end = None if error is None else self._ended(error, cell.ordinal)
         bad = end is not None and not end.good
-        self.record.event("cell_end", cell=cell.index, status="error" if bad else "ok")
+        self.record.event("cell_end", cell=cell.position, status="error" if bad else "ok")
         return None if end and end.status == "failed" and cell.may_raise else end
 
     def _execute(self, source: str) -> BaseException | None:
         try:
             with self.loop.around(source):
                 error = self.shell.execute(source)
-        except KeyboardInterrupt as interrupt:  # beside the cell's own code
-            error = interrupt
-        if self.record.forked:
+        except (KeyboardInterrupt, SystemExit) as beside:  # in a task that the cell started
+            error = beside
+        if self.record.silent:
             _leave_forked_child(error)
         if error is not None and self.loop.interrupted:
             error = KeyboardInterrupt()
@@ -104,10 +106,10 @@ class Execution:
     def _ended(self, error: BaseException, ordinal: int | None) -> End:
         if isinstance(error, SystemExit):
             return End("exited", exit_code(error), ordinal)
-        described = describe(error, self.record)
+        name, value = type(error).__name__, text_of(error)
         if not self.shell.recorded:  # IPython showed it as plain text
-            only = f"{described['name']}: {described['value']}"
-            self.record.error(described["name"], described["value"], [only])
+            self.record.error(error, [f"{name}: {value}"])
+        described = {"name": name, "value": self.record.hidden.in_json(value)[:_LONGEST]}
         if isinstance(error, KeyboardInterrupt):
             return End("interrupted", INTERRUPTED, ordinal, described)
         return End("failed", 1, ordinal, described)
@@ -117,23 +119,13 @@ class Execution:
         return [cell.ordinal for cell in self.cells if cell.ordinal > after and not cell.idle]
 
 
-def describe(error: BaseException, record: Record) -> dict[str, str]:
-    """Name and text of an exception, for the journal's end."""
-    try:
-        value = str(error)
-    except Exception:  # noqa: BLE001 - the notebook's own __str__ may do anything
-        value = "its text can't be made"
-    shown: str = record.hidden.in_json(value[:_LONGEST])
-    return {"name": type(error).__name__, "value": shown}
-
-
 def exit_code(error: SystemExit) -> int:
     """As the shell sees it; a text is printed, as Python does at the end of a script."""
     if error.code is None:
         return 0
     if isinstance(error.code, int):
         return error.code & 0xFF
-    print(error.code, file=sys.stderr)
+    sys.stderr.write(f"{error.code}\n")
     return 1
 
 

@@ -40,4 +40,6 @@ class Hidden:
             return {self.in_json(str(key)): self.in_json(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.in_json(each) for each in value]
+        if hasattr(value, "tolist"):  # numpy's scalars and arrays
+            return self.in_json(value.tolist())
         return secrets.mask(str(value), self.values)

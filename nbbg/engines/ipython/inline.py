@@ -49,8 +49,8 @@ def restored() -> Iterator[None]:
 def _end_shell() -> None:
     from IPython.core.interactiveshell import InteractiveShell
 
-    shell = InteractiveShell._instance  # noqa: SLF001
-    if shell is not None:
+    if InteractiveShell.initialized():
+        shell = InteractiveShell.instance()
         atexit.unregister(shell.atexit_operations)
         shell.atexit_operations()
         type(shell).clear_instance()

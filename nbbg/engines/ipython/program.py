@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from nbbg import files, paths
+from nbbg import files, holding
 from nbbg.engines.ipython import spec, surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
 from nbbg.engines.ipython.hidden import Hidden
@@ -35,7 +36,8 @@ def main(argv: Sequence[str]) -> int:
         argv: the program's name and the folder, absolute.
     """
     attempt = Attempt(files.Folder(argv[1]))
-    surroundings.guard_lock(attempt.spec.lock_fd, attempt.in_forked_child)
+    holding.keep_from_children(attempt.spec.lock_fd)
+    os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()
     surroundings.refuse_input()
     return attempt.execute()
@@ -68,7 +70,7 @@ class Attempt:
         self.folder = folder
         self.spec = spec.read(folder)
         hidden = Hidden()
-        self.record = Record(folder, hidden)
+        self.record = Record(folder, hidden, echo=echo)
         self.streams = Streams(folder, hidden, self.record.journal, echo=echo)
 
     def close(self) -> None:
@@ -78,7 +80,7 @@ class Attempt:
 
     def in_forked_child(self) -> None:
         """The child writes to the log plainly; the journal is the parent's."""
-        self.record.forked = True
+        self.record.silent = True
         self.streams.in_forked_child()
 
     def execute(self) -> int:
@@ -91,7 +93,7 @@ class Attempt:
         except KeyboardInterrupt:
             end = End("interrupted", INTERRUPTED)
         except CannotStartError as error:
-            print(f"nbbg: {error}", file=sys.stderr)
+            sys.stderr.write(f"nbbg: {error}\n")
             end = End("failed", 1, note=str(error))
         except Exception as error:  # noqa: BLE001 - the record shall end, whatever happens
             traceback.print_exc()
@@ -136,7 +138,8 @@ def _new_shell(record: Record, loop: Loop) -> Shell:
     try:
         import IPython
     except ImportError as error:
-        raise CannotStartError(f"there is no IPython in {sys.executable}; {wanted}") from error
+        problem = f"IPython can't be imported in {sys.executable} ({error})"
+        raise CannotStartError(f"{problem}; {wanted}") from error
     if IPython.version_info[:2] < _OLDEST:
         found = f"IPython {IPython.__version__} in {sys.executable} is too old"
         raise CannotStartError(f"{found}; {wanted}")

@@ -5,6 +5,9 @@ It is the base shell: neither the one for terminals nor a kernel. Of what the us
 no history is kept: a run shall not depend on them, must be able to repeat, and starts faster.
 """
 
+# IPython is typed in part:
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 import contextlib
@@ -16,7 +19,6 @@ from IPython.core.autocall import ExitAutocall
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets import Any as AnyTrait
 from traitlets import Type, default
 from traitlets.config import Config
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 class Result(DisplayHook):
     """The value of a cell's last expression."""
+
+    shell: Any
 
     def write_output_prompt(self) -> None:
         """Nothing: the notebook shows the number."""
@@ -60,14 +64,14 @@ class Displays(DisplayPublisher):
         record = self.shell.record
         display_id = (transient or {}).get("display_id")
         bundle = {"data": data, "metadata": metadata}
-        if record.forked:
-            print(data.get("text/plain", ""))
+        if record.silent:
+            sys.stdout.write(f"{data.get('text/plain', '')}\n")
         elif update and display_id:
             record.update(display_id, bundle)
         else:
             record.display("display_data", bundle, display_id)
 
-    def clear_output(self, wait: bool = False) -> None:
+    def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002
         """Empty the outputs of the running cell, at once or with the next output."""
         self.shell.record.event("clear", wait=wait)
 
@@ -76,15 +80,16 @@ class Exit(ExitAutocall):
     """`exit`, `exit()`, `exit(3)` and `quit` in a cell end the notebook, as in a script."""
 
     def __call__(self, code: Any = None) -> None:
+        """Leave with that code."""
         raise SystemExit(code)
 
 
 class Shell(InteractiveShell):
     """IPython without a person: figures and errors are recorded, nothing asks or pages."""
 
-    displayhook_class = Type(Result)
-    display_pub_class = Type(Displays)
-    record: Record = AnyTrait()
+    displayhook_class = Type(Result)  # type: ignore[mutable-override] # it is a traitlet
+    display_pub_class = Type(Displays)  # type: ignore[mutable-override]
+    record: Record
     shown: BaseException | None = None  # the running cell's last exception
     recorded = False  # whether it is among the cell's outputs
 
@@ -139,22 +144,27 @@ class Shell(InteractiveShell):
         return next((error for error in errors if error is not None), None)
 
     def showtraceback(
-        self, exc_tuple: Any = None, *args: Any, exception_only: bool = False, **kwargs: Any
+        self,
+        exc_tuple: Any = None,
+        filename: str | None = None,
+        tb_offset: int | None = None,
+        exception_only: bool = False,  # noqa: FBT001, FBT002 - IPython's signature
+        running_compiled_code: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         """Show an exception; of `sys.exit`, where it was, and nothing if it was a good end."""
         _, self.shown, _ = sys.exc_info() if exc_tuple is None else exc_tuple
         if exception_only and isinstance(self.shown, SystemExit):
-            if self.record.forked or not self.shown.code:
+            if self.record.silent or not self.shown.code:
                 return
             exception_only = False
-        super().showtraceback(exc_tuple, *args, exception_only=exception_only, **kwargs)
+        super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
-        if self.record.forked:
+        if self.record.silent:
             super()._showtraceback(etype, evalue, stb)
             return
         self.shown, self.recorded = evalue, True
-        self.record.error(etype.__name__, str(evalue), stb)
+        self.record.error(evalue, stb)
 
     @contextlib.contextmanager
     def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002 - IPython 9's signature
@@ -167,8 +177,20 @@ def make(record: Record, loop: Loop) -> Shell:
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.display_page = True  # `name?` is shown in the cell
-    shell: Shell = Shell.instance(config=config, record=record)
+    shell = _instance(config)
+    shell.record = record
     shell.loop_runner = loop.complete
     # IPython's advice after sys.exit is for someone at a prompt.
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D", UserWarning)
+    return shell
+
+
+def _instance(config: Config) -> Shell:
+    shell: Shell
+    try:
+        shell = Shell.instance(config=config)
+    except OSError:  # a home folder that is full or read-only is no reason not to run
+        import tempfile
+
+        shell = Shell.instance(config=config, ipython_dir=tempfile.mkdtemp(prefix="ipython-"))
     return shell

@@ -29,7 +29,7 @@ class Spec(NamedTuple):
 class Cell(NamedTuple):
     """A code cell; `ordinal` counts the code cells from 1."""
 
-    index: int
+    position: int  # among all cells
     ordinal: int
     source: str
     tags: Sequence[str]

@@ -127,5 +127,5 @@ def _open_log(folder: files.Folder) -> int:
 def _text(writer: LogWriter) -> io.TextIOWrapper:
     # A character that UTF-8 can't hold is no reason to end a run: it is escaped.
     stream = io.TextIOWrapper(writer, "utf-8", "backslashreplace", write_through=True)
-    stream.mode = "w"
+    stream.mode = "w"  # type: ignore[misc] # as that of sys.__stdout__
     return stream

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import faulthandler
 import getpass
 import os
@@ -12,23 +11,10 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from nbbg.engines.ipython.spec import Spec
 
 _FIGURES = "module://matplotlib_inline.backend_inline"
-
-
-def guard_lock(fd: int, in_forked_child: Callable[[], None]) -> None:
-    """No program that the notebook starts, and no fork of it, shall hold the attempt's lock."""
-    os.set_inheritable(fd, False)
-
-    def after_fork() -> None:
-        with contextlib.suppress(OSError):
-            os.close(fd)
-        in_forked_child()
-
-    os.register_at_fork(after_in_child=after_fork)
 
 
 def set_signals() -> None:

@@ -1,0 +1,27 @@
+"""The attempt's lock in the process that executes cells: held by it, and by nothing it starts.
+
+Runs in the user's own interpreter: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+
+def keep_from_children(lock: int) -> None:
+    """No program that the notebook starts, and no fork of it, shall hold the lock."""
+    os.set_inheritable(lock, False)
+    held = _identity(lock)
+
+    def close() -> None:
+        with contextlib.suppress(OSError):
+            if _identity(lock) == held:  # a child's child may have another file under this number
+                os.close(lock)
+
+    os.register_at_fork(after_in_child=close)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
