@@ -134,8 +134,8 @@ def end_tree(roots: Sequence[int], marker: str, session: int, grace: float) -> N
     What outlives SIGKILL by `STUBBORN` seconds (another user's, or stuck in the kernel) can't be
     ended from here; the record of the run does not wait for it.
 
-    A dead child with the pid `session` is not collected: as long as it is there, no stranger can
-    get that number.
+    No dead child is collected: other children of this process are not ours, and as long as a dead
+    one with the pid `session` is there, no stranger can get that number.
     """
     left = tree(roots, marker, session)
     for who in left:
@@ -143,14 +143,12 @@ def end_tree(roots: Sequence[int], marker: str, session: int, grace: float) -> N
     deadline = time.monotonic() + grace
     while left and time.monotonic() < deadline:
         time.sleep(0.02)
-        reap_others(session)
         left = tree(roots, marker, session)
     deadline = time.monotonic() + STUBBORN
     while left and time.monotonic() < deadline:
         for who in left:
             send(who, signal.SIGKILL)
         time.sleep(0.01)
-        reap_others(session)
         left = tree(roots, marker, session)
 
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg.cli import output
+from nbbg.cli import output, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, selection
+from nbbg.ops import selection
 from nbbg.store import composed
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> int:
     """Compose the executed notebook and put it where it was asked for."""
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         run = selection.one(index, arguments.id)
         batch = index.batch(run.batch)

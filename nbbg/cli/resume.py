@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output
 from nbbg.index import Index
-from nbbg.ops import project, steer
+from nbbg.ops import arms, project, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +22,8 @@ def command(arguments: argparse.Namespace) -> int:
         if not chosen:
             output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
             return 0
+        for note in arms.changed(where, chosen):
+            output.say(note)
         tell(steer.start_again(where, index, chosen))
     return 0
 
@@ -29,5 +31,5 @@ def command(arguments: argparse.Namespace) -> int:
 def tell(started: Started) -> None:
     """Which runs go on, and in which batches."""
     names = ", ".join(batch.name for batch in started.batches)
-    print(f"going on: runs {ids.ranges(run.id for run in started.runs)} of {names}")
+    print(f"going on: {ids.runs(run.id for run in started.runs)} of {names}")
     print("  nbbg status")

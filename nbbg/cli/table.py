@@ -32,7 +32,7 @@ def show(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequenc
             for name, cell, width in zip(head, line, widths, strict=True)
         ]
         text = "  ".join(cells).rstrip()
-        print(_coloured(text[:limit] if limit else text))
+        print(_coloured(f"{text[: limit - 1]}…" if 0 < limit < len(text) else text))
 
 
 def colour(word: str) -> str:
@@ -49,7 +49,14 @@ def number(value: object) -> str:
     """A metric, to six digits; nothing for None."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "" if value is None else str(value)
+    return "" if value is None else one_line(str(value), 40)
+
+
+def one_line(text: str, width: int) -> str:
+    """The text on one line, without control characters; cut with an ellipsis."""
+    line = " ".join(part for part in text.split() if part)
+    line = "".join(char for char in line if char.isprintable())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def duration(seconds: float | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import model, paths
 from nbbg.errors import RunFailed
 from nbbg.index import Index
-from nbbg.ops import project, reports, selection, waiting
+from nbbg.ops import project, reports, selection, supervision, waiting
 from nbbg.ops.asked import target
 from nbbg.ops.launch import Request, launch
 
@@ -118,6 +118,8 @@ def run(
         results=results,
     )
     launched = launch(where, request)
+    if launched.foreground:
+        supervision.ensure(where, launched.foreground)
     found = [Run(where, number) for number in launched.runs()]
     return Batch(launched.batch.name if launched.batch else None, found)
 
@@ -164,8 +166,15 @@ def run_notebook(
     request = Request(
         notebooks=[os.fspath(notebook)], params=[dict(params or {})], results=results
     )
-    number = launch(where, request).runs()[0]
-    run = Run(where, number).wait()
+    launched = launch(where, request)
+    number = launched.runs()[0]
+    try:
+        if launched.foreground:
+            supervision.ensure(where, launched.foreground)
+        run = Run(where, number).wait()
+    except KeyboardInterrupt as error:
+        error.add_note(f"run {number} goes on; to end it: nbbg stop {number}")
+        raise
     report = run.report()
     if report.state != model.Succeeded.word:
         what = f"run {report.id} of {report.notebook}: {report.state}, {report.reason}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files, journal, model, paths
+from nbbg import files, journal, model, paths, process
 from nbbg.errors import UsageError
 from nbbg.ops import selection, supervision
 from nbbg.runner.stopping import Stopping, sweep
@@ -39,16 +40,13 @@ def stop(
     Raises:
         UsageError: a name means nothing here, or `after_run` is asked of a single run.
     """
-    waiting = {
-        run.id: run
-        for run in selection.select(index, names)
-        if isinstance(run.state, model.Queued)
-    }
+    chosen = selection.select(index, names)
+    waiting = {run.id: run for run in chosen if isinstance(run.state, model.Queued)}
     whole = [int(name[1:]) for name in names if selection.is_batch(name)]
     if after_run and len(whole) < len(names):
-        message = "--after-run is for batches (such as b3): what a single run has begun, it ends"
+        message = "--after-run is for whole batches, such as b3: what runs goes on, nothing starts"
         raise UsageError(message)
-    for number in whole:
+    for number in {run.batch for run in chosen if not run.ended}.intersection(whole):
         batches.ask_to_stop(project.store.batch(number), by, after_run=after_run)
     # Looked at again: a run that was started meanwhile must be asked too.
     index.refresh()
@@ -78,10 +76,14 @@ def end_orphans(stopped: Iterable[model.Run]) -> None:
                 continue
             who = model.Identity(engine["pid"], engine["start_time"])
             stopping = Stopping(folder, who, claim.marker, grace=2.0)
+            # Orphans without the marker can't be found when their parents are dead.
+            tree = process.tree([who.pid], claim.marker, who.pid)
             while isinstance(state.derive(folder), model.Running):
                 stopping.step(time.monotonic())
                 time.sleep(LOOK)
             sweep(folder, grace=2.0)
+            for member in tree:
+                process.send(member, signal.SIGKILL)
 
 
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
@@ -95,10 +97,27 @@ def retriable(index: Index, names: Sequence[str]) -> list[model.Run]:
     return [run for run in _chosen(index, names) if run.state.word in model.UNSUCCESSFUL]
 
 
+def refuse_exit_file(exit_file: str) -> None:
+    """Nothing is started where it would be stopped at once.
+
+    Raises:
+        UsageError: the exit file is there.
+    """
+    if exit_file and Path(exit_file).exists():
+        message = f"the exit file {exit_file} is there: the batch would stop at once\nremove it first"
+        raise UsageError(message)
+
+
 def start_again(project: Project, index: Index, chosen: Iterable[model.Run]) -> Started:
-    """Queue a new attempt of each that has ended, and see that its batch has a supervisor."""
+    """Queue a new attempt of each that has ended, and see that its batch has a supervisor.
+
+    Raises:
+        UsageError: the exit file of a batch is there.
+    """
     chosen = list(chosen)
     touched = [index.batch(number) for number in sorted({run.batch for run in chosen})]
+    for batch in touched:
+        refuse_exit_file(batch.exit_file)
     for batch in touched:
         batches.take_back_stop(project.store, batch.id)
     for run in chosen:
@@ -130,10 +149,8 @@ def wait_for_end(
 
 def _chosen(index: Index, names: Sequence[str]) -> list[model.Run]:
     """The named runs, or all; without those whose number a newer run of the arm has taken over."""
-    if names:
-        return selection.select(index, names)
-    newest = {(run.arm.name, run.number): run for run in index.runs("word <> 'succeeded'")}
-    return [run for run in newest.values() if not index.has_newer(run)]
+    found = selection.select(index, names) if names else index.runs("word <> 'succeeded'")
+    return [run for run in found if not index.has_newer(run)]
 
 
 def _stop_queued(project: Project, run: model.Run, by: str) -> None:
@@ -144,10 +161,12 @@ def _stop_queued(project: Project, run: model.Run, by: str) -> None:
 
 
 def _queue(project: Project, run: model.Run) -> None:
-    attempt = run.attempt + 1
     with files.Folder(run.folder) as folder:
-        sweep(folder, grace=2.0)
-        folder.remove(paths.ENVIRONMENT)  # of a runner that never read it
+        begun = not isinstance(state.derive(folder), model.Queued)
+        if begun:
+            sweep(folder, grace=2.0)
+            folder.remove(paths.ENVIRONMENT)  # of a runner that never read it
+    attempt = run.attempt + begun
     with contextlib.suppress(FileExistsError):  # another command has just done the same
         runs.new_attempt(project.store, run.batch, run.id, attempt)
     batches.add_event(project.store, run.batch, "queued", run.id, attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -61,7 +62,7 @@ def carry_out(path: Path, engine: Callable[[files.Folder, Work], Finish] | None 
         if lock is None:
             return 0
         if engine is None:
-            _stand_alone(path)
+            _stand_alone(folder)
         started = time.time()
         try:
             work = _prepare(path, folder, marker, lock)
@@ -103,13 +104,14 @@ def _claim(folder: files.Folder, marker: str) -> int | None:
     return lock
 
 
-def _stand_alone(path: Path) -> None:
+def _stand_alone(folder: files.Folder) -> None:
     """What only a process of its own does: no hang-up ends it, signals ask it to stop."""
     process.become_subreaper()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def ask(number: int, _: object) -> None:
-        batches.ask_to_stop(path, f"{signal.Signals(number).name} to its runner")
+        with contextlib.suppress(OSError):
+            batches.put_stop(folder, f"{signal.Signals(number).name} to its runner")
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
@@ -156,7 +158,7 @@ def _unless_stopped(
     with files.Folder(work.batch_folder) as batch:
         asked = batch.read_json(paths.STOP)
     if asked and asked.get("how") != batches.AFTER_RUN:
-        batches.ask_to_stop(Path(folder.path), asked["by"])
+        batches.put_stop(folder, asked["by"])
     return Finish(0) if folder.exists(paths.STOP) else engine(folder, work)
 
 

@@ -12,6 +12,8 @@ from nbbg import files, journal, model, paths, secrets
 from nbbg.store import composed, endings, runs, state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbbg.runner.attempt import Finish
 
 
@@ -22,7 +24,7 @@ def of(
     end = journal.last(journal.read_tail(folder, paths.CELLS), "end")
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     around = endings.Circumstances(
-        state.stopped_by(folder), cell.get("ordinal"), finish.out_of_memory
+        *state.stop_of(folder), cell.get("ordinal"), finish.out_of_memory
     )
     ending = endings.decide(end, finish.status, around)
     record = {
@@ -30,11 +32,11 @@ def of(
         "max_rss": finish.max_rss,
         "cpu_seconds": finish.cpu_seconds,
     }
-    seen = replace(runs.read_attempt(run), state=ending, ended_at=time.time())
     try:
+        seen = replace(runs.read_attempt(run), state=ending, ended_at=time.time())
         notebook = composed.to_bytes(composed.compose(batch_folder, batch, seen))
         record["output"] = put_beside_older(composed.output_path(run.arm, run.number), notebook)
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
         record["output_error"] = f"its notebook could not be written: {error}"
     return record
 
@@ -64,10 +66,10 @@ def _free_name(target: Path) -> Path:
     return candidate
 
 
-def hide_secrets(folder: files.Folder, environment: dict[str, str]) -> None:
+def hide_secrets(folder: files.Folder, environment: Mapping[str, str]) -> None:
     """Overwrite in the log, in place, every secret that something else than Python wrote."""
     hidden = [value.encode() for value in secrets.values(environment)]
-    if not hidden:
+    if not hidden or not folder.exists(paths.LOG):
         return
     fd = folder.open(paths.LOG, os.O_RDWR)
     try:

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import time
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
@@ -116,9 +117,15 @@ def supervisor_pid(folder: Path) -> int | None:
 
 def ask_to_stop(folder: Path, by: str, *, after_run: bool = False) -> bool:
     """Put `stop.json` into a batch or an attempt; False where somebody has asked already."""
+    with files.Folder(folder) as opened:
+        return put_stop(opened, by, after_run=after_run)
+
+
+def put_stop(folder: files.Folder, by: str, *, after_run: bool = False) -> bool:
+    """The same for an open folder, wherever it was moved to."""
     how = AFTER_RUN if after_run else "now"
-    with files.Folder(folder) as opened, contextlib.suppress(FileExistsError):
-        opened.write_once(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
+    with contextlib.suppress(FileExistsError):
+        folder.write_once(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
         return True
     return False
 
@@ -173,7 +180,7 @@ def _fill(folder: Path, draft: Draft) -> None:
     folders = {folder, folder / paths.RUNS}
     for name, data in content.items():
         path = folder / name
-        folders |= {path.parent, *(up for up in path.parents if folder in up.parents)}
+        folders.update(folder / up for up in PurePath(name).parents)
         files.make_folder(path.parent)
         files.write_new(path, data)
     files.make_folder(folder / paths.RUNS)

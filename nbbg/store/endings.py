@@ -34,6 +34,7 @@ class Circumstances:
     """What is known beside the journal's end."""
 
     stopped_by: str = ""  # who asked, empty where nobody did
+    stopped_at: float = 0.0  # seconds since the epoch
     cell: int | None = None  # the last one that began
     out_of_memory: bool = False
 
@@ -43,10 +44,11 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
     cell = end.get("ordinal")
     left_out = tuple(end.get("left_out") or ())
     status = end.get("status")
+    if around.stopped_by and around.stopped_at <= end.get("time", 0.0):
+        # Also where every cell came to its end: a loop that heard of the stop was left early.
+        return model.Stopped(around.stopped_by, cell, note)
     if status == "succeeded":
         return model.Succeeded(note=note)
-    if around.stopped_by:
-        return model.Stopped(around.stopped_by, cell, note)
     if status == "exited" and end.get("exit_code") == 0:
         return model.Succeeded(left_out, note)
     if status == "exited":

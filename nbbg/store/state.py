@@ -81,10 +81,12 @@ def members(attempt: Folder) -> list[model.Identity]:
     ]
 
 
-def stopped_by(attempt: Folder) -> str:
-    """Who asked this attempt to stop; empty where nobody did."""
+def stop_of(attempt: Folder) -> tuple[str, float]:
+    """Who asked this attempt to stop, and when; empty and 0 where nobody did."""
     record = attempt.read_json(paths.STOP)
-    return "" if record is None else str(record.get("by", "somebody"))
+    if record is None:
+        return "", 0.0
+    return str(record.get("by", "somebody")), float(record.get("at", 0.0))
 
 
 def _derive(attempt: Folder) -> model.RunState:
@@ -95,7 +97,7 @@ def _derive(attempt: Folder) -> model.RunState:
     ticket = attempt.read_json(paths.TICKET)
     if ticket is not None:
         return _submitted(attempt, ticket)
-    asked = stopped_by(attempt)
+    asked, _ = stop_of(attempt)
     return model.Stopped(asked, note="before it started") if asked else model.Queued()
 
 
@@ -128,7 +130,7 @@ def _over(attempt: Folder) -> model.RunState | None:
     end = journal.last(journal.read_tail(attempt, paths.CELLS), "end")
     if end is None:
         return None
-    around = endings.Circumstances(stopped_by(attempt))
+    around = endings.Circumstances(*stop_of(attempt))
     return endings.from_journal(end, around, "its runner was killed")
 
 
@@ -156,7 +158,7 @@ def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
         return model.Submitted()
     if claim := read_claim(attempt):  # made between the two looks
         return _claimed(attempt, claim)
-    asked = stopped_by(attempt)
+    asked, _ = stop_of(attempt)
     if asked:
         return model.Stopped(asked, note="before it started")
     return model.Lost("never started: its runner ended before it claimed the run")

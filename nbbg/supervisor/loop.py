@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
-from nbbg.errors import NbbgError
+from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, locks, place, runs, state
 from nbbg.supervisor.decide import Finish, Start, Wait, decide
@@ -132,6 +132,10 @@ class Supervisor:
                 raise
             if ticket.runner:
                 opened.write_once(paths.TICKET, files.to_json(_record(ticket)))
+            elif isinstance(state.derive(opened), model.Queued):
+                opened.remove(paths.ENVIRONMENT)
+                message = f"its runner ended at once\nsee {self.folder / paths.SUPERVISOR_LOG}"
+                raise EnvironmentFault(message)
 
     def note_fault(self, run: int, error: Exception) -> None:
         """A runner could not be carried; after several in a row the batch is left for a person."""
@@ -166,13 +170,20 @@ class Supervisor:
                 # It may be at work: its place is kept while that can be seen, and nothing is ended.
                 if lives:
                     return
-            else:
-                sweep(opened, self.batch.grace)
+            elif not opened.exists(paths.RESULT):
+                self.stand_in(opened)
             opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):
             batches.add_event(self.store, self.batch.id, "ended", run, live.attempt)
+
+    def stand_in(self, attempt: files.Folder) -> None:
+        """Do what is left of a runner's work, where it was killed."""
+        from nbbg.runner import outcome
+
+        sweep(attempt, self.batch.grace)
+        outcome.hide_secrets(attempt, self.environment)
 
 
 def _watch(attempt: Path) -> process.Watch:

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
-from nbbg import files, logs, model, paths
+from nbbg import files, model, paths
 from nbbg.store import plans, runs, state
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Queue:
     def _ended_by_events(self) -> dict[int, int]:
         ended: dict[int, int] = {}
         with (
-            contextlib.suppress(FileNotFoundError),  # events are only hints
+            contextlib.suppress(FileNotFoundError),
             (self.folder / paths.EVENTS).open("rb") as file,
         ):
             for line in file:
@@ -114,4 +114,7 @@ class Queue:
                 yield plan.id
 
     def _events_size(self) -> int:
-        return logs.size(self.folder / paths.EVENTS)
+        try:
+            return (self.folder / paths.EVENTS).stat().st_size
+        except FileNotFoundError:  # events are only hints
+            return 0
