@@ -20,7 +20,7 @@ from nbbg.errors import StoreError
 from nbbg.store import batches, database, plans, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from nbbg.store.metrics import Metrics
     from nbbg.store.place import Store
@@ -78,7 +78,7 @@ class Index:
     def stopped_by(self, batch: int) -> str:
         """Who asked a batch to stop after its current runs; empty where nobody did."""
         if batch not in self._stopped:
-            self._stopped[batch] = batches.stopped_by(self.store, batch)
+            self._stopped[batch] = batches.stop_of(self.store.batch(batch))[0]
         return self._stopped[batch]
 
     def counts(self, batch: int) -> dict[str, int]:
@@ -113,6 +113,30 @@ class Index:
         """One run, or None."""
         found = self.runs("id = ?", (number,))
         return found[0] if found else None
+
+    def waiting(self, batch: int) -> int:
+        """How many runs of a batch were never started, nor stopped one by one."""
+        query = f"SELECT count(*) FROM runs WHERE batch = ? AND open = 0 AND word = '{_QUEUED}'"  # noqa: S608 - ours
+        count: int = self._rows(query, (batch,))[0][0]
+        return count
+
+    def begun(self, numbers: Collection[int]) -> list[model.Run]:
+        """Those of the runs that do more than wait for their first start."""
+        touched = set(self._live)
+        for batch in self.batches_of(numbers):
+            # The waiting runs of a stopped batch have ended by that.
+            some = "" if self.stopped_by(batch) else f" AND open = 0 AND word <> '{_QUEUED}'"
+            query = f"SELECT id FROM runs WHERE batch = ?{some}"  # noqa: S608 - ours
+            touched.update(number for (number,) in self._rows(query, (batch,)))
+        found = (self.run(number) for number in sorted(touched.intersection(numbers)))
+        return [run for run in found if run is not None]
+
+    def batches_of(self, numbers: Collection[int]) -> list[int]:
+        """The numbers of the batches that these runs can be in."""
+        if not numbers:
+            return []
+        low, high = min(numbers), max(numbers)
+        return [batch.id for batch in self.batches() if batch.first <= high and batch.last >= low]
 
     def has_newer(self, run: model.Run) -> bool:
         """Whether a later run has taken over this one's number in its arm."""

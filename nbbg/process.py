@@ -28,6 +28,10 @@ STUBBORN = 10.0  # seconds
 _STDERR = 2
 _OURS = (b"nbbg.supervisor", b"nbbg.runner")
 _PR_SET_CHILD_SUBREAPER = 36
+_DEFAULT = [
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
+    *(signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD),
+]
 _spawned: set[int] = set()
 
 
@@ -61,6 +65,20 @@ def pid_namespace() -> str:
 def host() -> str:
     """The machine's name."""
     return os.uname().nodename
+
+
+@functools.cache
+def machine() -> str:
+    """What tells machines of the same name apart; empty where there is nothing."""
+    for file in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        with contextlib.suppress(OSError):
+            return Path(file).read_text().strip()
+    return ""
+
+
+def is_this_machine(name: str, identifier: str) -> bool:
+    """Whether a record with that host name, and machine if it has one, was written here."""
+    return name == host() and identifier in ("", machine())
 
 
 def identity(pid: int) -> Identity | None:
@@ -225,7 +243,7 @@ def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]
         ],
         setsid=True,
         setsigmask=[],
-        setsigdef=[signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE],
+        setsigdef=_DEFAULT,
     )
     _spawned.add(pid)
     return pid

@@ -17,7 +17,7 @@ from nbbg import secrets
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
 ENGINES = ("", "ipython", "kernel")
@@ -126,7 +126,7 @@ def resolve(
     root: Path,
     environment: Mapping[str, str],
     flags: Mapping[str, object],
-    only: Iterable[str] = (),
+    only: Collection[str] = (),
 ) -> Settings:
     """Every setting, from the first place that has it.
 

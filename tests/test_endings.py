@@ -14,17 +14,18 @@ from nbbg.store import endings
 from nbbg.store.endings import Circumstances
 
 NOTHING = Circumstances()
-ASKED = Circumstances(stopped_by="nbbg stop", cell=2)
+ASKED = Circumstances(stopped_by="nbbg stop", stopped_at=5.0, cell=2)
 MEMORY = Circumstances(cell=3, out_of_memory=True)
 ERROR = {"name": "ValueError", "value": "no"}
-FAILED = {"status": "failed", "ordinal": 2, "error": ERROR, "exit_code": 1}
+FAILED = {"status": "failed", "time": 9.0, "ordinal": 2, "error": ERROR, "exit_code": 1}
 
 
 @pytest.mark.parametrize(
     ("end", "status", "around", "word", "reason"),
     [
         ({"status": "succeeded"}, 0, NOTHING, "succeeded", ""),
-        ({"status": "succeeded"}, 0, ASKED, "succeeded", ""),
+        ({"status": "succeeded", "time": 9.0}, 0, ASKED, "stopped", "nbbg stop"),
+        ({"status": "succeeded", "time": 4.0}, 0, ASKED, "succeeded", ""),
         ({"status": "succeeded"}, -11, NOTHING, "succeeded", "SIGSEGV after its last cell"),
         ({"status": "succeeded"}, 3, NOTHING, "succeeded", "exit code 3 after its last cell"),
         (FAILED, 1, NOTHING, "failed", "cell 2: ValueError: no"),
@@ -35,7 +36,7 @@ FAILED = {"status": "failed", "ordinal": 2, "error": ERROR, "exit_code": 1}
         ({"status": "killed", "signal": "SIGSEGV", "ordinal": 2}, 1, NOTHING, "killed", None),
         ({"status": "killed", "signal": "SIGKILL"}, 1, MEMORY, "killed", "out of memory, SIGKILL"),
         ({"status": "interrupted", "ordinal": 1, "error": ERROR}, 130, NOTHING, "failed", None),
-        ({"status": "interrupted", "ordinal": 1, "error": ERROR}, 130, ASKED, "stopped", None),
+        ({"status": "interrupted", "time": 9.0, "ordinal": 1}, 130, ASKED, "stopped", None),
         (None, 0, NOTHING, "exited", "exit code 0; without reaching the notebook's end"),
         (None, 7, Circumstances(cell=4), "exited", None),
         (None, -9, Circumstances(cell=4), "killed", "SIGKILL in cell 4"),

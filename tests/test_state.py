@@ -148,6 +148,16 @@ def test_the_journal_tells_the_end_of_a_killed_runner(attempt: Attempt, boot: st
     )
 
 
+def test_a_stop_that_came_too_late_is_none(attempt: Attempt) -> None:
+    """What had succeeded before somebody asked it to stop has succeeded; else it was stopped."""
+    attempt.claim(gone(), hold=False)
+    attempt.tell("end", status="succeeded")
+    batches.ask_to_stop(attempt.path, "nbbg stop")
+    assert attempt.state() == model.Succeeded(note="its runner was killed")
+    attempt.tell("end", status="succeeded")
+    assert isinstance(attempt.state(), model.Stopped)
+
+
 def test_a_result_wins(attempt: Attempt) -> None:
     """What the result says holds, whatever else is there."""
     attempt.ticket(gone(), host=HOST)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
 QUEUE_AND_SUPERVISE = """
 import random, sys, time
+from pathlib import Path
 from nbbg.store import batches, place, runs
 from nbbg.supervisor.loop import supervise
 from tests import instant
@@ -228,6 +229,29 @@ def test_a_stopped_batch_starts_nothing(store: Store) -> None:
     batches.take_back_stop(store, 1)
     supervise(store.batch(1), {})
     assert words(store) == ["succeeded", "succeeded"]
+
+
+def test_what_was_queued_again_is_stopped_with_its_batch(store: Store) -> None:
+    """Runs that wait for their second attempt when the batch is stopped do not start either."""
+    records.publish(store, 3, executor="instant")
+    for run in (1, 2):
+        with an_attempt(store, run=run) as attempt:
+            attempt.claim()
+            attempt.end(state="failed", error=None)
+    with an_attempt(store, run=3) as live:
+        live.claim()
+        supervisor = Supervisor(store.batch(1), {})
+        for run in (1, 2):
+            runs.new_attempt(store, 1, run, 2)
+            batches.add_event(store, 1, "queued", run, 2)
+        supervisor.look()
+        batches.ask_to_stop(store.batch(1), "nbbg stop", after_run=True)
+        live.end()
+        supervisor.run()
+    assert started(store) == []
+    assert words(store) == ["stopped", "stopped", "succeeded"]
+    supervise(store.batch(1), {})
+    assert started(store) == []
 
 
 def test_an_exit_file_stops_the_batch(store: Store, tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-
-
 def command(arguments: argparse.Namespace) -> int:
     """Print the log of each run; with `-f`, of one, until it has ended."""
     where = reading.here()

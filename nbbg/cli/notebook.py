@@ -31,7 +31,8 @@ def command(arguments: argparse.Namespace) -> int:
         return 0
     path = Path(arguments.output or f"{Path(run.arm.notebook).stem}_run{run.id}.ipynb")
     _write(path, data)
-    output.say(f"{path}: run {run.id}, {run.state.word}, cell {run.cell or 0} of {run.cells or '?'}")
+    so_far = f"cell {run.cell or 0} of {run.cells or '?'}"
+    output.say(f"{path}: run {run.id}, {run.state.word}, {so_far}")
     return 0
 
 

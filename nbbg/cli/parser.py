@@ -1,4 +1,4 @@
-"""What can be typed. One function a command adds its options; none imports what the command needs."""
+"""What can be typed. A function a command adds its options; none imports what a command needs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--executor", metavar="NAME", help="local (the default), tmux or inline")
     add("--python", metavar="PATH", help="interpreter or environment that the notebook runs in")
     add("--grace", metavar="SECONDS", help="between the steps of a stop (10)")
-    add("--exit-file", metavar="FILE", help="when it is there, the batch stops after its runs; NAME means ~/.NAME")
+    add(
+        "--exit-file",
+        metavar="FILE",
+        help="when it is there, the batch stops after its runs; NAME means ~/.NAME",
+    )
 
 
 def _status(subparsers: Subparsers) -> None:

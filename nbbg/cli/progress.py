@@ -50,4 +50,5 @@ def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -
 def line(run: model.Run) -> str:
     """A run that did not succeed, and where to look."""
     reason = f": {table.one_line(run.state.reason, 100)}" if run.state.reason else ""
-    return f"run {run.id} ({run.arm.name} {run.number}) {run.state.word}{reason}   nbbg show {run.id}"
+    what = f"run {run.id} ({run.arm.name} {run.number}) {run.state.word}{reason}"
+    return f"{what}   nbbg show {run.id}"

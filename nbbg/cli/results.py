@@ -34,4 +34,5 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _texts(row: list[Any]) -> list[str]:
     arm, number, seed, run, state, seconds, *values = row
-    return [arm, str(number), str(seed), str(run), state, table.duration(seconds), *map(table.number, values)]
+    fixed = [arm, str(number), str(seed), str(run), state, table.duration(seconds)]
+    return [*fixed, *map(table.number, values)]

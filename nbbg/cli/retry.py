@@ -8,7 +8,7 @@ from nbbg import model
 from nbbg.cli import output, resume
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import arms, project, selection, steer
+from nbbg.ops import project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -28,8 +28,7 @@ def command(arguments: argparse.Namespace) -> int:
         if not chosen:
             output.say("nothing to retry: nothing failed, exited, was killed or timed out")
             return 0
-        for note in arms.changed(where, chosen):
-            output.say(note)
+        resume.say_what_differs(where, index, chosen)
         resume.tell(steer.start_again(where, index, chosen))
     return 0
 

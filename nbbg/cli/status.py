@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbbg.ops.reports import BatchReport
 
 RECENT = 10  # ended runs that are listed
+ARMS = 4  # of a batch that are named
 UPDATE = 1.0  # seconds
 WIDTH = 60  # of what a run says
 _HEAD = ("run", "arm", "number", "state", "cell", "time", "progress", "what it says")
@@ -66,9 +67,7 @@ def _document(where: Project, names: list[str]) -> dict[str, list[Any]]:
                 for batch in index.batches()
                 if batch.id in numbers
             ],
-            "runs": [
-                {**reports.of_run(run).to_json(), "project": str(where.root)} for run in runs
-            ],
+            "runs": [{**reports.of_run(run).to_json(), "project": str(where.root)} for run in runs],
         }
 
 
@@ -137,9 +136,10 @@ def _worth_showing(index: Index) -> list[model.Run]:
 
 def _batch_line(batch: BatchReport) -> str:
     counts = ", ".join(
-        f"{batch.counts[word]} {table.colour(word)}" for word in model.WORDS if batch.counts.get(word)
+        f"{count} {table.colour(word)}" for word in model.WORDS if (count := batch.counts.get(word))
     )
-    arms = ", ".join(batch.arms[:4]) + (f" and {len(batch.arms) - 4} more" if batch.arms[4:] else "")
+    more = f" and {len(batch.arms) - ARMS} more" if batch.arms[ARMS:] else ""
+    arms = ", ".join(batch.arms[:ARMS]) + more
     stopped = f"; stopped by {batch.stopped_by}" if batch.stopped_by else ""
     note = f"  ({batch.note})" if batch.note else ""
     return f"{batch.id}  {arms}: {counts} of {batch.runs}{stopped}{note}"

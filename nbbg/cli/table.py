@@ -11,6 +11,8 @@ from nbbg import model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+BRIEF = 10  # seconds under which a tenth is told
+_UNITS = (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1))
 _COLOURS = {
     model.Running.word: "36",
     model.Succeeded.word: "32",
@@ -20,7 +22,9 @@ _COLOURS = {
 }
 
 
-def show(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+def show(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()
+) -> None:
     """Print a table; the columns named in `numbers` are aligned to the right."""
     if not rows:
         return
@@ -42,7 +46,8 @@ def colour(word: str) -> str:
 
 def wants_colour() -> bool:
     """Whether stdout is a terminal that may show colours."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    refused = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not refused
 
 
 def number(value: object) -> str:
@@ -64,10 +69,10 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     whole = int(seconds)
-    for large, small, size, parts in (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1)):
+    for large, small, size, parts in _UNITS:
         if whole >= size:
             return f"{whole // size}{large}{whole % size // parts:02d}{small}"
-    return f"{whole}s" if whole >= 10 else f"{seconds:.1f}s"
+    return f"{whole}s" if whole >= BRIEF else f"{seconds:.1f}s"
 
 
 def _terminal_width() -> int:

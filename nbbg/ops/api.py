@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
-
 class Run:
     """A run, as it is whenever it is asked: every field of `nbbg show --json` is an attribute."""
 
@@ -163,9 +162,7 @@ def run_notebook(
         NbbgError: it could not be launched.
     """
     where = project.here(settings)
-    request = Request(
-        notebooks=[os.fspath(notebook)], params=[dict(params or {})], results=results
-    )
+    request = Request(notebooks=[os.fspath(notebook)], params=[dict(params or {})], results=results)
     launched = launch(where, request)
     number = launched.runs()[0]
     try:
@@ -187,7 +184,7 @@ def run_notebook(
 
 def _sets(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     values = [value if isinstance(value, list) else [value] for value in params.values()]
-    return [dict(zip(params, combination, strict=True)) for combination in itertools.product(*values)]
+    return [dict(zip(params, chosen, strict=True)) for chosen in itertools.product(*values)]
 
 
 def _load(folder: Path, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""From what was asked to arms: notebooks read, parameters checked, engine and interpreter chosen."""
+"""From what was asked to arms: notebooks read, parameters checked, engine, interpreter chosen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model
+from nbbg import files, model, secrets
 from nbbg.errors import NbbgError, UsageError
 from nbbg.notebook import document, injection, interpreters, kernelspecs
 from nbbg.ops import naming
@@ -134,10 +134,20 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
 
 def _with_params(arm: model.Arm, doc: Document, params: Mapping[str, Any]) -> Wanted:
     _check_values(doc, params)
-    return Wanted(replace(arm, params=dict(params)), doc.notebook, doc.note)
+    # As the records will give them back, so that the same call twice is the same arm.
+    kept = json.loads(files.to_json(dict(params)))
+    return Wanted(replace(arm, params=kept), doc.notebook, doc.note)
 
 
 def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
+    hidden = secrets.values()
+    for name, value in params.items():
+        if any(secret in json.dumps(value, default=str) for secret in hidden):
+            message = (
+                f"the parameter {name} holds a secret of the environment, and parameters are"
+                " recorded\nread it in the notebook, from os.environ"
+            )
+            raise UsageError(message)
     try:
         injection.inject(doc.notebook, params)
     except ValueError as error:

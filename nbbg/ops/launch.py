@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from nbbg.ops.arms import Wanted
     from nbbg.ops.project import Project
 
+ONE_MORE = Target()
+
 
 @dataclass(frozen=True)
 class Request:
     """What one `nbbg run` asks for."""
 
     notebooks: Sequence[str]
-    target: Target = Target()
+    target: Target = ONE_MORE
     params: Sequence[Mapping[str, Any]] = ({},)  # one arm each
     seed: int = 0
     name: str | None = None
@@ -93,9 +95,9 @@ def launch(where: Project, request: Request) -> Launched:
 
     batch = batches.publish(where.store, draft)
     project.remember(where)
-    launched = _set_going(where, batch, plan[0].covered)
-    if batch and not launched.foreground:
+    if batch and executors.get(batch.executor).detached:
         supervision.ensure(where, batch)
+    launched = _set_going(where, batch, plan[0].covered)
     notes = [*(want.note for want in wanted if want.note), *plan[0].mixtures]
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
@@ -157,9 +159,13 @@ def _plan(where: Project, request: Request, wanted: Sequence[Wanted]) -> _Plan:
             changed = bool(earlier and earlier.source != arm.source)
             if changed and not request.mix:
                 mixtures.append(_mixture(request, arm, there))
-            old = {n: run for n in numbers if (run := there.get(n)) and not _anew(run, changed)}
+            old = {
+                n: run for n in numbers if (run := there.get(n)) and not _anew(run, changed=changed)
+            }
             covered += old.values()
             new += [(arm, number) for number in numbers if number not in old]
+        for number in {run.batch for run in covered if run.state.word != model.Succeeded.word}:
+            steer.refuse_exit_file(index.batch(number).exit_file)
     order = {arm.name: position for position, arm in enumerate(settled)}
     new.sort(key=lambda pair: (pair[1], order[pair[0].name]))
     return _Plan(settled, new, covered, mixtures)
@@ -170,7 +176,7 @@ def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
     return range(start, start + target.count)
 
 
-def _anew(run: model.Run, changed: bool) -> bool:
+def _anew(run: model.Run, *, changed: bool) -> bool:
     """Whether a number is run again by the new code instead of a further attempt of the old."""
     return changed and run.ended and run.state.word != model.Succeeded.word
 
@@ -224,6 +230,7 @@ def _draft(
         facts={
             **provenance.of(where.root),
             "environment": environment.to_record(supervision.now(where)),
+            "secrets": sorted(secrets.names(supervision.now(where))),
         },
     )
     frozen = {want.arm.frozen: want.frozen for want in wanted}
@@ -232,9 +239,7 @@ def _draft(
     return batches.Draft(batch, runs, content)
 
 
-def _set_going(
-    where: Project, batch: model.Batch | None, covered: Sequence[model.Run]
-) -> Launched:
+def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[model.Run]) -> Launched:
     """Queue again what neither succeeded nor lives, and see that earlier batches are supervised."""
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]

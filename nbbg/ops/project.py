@@ -61,7 +61,7 @@ def to_read(start: Path | None = None) -> Project:
 
 
 def remember(project: Project) -> None:
-    """Add the project to the list of this user's projects; a list that can't be kept is no fault."""
+    """Add the project to this user's list of projects; a list that can't be kept is no fault."""
     import hashlib
 
     folder = _list_folder()

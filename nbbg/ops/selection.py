@@ -63,7 +63,8 @@ def _of(index: Index, name: str) -> Sequence[model.Run]:
 def _nothing(index: Index, name: str) -> str:
     arms = sorted({arm.name for _, arm in index.arms()})
     if not arms:
-        return f"there is no {name!r}: nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
+        nothing = "nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
+        return f"there is no {name!r}: {nothing}"
     batches = index.batches()
     some = ", ".join(arms[:SOME]) + (", ..." if arms[SOME:] else "")
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 LOOK = 0.1  # seconds
+STUBBORN = 5.0  # seconds after the last step of a stop
 
 
 @dataclass(frozen=True)
@@ -64,26 +66,30 @@ def stop(
     return asked
 
 
-def end_orphans(stopped: Iterable[model.Run]) -> None:
+def end_orphans(index: Index, stopped: Iterable[model.Run]) -> None:
     """Carry out the stop where the runner, whose work that is, was killed."""
     for run in stopped:
-        if not (isinstance(run.state, model.Running) and not run.state.runner_alive):
-            continue
-        with files.Folder(run.folder) as folder:
-            claim = state.read_claim(folder)
-            engine = journal.first(journal.read_head(folder, paths.CELLS), "engine")
-            if claim is None or engine is None:
-                continue
-            who = model.Identity(engine["pid"], engine["start_time"])
-            stopping = Stopping(folder, who, claim.marker, grace=2.0)
-            # Orphans without the marker can't be found when their parents are dead.
-            tree = process.tree([who.pid], claim.marker, who.pid)
-            while isinstance(state.derive(folder), model.Running):
-                stopping.step(time.monotonic())
-                time.sleep(LOOK)
-            sweep(folder, grace=2.0)
-            for member in tree:
-                process.send(member, signal.SIGKILL)
+        if isinstance(run.state, model.Running) and not run.state.runner_alive:
+            with files.Folder(run.folder) as folder:
+                _end_orphan(folder, index.batch(run.batch).grace)
+
+
+def _end_orphan(folder: files.Folder, grace: float) -> None:
+    claim = state.read_claim(folder)
+    if claim is None:
+        return
+    engine = journal.first(journal.read_head(folder, paths.CELLS), "engine")
+    who = model.Identity(engine["pid"], engine["start_time"]) if engine else model.Identity(0, 0)
+    stopping = Stopping(folder, who, claim.marker, grace)
+    # Orphans without the marker can't be found any more when their parents are dead.
+    tree = process.tree([who.pid], claim.marker, who.pid) if process.alive(who) else []
+    deadline = time.monotonic() + 3 * grace + STUBBORN
+    while isinstance(state.derive(folder), model.Running) and time.monotonic() < deadline:
+        stopping.step(time.monotonic())
+        time.sleep(LOOK)
+    sweep(folder, grace=2.0)
+    for member in tree:
+        process.send(member, signal.SIGKILL)
 
 
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
@@ -104,7 +110,8 @@ def refuse_exit_file(exit_file: str) -> None:
         UsageError: the exit file is there.
     """
     if exit_file and Path(exit_file).exists():
-        message = f"the exit file {exit_file} is there: the batch would stop at once\nremove it first"
+        would = "the batch would stop at once\nremove it first"
+        message = f"the exit file {exit_file} is there: {would}"
         raise UsageError(message)
 
 
@@ -119,13 +126,31 @@ def start_again(project: Project, index: Index, chosen: Iterable[model.Run]) -> 
     for batch in touched:
         refuse_exit_file(batch.exit_file)
     for batch in touched:
-        batches.take_back_stop(project.store, batch.id)
-    for run in chosen:
-        if run.attempt and not isinstance(run.state, model.Queued):
-            _queue(project, run)
-    for batch in touched:
+        _start_again(project, index, [run for run in chosen if run.batch == batch.id])
         supervision.ensure(project, batch)
     return Started(chosen, touched)
+
+
+def _start_again(project: Project, index: Index, chosen: Sequence[model.Run]) -> None:
+    """Queue the chosen runs of one batch.
+
+    Where the batch was stopped, and others in it wait, its stop stays, and the chosen go ahead.
+    """
+    batch = chosen[0].batch
+    never_started = sum(not run.attempt for run in chosen)
+    whole = never_started >= index.waiting(batch)
+    if whole:
+        batches.take_back_stop(project.store, batch)
+    for run in chosen:
+        if run.attempt or not whole:
+            _queue(project, run)
+
+
+def missing_secrets(project: Project, index: Index, chosen: Iterable[model.Run]) -> list[str]:
+    """The names of secrets that were there at launch, and are not here now."""
+    now = supervision.now(project)
+    known = {run.batch: index.batch(run.batch).facts.get("secrets", []) for run in chosen}
+    return sorted({name for names in known.values() for name in names if name not in now})
 
 
 def wait_for_end(
@@ -154,19 +179,27 @@ def _chosen(index: Index, names: Sequence[str]) -> list[model.Run]:
 
 
 def _stop_queued(project: Project, run: model.Run, by: str) -> None:
-    # If a supervisor is starting it meanwhile, its runner will see that it was stopped.
-    attempt, folder = runs.open_attempt(project.store, run.batch, run.id)
+    # The hint comes first: a run that was looked at too often is no harm, a missed one is. If a
+    # supervisor is starting it meanwhile, its runner will see that it was stopped.
+    batches.add_event(project.store, run.batch, "stopped", run.id, run.attempt or 1)
+    _, folder = runs.open_attempt(project.store, run.batch, run.id)
     batches.ask_to_stop(folder, by)
-    batches.add_event(project.store, run.batch, "stopped", run.id, attempt)
 
 
 def _queue(project: Project, run: model.Run) -> None:
-    with files.Folder(run.folder) as folder:
-        begun = not isinstance(state.derive(folder), model.Queued)
-        if begun:
-            sweep(folder, grace=2.0)
-            folder.remove(paths.ENVIRONMENT)  # of a runner that never read it
-    attempt = run.attempt + begun
-    with contextlib.suppress(FileExistsError):  # another command has just done the same
-        runs.new_attempt(project.store, run.batch, run.id, attempt)
-    batches.add_event(project.store, run.batch, "queued", run.id, attempt)
+    """Make the next attempt, unless another command has set the run going since we looked."""
+    folder = project.store.run(run.batch, run.id)
+    attempt = runs.newest_attempt(folder)
+    if attempt:
+        with files.Folder(folder / str(attempt)) as opened:
+            now = state.derive(opened)
+            if isinstance(now, model.Submitted | model.Running | model.Unknown | model.Succeeded):
+                return
+            if not isinstance(now, model.Queued):
+                sweep(opened, grace=2.0)
+                opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
+                attempt += 1
+    with contextlib.suppress(FileExistsError):  # it was queued already
+        runs.new_attempt(project.store, run.batch, run.id, attempt or 1)
+    os.utime(folder / str(attempt or 1))  # queued now, and so after any stop of the batch
+    batches.add_event(project.store, run.batch, "queued", run.id, attempt or 1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def now(project: Project) -> dict[str, str]:
-    """The environment that a launch from here hands to its runs: the project's `.env`, under ours."""
+    """The environment that a launch from here hands to its runs: `.env`, under our own."""
     given = {**settings.dotenv_environment(project.root), **os.environ}
     if project.settings.secrets:
         given[secrets.NAMED] = ",".join(project.settings.secrets)
@@ -41,5 +41,6 @@ def ensure(project: Project, batch: model.Batch) -> None:
     try:
         process.spawn_detached(argv, str(folder / paths.SUPERVISOR_LOG), given)
     except OSError as error:
-        message = f"the supervisor can't be started: {error.strerror}\nlater: nbbg resume {batch.name}"
+        later = f"later: nbbg resume {batch.name}"
+        message = f"the supervisor can't be started: {error.strerror}\n{later}"
         raise EnvironmentFault(message) from error

@@ -41,6 +41,9 @@ class Circumstances:
 
 def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") -> model.Ended:
     """The ending that the journal's `end` event tells."""
+    if dropped := end.get("dropped"):
+        lost = f"the disk was full: {dropped} pieces of output were lost"
+        note = f"{note}; {lost}" if note else lost
     cell = end.get("ordinal")
     left_out = tuple(end.get("left_out") or ())
     status = end.get("status")

@@ -12,7 +12,7 @@ from nbbg.store import endings, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from nbbg.store.place import Store
@@ -115,9 +115,7 @@ def read_attempt(run: model.Run, measured: dict[str, Metrics] | None = None) -> 
         if isinstance(found, model.Queued):
             return run
         metrics.read_on(folder)
-        facts = _facts(folder)
-        if not isinstance(found, model.Ended):
-            facts.pop("ended_at", None)
+        facts = _facts(folder, ended=isinstance(found, model.Ended))
         return replace(
             run,
             state=found,
@@ -127,7 +125,7 @@ def read_attempt(run: model.Run, measured: dict[str, Metrics] | None = None) -> 
         )
 
 
-def _facts(folder: files.Folder) -> dict[str, Any]:
+def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
     try:
         claim = state.read_claim(folder)
         result = folder.read_json(paths.RESULT) or {}
@@ -137,19 +135,24 @@ def _facts(folder: files.Folder) -> dict[str, Any]:
         return {}
     head = journal.read_head(folder, paths.CELLS)
     engine = journal.first(head, "engine") or {}
-    tail = journal.read_tail(folder, paths.CELLS)
-    cell = journal.last(tail, "cell") or journal.find_last(folder, paths.CELLS, "cell") or {}
+    cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     begin = journal.first(head, "begin") or {}
-    end = journal.last(tail, "end") or {}
     return {
         "host": claim.host,
         "runner_pid": claim.runner.pid,
         "pid": engine.get("pid"),
         "started_at": claim.at,
-        "ended_at": result.get("ended_at", end.get("time")),
+        "ended_at": _ended_at(folder, result) if ended else None,
         "cell": cell.get("ordinal"),
         "cells": begin.get("cells"),
     }
+
+
+def _ended_at(folder: files.Folder, result: Mapping[str, Any]) -> float | None:
+    """When it ended; by its journal where its runner was killed."""
+    end = result or journal.find_last(folder, paths.CELLS, "end") or {}
+    when: float | None = end.get("ended_at", end.get("time"))
+    return when
 
 
 def to_json(run: model.Run) -> dict[str, Any]:

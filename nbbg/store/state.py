@@ -40,6 +40,7 @@ def read_claim(attempt: Folder) -> model.Claim | None:
         runner,
         *(record[name] for name in ("host", "boot", "namespace")),
         *(record[name] for name in ("lock_device", "lock_inode", "marker", "at")),
+        machine=record.get("machine", ""),
     )
 
 
@@ -52,7 +53,7 @@ def write_claim(attempt: Folder, claim: model.Claim) -> None:
     record = {
         "pid": claim.runner.pid,
         "start_time": claim.runner.start_time,
-        **{name: getattr(claim, name) for name in ("host", "boot", "namespace")},
+        **{name: getattr(claim, name) for name in ("host", "machine", "boot", "namespace")},
         **{name: getattr(claim, name) for name in ("lock_device", "lock_inode", "marker", "at")},
     }
     attempt.write_once(paths.PROCESS, files.to_json(record))
@@ -108,7 +109,7 @@ def _result(attempt: Folder) -> model.Ended | None:
 
 def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
     if claim.boot != process.boot_id():
-        if claim.host == process.host():
+        if process.is_this_machine(claim.host, claim.machine):
             return _over(attempt) or model.Lost("the machine was restarted while it ran")
         return model.Unknown(f"it runs on {claim.host}, which can't be asked from here")
     held = _lock_is_held(attempt, claim)
@@ -127,7 +128,7 @@ def _over(attempt: Folder) -> model.RunState | None:
     """What is told by the records of an attempt of which nothing lives."""
     if ended := _result(attempt):
         return ended
-    end = journal.last(journal.read_tail(attempt, paths.CELLS), "end")
+    end = journal.find_last(attempt, paths.CELLS, "end")
     if end is None:
         return None
     around = endings.Circumstances(*stop_of(attempt))
@@ -151,7 +152,7 @@ def _lock_is_held(attempt: Folder, claim: model.Claim) -> bool | None:
 
 
 def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
-    if ticket["host"] != process.host():
+    if not process.is_this_machine(ticket["host"], ticket.get("machine", "")):
         return model.Unknown(f"it was carried to {ticket['host']}, which can't be asked from here")
     same_boot = ticket["boot"] == process.boot_id()
     if same_boot and process.alive(model.Identity(ticket["pid"], ticket["start_time"])):

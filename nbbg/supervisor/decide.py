@@ -29,12 +29,12 @@ class Finish:
 Action = Start | Wait | Finish
 
 
-def decide(jobs: int, *, stopped: bool, live: Sequence[int], head: Sequence[int]) -> list[Action]:
-    """What to do, given the live runs and the head of the queue (at least `jobs` long, if it is).
+def decide(jobs: int, *, live: Sequence[int], head: Sequence[int]) -> list[Action]:
+    """What to do, given the live runs and the head of what may start (`jobs` of it, if there are).
 
-    A batch that was asked to stop starts nothing, and is finished when nothing lives.
+    Of a batch that was asked to stop, only what a person queued again since may start.
     """
-    startable = [] if stopped else head[: max(0, jobs - len(live))]
+    startable = head[: max(0, jobs - len(live))]
     if startable:
         return [Start(run) for run in startable]
     return [Wait()] if live else [Finish()]

@@ -6,7 +6,9 @@ Read lazily, so that the cost of a decision and the memory do not grow with the 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,7 @@ class Queue:
         self.folder = store.batch(batch.id)
         self.found_live: list[int] = []
         self._offset = self._events_size()
-        self._again: deque[int] = deque()
+        self._again: dict[int, float] = {}  # when it was queued again
         self._head: deque[int] = deque()
         self._sort_started()
         self._plan = self._never_started()
@@ -39,11 +41,19 @@ class Queue:
             if run is None:
                 break
             self._head.append(run)
-        return [*self._again, *self._head][:length]
+        return list(itertools.islice(itertools.chain(self._again, self._head), length))
+
+    def queued_since(self, when: float, length: int) -> list[int]:
+        """Of those, the ones that somebody queued again after that time."""
+        again = (run for run, at in self._again.items() if at > when)
+        return list(itertools.islice(again, length))
 
     def take(self, run: int) -> None:
         """That run is being started."""
-        (self._again if run in self._again else self._head).remove(run)
+        if run in self._again:
+            del self._again[run]
+        else:
+            self._head.remove(run)
 
     def has_news(self) -> bool:
         """Whether an event was appended that `read_news` has not seen."""
@@ -73,20 +83,20 @@ class Queue:
         for name in os.listdir(self.folder / paths.RUNS):
             if name.isdigit() and not self._is_over(int(name), ended):
                 self._sort(int(name))
-        self._again = deque(sorted(self._again))
+        self._again = dict(sorted(self._again.items()))
 
     def _sort(self, run: int) -> None:
         folder = self.store.run(self.batch.id, run)
         attempt = runs.newest_attempt(folder)
         if attempt == 0:
-            self._again.append(run)
+            self._again[run] = time.time()
             return
         with files.Folder(folder / str(attempt)) as opened:
             found = state.derive(opened)
             if isinstance(found, model.Lost):
                 opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
         if isinstance(found, model.Queued):
-            self._again.append(run)
+            self._again[run] = (folder / str(attempt)).stat().st_mtime  # its folder is empty
         elif isinstance(found, model.Submitted | model.Running):
             self.found_live.append(run)
 
