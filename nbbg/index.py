@@ -78,7 +78,7 @@ class Index:
     def stopped_by(self, batch: int) -> str:
         """Who asked a batch to stop after its current runs; empty where nobody did."""
         if batch not in self._stopped:
-            self._stopped[batch] = batches.stop_of(self.store.batch(batch))[0]
+            self._stopped[batch] = batches.stopped_by(self.store, batch)
         return self._stopped[batch]
 
     def counts(self, batch: int) -> dict[str, int]:

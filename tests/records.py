@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -223,8 +222,3 @@ def end(child: subprocess.Popen[str]) -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe:
             pipe.close()
-
-
-def lines(path: Path) -> list[Json]:
-    """The objects in a `.jsonl` file, every line of which must be whole."""
-    return [json.loads(line) for line in path.read_bytes().splitlines()]

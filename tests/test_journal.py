@@ -32,6 +32,15 @@ made.write("end", status="succeeded")
 print(made.dropped)
 """
 
+WRITES_ITS_END = """
+import os, sys
+from nbbg import journal
+made = journal.Journal(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND))
+made.write("display", output={})
+print("ready", flush=True)
+made.write("end", status="succeeded")
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[files.Folder]:
@@ -57,6 +66,26 @@ def test_a_full_disk_costs_no_later_event(tmp_path: Path, folder: files.Folder) 
     assert done.stdout == "2\n"
     kinds = [event["event"] for event in journal.read(folder, "cells.jsonl")]
     assert kinds == ["cell", "cell_end", "end"]
+
+
+def test_the_end_waits_for_room(tmp_path: Path) -> None:
+    """On a full disk an event is dropped; the notebook's end is written when there is room."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("this user may not mount")
+    try:
+        path = tmp_path / "cells.jsonl"
+        path.touch()
+        with pytest.raises(OSError, match="No space"):
+            files.write_new(tmp_path / "filling", bytes(1 << 20))
+        child = records.start(WRITES_ITS_END, path)
+        assert path.read_bytes() == b""
+        (tmp_path / "filling").unlink()
+        child.communicate()
+        (end,) = files.read_lines(path.read_bytes())
+        assert (end["event"], end["dropped"]) == ("end", 1)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
 
 
 @pytest.mark.parametrize("size", [0, 1000, journal.BLOCK - 40, journal.BLOCK + 1])

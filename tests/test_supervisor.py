@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -252,6 +253,27 @@ def test_what_was_queued_again_is_stopped_with_its_batch(store: Store) -> None:
     assert words(store) == ["stopped", "stopped", "succeeded"]
     supervise(store.batch(1), {})
     assert started(store) == []
+
+
+def test_what_is_queued_after_the_stop_is_started(store: Store) -> None:
+    """A run that a person names after the stop starts, past all that waited before it."""
+    records.publish(store, 5, executor="instant")
+    for run in (1, 2, 3):
+        with an_attempt(store, run=run) as attempt:
+            attempt.claim()
+            attempt.end(state="failed", error=None)
+    for run in (1, 2):
+        runs.new_attempt(store, 1, run, 2)
+        batches.add_event(store, 1, "queued", run, 2)
+    for again in (False, True):
+        supervisor = Supervisor(store.batch(1), {})  # one that was there before, and a new one
+        batches.ask_to_stop(store.batch(1), "nbbg stop", after_run=True)
+        time.sleep(0.01)
+        runs.new_attempt(store, 1, 3, 2 + again)
+        batches.add_event(store, 1, "queued", 3, 2 + again)
+        (supervisor if not again else Supervisor(store.batch(1), {})).run()
+        assert started(store) == [3] * (1 + again)
+    assert words(store) == ["stopped", "stopped", "succeeded", "stopped", "stopped"]
 
 
 def test_an_exit_file_stops_the_batch(store: Store, tmp_path: Path) -> None:

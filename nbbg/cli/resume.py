@@ -10,7 +10,6 @@ from nbbg.ops import arms, project, steer
 
 if TYPE_CHECKING:
     import argparse
-
     from collections.abc import Sequence
 
     from nbbg import model

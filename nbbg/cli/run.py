@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model
@@ -95,9 +96,8 @@ def _document(where: Project, launched: Launched) -> None:
 
 
 def _tell(launched: Launched, *, quiet: bool) -> None:
-    show = output.say if quiet else print
     for line in _lines(launched):
-        show(line)
+        print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
 
 
 def _lines(launched: Launched) -> list[str]:

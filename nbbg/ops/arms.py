@@ -73,8 +73,8 @@ def changed(project: Project, chosen: Iterable[model.Run]) -> list[str]:
 
 def settle(
     project: Project, want: Wanted, known: Sequence[model.Arm], name: str | None
-) -> tuple[model.Arm, model.Arm | None]:
-    """The arm under its name, and the earlier arm that it goes on with, if there is one.
+) -> model.Arm:
+    """The arm under its name: that of the earlier arm that it goes on with, if there is one.
 
     `known` are the project's arms, oldest first; the newest form of each name counts.
 
@@ -96,7 +96,7 @@ def settle(
         earlier = next(iter([*usual, *unchanged[::-1], *same]), None)
         name = earlier.name if earlier else naming.shortest(*_naming(want.arm), newest.keys())
     output = naming.output(project.root, want.arm.notebook, name)
-    return replace(want.arm, name=name, output=output), earlier
+    return replace(want.arm, name=name, output=output)
 
 
 def _described(arm: model.Arm) -> str:

@@ -151,17 +151,14 @@ def _plan(where: Project, request: Request, wanted: Sequence[Wanted]) -> _Plan:
             raise StoreError(why)
         known = [arm for _, arm in index.arms()]
         for want in wanted:
-            arm, earlier = arms.settle(where, want, known, request.name)
+            arm = arms.settle(where, want, known, request.name)
             known.append(arm)
             settled.append(arm)
             there = {run.number: run for run in index.runs("arm = ?", (arm.name,))}
             numbers = _numbers(request.target, there)
-            changed = bool(earlier and earlier.source != arm.source)
-            if changed and not request.mix:
-                mixtures.append(_mixture(request, arm, there))
-            old = {
-                n: run for n in numbers if (run := there.get(n)) and not _anew(run, changed=changed)
-            }
+            if not request.mix and (others := _of_other_code(arm, there)):
+                mixtures.append(_mixture(request, arm, others))
+            old = {n: run for n in numbers if (run := there.get(n)) and not _anew(run, arm)}
             covered += old.values()
             new += [(arm, number) for number in numbers if number not in old]
         for number in {run.batch for run in covered if run.state.word != model.Succeeded.word}:
@@ -176,19 +173,28 @@ def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
     return range(start, start + target.count)
 
 
-def _anew(run: model.Run, *, changed: bool) -> bool:
+def _anew(run: model.Run, arm: model.Arm) -> bool:
     """Whether a number is run again by the new code instead of a further attempt of the old."""
-    return changed and run.ended and run.state.word != model.Succeeded.word
+    return run.arm.source != arm.source and run.ended and run.state.word != model.Succeeded.word
 
 
-def _mixture(request: Request, arm: model.Arm, there: Mapping[int, model.Run]) -> str:
+def _of_other_code(arm: model.Arm, there: Mapping[int, model.Run]) -> list[model.Run]:
+    """The runs of other code that count in the arm: succeeded, or still to come to their end."""
+    others = [run for run in there.values() if run.arm.source != arm.source]
+    return [run for run in others if not run.ended or run.state.word == model.Succeeded.word]
+
+
+def _mixture(request: Request, arm: model.Arm, others: Sequence[model.Run]) -> str:
     """The sentence about an arm whose notebook has changed.
 
     Raises:
         UsageError: a target of such an arm was asked for, and not to mix.
     """
-    done = sum(run.state.word == model.Succeeded.word for run in there.values())
-    changed = f"{arm.notebook} has changed since the runs of {arm.name} ({done} succeeded)"
+    done = sum(run.state.word == model.Succeeded.word for run in others)
+    changed = (
+        f"{arm.notebook} has changed since {len(others)} of the runs of {arm.name}"
+        f" ({done} succeeded)"
+    )
     if not request.target.more:
         message = (
             f"{changed}; more of them would mix two versions\n"

@@ -101,6 +101,11 @@ def stop_of(folder: Path) -> tuple[str, float]:
     return str(record.get("by", "somebody")), float(record.get("at", time.time()))
 
 
+def stopped_by(store: Store, number: int) -> str:
+    """Who asked the batch to stop; empty where nobody did."""
+    return stop_of(store.batch(number))[0]
+
+
 def supervisor_pid(folder: Path) -> int | None:
     """Who supervises the batch in that folder; None where nobody does."""
     try:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nbbg.files import Folder
 
 
+_CLAIM = ("host", "boot", "namespace", "lock_device", "lock_inode", "marker", "at")
+
+
 def derive(attempt: Folder) -> model.RunState:
     """The state of an attempt, now."""
     try:
@@ -36,12 +39,8 @@ def read_claim(attempt: Folder) -> model.Claim | None:
     if record is None:
         return None
     runner = model.Identity(record["pid"], record["start_time"])
-    return model.Claim(
-        runner,
-        *(record[name] for name in ("host", "boot", "namespace")),
-        *(record[name] for name in ("lock_device", "lock_inode", "marker", "at")),
-        machine=record.get("machine", ""),
-    )
+    known = {name: record[name] for name in _CLAIM}
+    return model.Claim(runner=runner, machine=record.get("machine", ""), **known)
 
 
 def write_claim(attempt: Folder, claim: model.Claim) -> None:
@@ -53,8 +52,8 @@ def write_claim(attempt: Folder, claim: model.Claim) -> None:
     record = {
         "pid": claim.runner.pid,
         "start_time": claim.runner.start_time,
-        **{name: getattr(claim, name) for name in ("host", "machine", "boot", "namespace")},
-        **{name: getattr(claim, name) for name in ("lock_device", "lock_inode", "marker", "at")},
+        "machine": claim.machine,
+        **{name: getattr(claim, name) for name in _CLAIM},
     }
     attempt.write_once(paths.PROCESS, files.to_json(record))
 

@@ -14,7 +14,7 @@ from nbbg import executors, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, locks, place, runs, state
-from nbbg.supervisor.decide import Finish, Start, Wait, decide
+from nbbg.supervisor.decide import Finish, Next, Start, Wait, decide
 from nbbg.supervisor.queue import Queue
 
 if TYPE_CHECKING:
@@ -102,9 +102,10 @@ class Supervisor:
     def decide(self) -> list[Start | Wait | Finish]:
         """What to do now."""
         self.decided_at = time.time()  # before the look: a stop that came later counts for the run
-        jobs, stopped_at = self.batch.jobs, self.stopped_at()
-        head = self.queue.queued_since(stopped_at, jobs) if stopped_at else self.queue.head(jobs)
-        return decide(jobs, live=list(self.live), head=head)
+        stopped_at = self.stopped_at()
+        runs_ahead = self.queue.head(self.batch.jobs, stopped_at)
+        head = [Next(run, self.queue.queued_at(run)) for run in runs_ahead]
+        return decide(self.batch.jobs, stopped_at=stopped_at, live=list(self.live), head=head)
 
     def has_more_to_do(self) -> bool:
         """Whether something was asked for since `run` returned."""

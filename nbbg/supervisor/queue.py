@@ -34,8 +34,14 @@ class Queue:
         self._sort_started()
         self._plan = self._never_started()
 
-    def head(self, length: int) -> list[int]:
-        """The next runs to start, at most `length`."""
+    def head(self, length: int, stopped_at: float = 0.0) -> list[int]:
+        """The next runs to start, at most `length`.
+
+        Of a batch that was stopped: of what was queued again since, however much waits before it.
+        """
+        if stopped_at:
+            since = (run for run, at in self._again.items() if at > stopped_at)
+            return list(itertools.islice(since, length))
         while len(self._again) + len(self._head) < length:
             run = next(self._plan, None)
             if run is None:
@@ -43,10 +49,9 @@ class Queue:
             self._head.append(run)
         return list(itertools.islice(itertools.chain(self._again, self._head), length))
 
-    def queued_since(self, when: float, length: int) -> list[int]:
-        """Of those, the ones that somebody queued again after that time."""
-        again = (run for run, at in self._again.items() if at > when)
-        return list(itertools.islice(again, length))
+    def queued_at(self, run: int) -> float:
+        """When somebody queued that run again; 0 where it waits as planned."""
+        return self._again.get(run, 0.0)
 
     def take(self, run: int) -> None:
         """That run is being started."""
