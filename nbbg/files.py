@@ -42,6 +42,13 @@ class Folder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def where(self) -> str:
+        """Its path now, also after it was moved."""
+        try:
+            return os.readlink(f"/proc/self/fd/{self.fd}")
+        except OSError:
+            return self.path
+
     def close(self) -> None:
         """Close the descriptor; closing twice is harmless."""
         if self.fd >= 0:

@@ -99,7 +99,7 @@ class Index:
 
     def live(self) -> list[model.Run]:
         """Runs that were touched and have not ended for good: live, lost, queued again."""
-        return list(self._live.values())
+        return [run for run in self._live.values() if not isinstance(run.state, model.Stopped)]
 
     def runs(
         self, where: str = "1", values: Sequence[object] = (), limit: int = -1
@@ -262,12 +262,17 @@ class Index:
             if self._can_read(row[1]):
                 self._derive(row)
 
+    def _has_ended(self, run: model.Run) -> bool:
+        """Whether its folder says so; what waits in a stopped batch may be taken back."""
+        waits = isinstance(run.state, model.Stopped) and run.state.with_batch
+        return run.attempt > 0 and isinstance(run.state, model.Ended) and not waits
+
     def _close_ended(self, offsets: dict[int, int]) -> None:
         """Keep the endings, unless an event has come in since that opens the run again."""
         ended = [
             (run.attempt, run.state.word, json.dumps(runs.to_json(run)), run.id, offsets[run.batch])
             for run in self._live.values()
-            if run.attempt and isinstance(run.state, model.Ended) and run.batch in offsets
+            if self._has_ended(run) and run.batch in offsets
         ]
         if not ended:
             return

@@ -67,6 +67,7 @@ class Batch:
     exit_file: str  # absolute, or empty
     host: str
     arms: Mapping[str, Arm]
+    root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 
     @property
@@ -225,6 +226,7 @@ class Stopped:
     by: str
     cell: int | None = None
     note: str = ""
+    with_batch: bool = False  # it waits, and is stopped only as long as its batch is
     word: ClassVar[str] = "stopped"
 
     @property

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.project import LONG, alive, until
-
-if TYPE_CHECKING:
-    from tests.project import Project
+from tests.project import LONG, Project, alive, until
 
 COUNTS = "print('counted')"
 OBEYS = (
@@ -264,3 +262,38 @@ def test_the_supervisor_of_a_stopped_project_is_gone(project: Project) -> None:
     project.nbbg("run", "train.ipynb", "--wait")
     until(lambda: not [who for who in project.members() if alive(who.pid)])
     assert os.listdir(project.batch("b1") / "runs") == ["1"]
+
+
+def test_a_moved_project_goes_on(project: Project) -> None:
+    """A project that is moved while its batch is at work loses nothing, and needs nobody."""
+    project.write("train.ipynb", "import time\ntime.sleep(2)\nx = 5")
+    project.nbbg("run", "train.ipynb", "--runs", "3", "--results", "x")
+    project.until_running(1)
+    moved = project.root.with_name("moved elsewhere")
+    project.root.rename(moved)
+    project.root = moved
+    project.nbbg("wait", "b1")
+    for run in project.runs():
+        assert run["state"] == "succeeded"
+        assert run["attempt"] == 1
+        assert run["output"].startswith(str(moved))
+        assert json.loads(Path(run["output"]).read_bytes())["metadata"]["nbbg"]["run"] == run["id"]
+
+
+def test_a_copied_project_is_its_own(project: Project) -> None:
+    """What is resumed in a copy leaves the original alone."""
+    project.write("train.ipynb", "open('mark', 'a').close()\nimport time\ntime.sleep(60)")
+    project.nbbg("run", "train.ipynb")
+    until((project.root / "mark").exists)
+    project.nbbg("stop", "1")
+    copy = Project(project.root.with_name("copy"), project.home, project.environment)
+    shutil.copytree(project.root, copy.root)
+    (copy.root / "mark").unlink()
+    try:
+        copy.nbbg("resume")
+        until((copy.root / "mark").exists)
+        copy.nbbg("stop", "1")
+    finally:
+        copy.end_all()
+    assert copy.run(1)["output"].startswith(str(copy.root))
+    assert project.run(1)["attempt"] == 1

@@ -211,7 +211,7 @@ HAPPENINGS = [
 ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(HAPPENINGS), st.integers(1, 2 * RUNS), st.booleans()),

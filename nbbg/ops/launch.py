@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import executors, model, process, secrets
+from nbbg import executors, model, paths, process, secrets
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
@@ -233,6 +233,7 @@ def _draft(
         exit_file=settings.exit_file,
         host=process.host(),
         arms={arm.name: arm for arm in plan.arms},
+        root="" if where.store.folder == where.root / paths.STORE else str(where.root),
         facts={
             **provenance.of(where.root),
             "environment": environment.to_record(supervision.now(where)),

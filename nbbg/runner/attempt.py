@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from nbbg import files, model, paths, process
 from nbbg.errors import NbbgError
 from nbbg.runner import engine, environment, outcome
-from nbbg.runner.work import Exit, Work
-from nbbg.store import batches, endings, locks, place, plans, runs, state
+from nbbg.runner.work import Exit, Place, Work, locate
+from nbbg.store import batches, endings, locks, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         except (NbbgError, OSError, ValueError, KeyError) as error:
             record = endings.to_json(model.Failed(None, f"it could not be started: {error}"))
         else:
-            record = outcome.of(folder, work, end)
+            record = outcome.of(folder, end)
         record = {**record, "started_at": started, "ended_at": time.time()}
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         _write_result(folder, record)
@@ -89,36 +89,30 @@ def _stand_alone(folder: files.Folder) -> None:
 
 
 def _prepare(path: Path, folder: files.Folder, marker: str, lock: int) -> Work:
-    batch_folder = path.parents[2]
-    batch = batches.read_folder(batch_folder)
-    plan = plans.find(batch_folder / paths.PLAN, int(path.parent.name))
-    store = place.of_batch(batch_folder)
-    run = runs.planned(store, batch, plan, int(path.name))
+    at = locate(path)
     order = folder.read_json(paths.ENVIRONMENT) or {}
     folder.remove(paths.ENVIRONMENT)
     files.make_folder(path.parent / paths.CHECKPOINT)
     files.make_folder(path / paths.RESULTS)
-    given = environment.for_run(order.get("environment", os.environ), batch, run)
+    given = environment.for_run(order.get("environment", os.environ), at.batch, at.run)
     given[paths.MARKER] = marker
-    folder.write_once(paths.ENGINE, files.to_json(_for_engine(batch_folder, batch, run, lock)))
+    folder.write_once(paths.ENGINE, files.to_json(_for_engine(at, lock)))
     decided_at = order.get("decided_at", time.time())
-    return Work(batch_folder, batch, run, given, marker, lock, decided_at)
+    return Work(at.batch_folder, at.batch, at.run, given, marker, lock, decided_at)
 
 
-def _for_engine(
-    batch_folder: Path, batch: model.Batch, run: model.Run, lock: int
-) -> dict[str, Any]:
-    arm = run.arm
+def _for_engine(at: Place, lock: int) -> dict[str, Any]:
+    arm = at.run.arm
     return {
-        "notebook": str(batch_folder / arm.frozen),
+        "notebook": str(at.batch_folder / arm.frozen),
         "path": arm.notebook,
         "params": dict(arm.params),
         "lock_fd": lock,
-        "results": list(batch.results),
+        "results": list(at.batch.results),
         "engine": arm.engine,
         "python": arm.python,
         "kernel": arm.kernel,
-        "guest": str(batch_folder / paths.GUEST),
+        "guest": str(at.batch_folder / paths.GUEST),
     }
 
 

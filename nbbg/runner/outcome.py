@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, paths, secrets
+from nbbg.runner.work import locate
 from nbbg.store import composed, endings, runs, state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbbg.runner.work import Exit, Work
+    from nbbg import model
+    from nbbg.runner.work import Exit, Place
 
 
-def of(folder: files.Folder, work: Work, end: Exit) -> dict[str, Any]:
+def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
     """The content of `result.json`, after the executed notebook has been put in its place."""
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     by, asked_at = state.stop_of(folder)
@@ -30,14 +32,17 @@ def of(folder: files.Folder, work: Work, end: Exit) -> dict[str, Any]:
         "max_rss": end.max_rss,
         "cpu_seconds": end.cpu_seconds,
     }
-    run = work.run
     try:
-        seen = replace(runs.read_attempt(run), state=ending, ended_at=time.time())
-        notebook = composed.to_bytes(composed.compose(work.batch_folder, work.batch, seen))
-        record["output"] = put_beside_older(composed.output_path(run.arm, run.number), notebook)
+        record["output"] = _write_notebook(locate(Path(folder.where())), ending)
     except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
         record["output_error"] = f"its notebook could not be written: {error}"
     return record
+
+
+def _write_notebook(at: Place, ending: model.Ended) -> str:
+    seen = replace(runs.read_attempt(at.run), state=ending, ended_at=time.time())
+    notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen))
+    return put_beside_older(composed.output_path(seen.arm, seen.number), notebook)
 
 
 def put_beside_older(path: str, data: bytes) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbbg import paths
+from nbbg.store import batches, place, plans, runs
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -12,12 +15,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What the attempt is about."""
+class Place:
+    """An attempt as the records of its batch tell it."""
 
     batch_folder: Path
     batch: model.Batch
     run: model.Run
+
+
+@dataclass(frozen=True)
+class Work(Place):
+    """What the attempt is about."""
+
     environment: dict[str, str]
     marker: str
     lock: int  # descriptor
@@ -33,3 +42,15 @@ class Exit:
     max_rss: int = 0  # bytes
     cpu_seconds: float = 0.0
     out_of_memory: bool = False
+
+
+def locate(path: Path) -> Place:
+    """The attempt in that folder.
+
+    Raises:
+        StoreError: the records of its batch can't be read.
+    """
+    folder = path.parents[2]
+    batch = batches.read_folder(folder)
+    plan = plans.find(folder / paths.PLAN, int(path.parent.name))
+    return Place(folder, batch, runs.planned(place.of_batch(folder), batch, plan, int(path.name)))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbbg.store.place import Store
 
 NOW, AFTER_RUN = "now", "after run"
+_PLACES = ("cwd", "output", "python")  # of an arm
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
@@ -77,7 +78,7 @@ def read_folder(path: Path) -> model.Batch:
     try:
         with files.Folder(path) as folder:
             record = folder.read_json(paths.BATCH)
-        return _from_json(record or {})
+        return _from_json(record or {}, path)
     except FileNotFoundError as error:
         message = f"there is no batch b{path.name}"
         raise StoreError(message) from error
@@ -164,7 +165,7 @@ def _next_ids(store: Store) -> tuple[int, int]:
 def _put(store: Store, number: int, draft: Draft) -> bool:
     temporary = store.batches / f".new-{os.urandom(16).hex()}"
     try:
-        _fill(temporary, draft)
+        _fill(temporary, draft, store.root)
         os.rename(temporary, store.batch(number))
         files.fsync_folder(store.batches)
     except OSError as error:
@@ -176,9 +177,9 @@ def _put(store: Store, number: int, draft: Draft) -> bool:
     return True
 
 
-def _fill(folder: Path, draft: Draft) -> None:
+def _fill(folder: Path, draft: Draft, root: Path) -> None:
     content = {
-        paths.BATCH: files.to_json(_to_json(draft.batch)),
+        paths.BATCH: files.to_json(_to_json(draft.batch, root)),
         paths.PLAN: plans.to_bytes(draft.plan),
         paths.EVENTS: b"",
         paths.SUPERVISOR_LOCK: b"",
@@ -209,18 +210,33 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _to_json(batch: model.Batch) -> dict[str, Any]:
-    return dataclasses.asdict(batch)
+def _to_json(batch: model.Batch, root: Path) -> dict[str, Any]:
+    """The record; paths in the project are relative to it, so that it can be moved and copied."""
+    record = dataclasses.asdict(batch)
+    for arm in record["arms"].values():
+        for name in _PLACES:
+            if arm[name] and PurePath(arm[name]).is_relative_to(root):
+                arm[name] = os.path.relpath(arm[name], root)
+    return record
 
 
-def _from_json(record: Mapping[str, Any]) -> model.Batch:
+def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     values = _known(model.Batch, record)
+    root = record.get("root") or str(folder.parents[2])
     values["arms"] = {
-        name: model.Arm(**_known(model.Arm, arm)) for name, arm in record["arms"].items()
+        name: model.Arm(**_known(model.Arm, _placed(arm, root)))
+        for name, arm in record["arms"].items()
     }
     for name in ("command", "results"):
         values[name] = tuple(values[name])
     return model.Batch(**values)
+
+
+def _placed(arm: Mapping[str, Any], root: str) -> dict[str, Any]:
+    places = {
+        name: os.path.normpath(os.path.join(root, arm[name])) for name in _PLACES if arm[name]
+    }
+    return {**arm, **places}
 
 
 def _known(kind: type[model.Batch | model.Arm], record: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
-from nbbg.store import endings, state
+from nbbg.store import batches, endings, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def planned(
         number=plan.number,
         seed=plan.seed,
         attempt=attempt,
-        state=model.Stopped(stopped, note="before it started") if stopped else model.Queued(),
+        state=_waiting(stopped),
         executor=batch.executor,
         queued_at=batch.created_at,
         folder=str(folder / str(attempt)) if attempt else str(folder),
@@ -101,10 +101,25 @@ def read(
     run = planned(store, batch, plan, 0, stopped)
     try:
         attempt = newest_attempt(store.run(batch.id, plan.id))
-        run = planned(store, batch, plan, attempt, stopped)
-        return read_attempt(run, measured) if attempt else run
+        if not attempt:
+            return run
+        run = read_attempt(planned(store, batch, plan, attempt), measured)
+        if stopped and isinstance(run.state, model.Queued) and _waited_before(run, store):
+            return replace(run, state=_waiting(stopped))
+        return run
     except OSError as error:
         return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error.strerror}"))
+
+
+def _waiting(stopped: str) -> model.RunState:
+    if not stopped:
+        return model.Queued()
+    return model.Stopped(stopped, note="before it started", with_batch=True)
+
+
+def _waited_before(run: model.Run, store: Store) -> bool:
+    """Whether a run was queued before its batch was stopped: its empty folder was made then."""
+    return os.stat(run.folder).st_mtime <= batches.stop_of(store.batch(run.batch))[1]
 
 
 def read_attempt(run: model.Run, measured: dict[str, Metrics] | None = None) -> model.Run:

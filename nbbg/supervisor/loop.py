@@ -44,17 +44,24 @@ def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None
         folder: the batch's.
         environment: what its runs are given.
     """
-    lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    while locks.take(lock):
-        # Of fixed width, so that a reader never sees half of it.
-        os.pwrite(lock, files.to_json({"pid": os.getpid()}).ljust(PADDED), 0)
-        supervisor = Supervisor(folder, environment)
-        supervisor.run()
-        locks.release(lock)
-        # Whoever queued a run while the lock was held has left the work to this process.
-        if not supervisor.has_more_to_do():
-            break
-    os.close(lock)
+    with files.Folder(folder) as opened:
+        lock = opened.open(paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT)
+        while opened.exists(paths.BATCH) and locks.take(lock):
+            # Of fixed width, so that a reader never sees half of it.
+            os.pwrite(lock, files.to_json({"pid": os.getpid()}).ljust(PADDED), 0)
+            here = opened.where()
+            try:
+                supervisor = Supervisor(Path(here), environment)
+                supervisor.run()
+                locks.release(lock)
+                # Whoever queued a run while the lock was held has left the work to this process.
+                if not supervisor.has_more_to_do():
+                    break
+            except FileNotFoundError:  # the project was moved: go on where it is now
+                if opened.where() == here:
+                    raise
+                locks.release(lock)
+        os.close(lock)
 
 
 class Supervisor:

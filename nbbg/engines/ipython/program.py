@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
 import traceback
@@ -109,6 +110,8 @@ class Attempt:
         self.record.event("begin", cells=len(cells))
         loop = Loop(cell.source for cell in cells)
         shell = _shell(self.record, loop)
+        if self.spec.results:  # imported while it is known to be there: a project may be moved
+            importlib.import_module("nbbg.inside.kept")
         end = Execution(cells, shell, self.record, loop).run()
         if end.good:
             self._keep(shell.user_ns)
@@ -119,7 +122,7 @@ class Attempt:
         if self.spec.results:
             from nbbg.inside import kept
 
-            kept.keep(names, self.spec.results, self.folder.path)
+            kept.keep(names, self.spec.results, self.folder.where())
 
 
 def _shell(record: Record, loop: Loop) -> Shell:
