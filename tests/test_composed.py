@@ -234,9 +234,9 @@ def test_a_long_progress_bar_is_composed_quickly(engine: Engine) -> None:
     engine.out(bytes(data))
     with (engine.attempt.path / paths.CELLS).open("ab") as file:
         file.write(events)
-    before = time.monotonic()
+    before = time.process_time()
     (output,) = engine.outputs()
-    assert time.monotonic() - before < 10
+    assert time.process_time() - before < 10
     assert output == ("stderr", (step % 99).decode()[1:])
 
 

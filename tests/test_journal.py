@@ -120,9 +120,9 @@ def test_a_long_journal_is_searched_quickly(folder: files.Folder) -> None:
     line = files.to_line({"event": "stream", "time": 0.5, "name": "stderr", "log": [10, 20]})
     files.write_all(fd, line * 1_000_000)
     os.close(fd)
-    before = time.monotonic()
+    before = time.process_time()
     assert journal.find_last(folder, "cells.jsonl", "cell") is not None
-    assert time.monotonic() - before < 1
+    assert time.process_time() - before < 1
 
 
 def test_head_and_tail(folder: files.Folder) -> None:

@@ -57,9 +57,9 @@ def test_a_bar_is_one_line(log: Path) -> None:
 def test_a_long_bar_is_read_quickly(log: Path) -> None:
     """The last lines of 60 MB without a line end are found in well under a second."""
     log.write_bytes(b"begin\n" + b"\r 1%|    | 1/100 [00:01<00:02]" * 2_000_000)
-    before = time.monotonic()
+    before = time.process_time()
     assert len(logs.tail(log, 2)) == log.stat().st_size
-    assert time.monotonic() - before < 2
+    assert time.process_time() - before < 2
 
 
 def test_a_log_that_is_not_there(log: Path) -> None:
@@ -150,9 +150,9 @@ def test_bytes_that_are_no_text(log: Path) -> None:
 def test_progress(log: Path, line: str, progress: logs.Progress | None) -> None:
     """A bar says how far it is and how long it takes; what looks like one does not."""
     log.write_text(line)
-    before = time.monotonic()
+    before = time.process_time()
     assert logs.progress(log) == progress
-    assert time.monotonic() - before < 0.5
+    assert time.process_time() - before < 0.5
 
 
 def test_the_newest_bar_counts(log: Path) -> None:

@@ -48,10 +48,10 @@ def test_a_reader_that_waits_does_not_read_again(tmp_path: Path) -> None:
         batches.add_event(store, 1, "starting", 1, 1)
         (live.path / paths.METRICS).write_bytes(lines)
         with Index(store) as index:
-            before = time.monotonic()
+            before = time.process_time()
             for _ in range(20):
                 index.refresh()
-            assert time.monotonic() - before < 0.5
+            assert time.process_time() - before < 0.5
             (run,) = index.live()
             assert run.metrics == {"loss": 49_999 / 7}
             with (live.path / paths.METRICS).open("ab") as file:

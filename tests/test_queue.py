@@ -152,10 +152,10 @@ def test_a_decision_costs_the_same_in_a_long_plan(tmp_path: Path) -> None:
     records.publish(store, 100_000)
     with (store.batch(1) / paths.PLAN).open("ab") as file:
         file.write(b"torn\n")
-    before = time.monotonic()
+    before = time.process_time()
     queue = queue_of(store)
     for run in range(1, 101):
         assert queue.head(4) == [run, run + 1, run + 2, run + 3]
         queue.take(run)
         Attempt(runs.new_attempt(store, 1, run, 1))
-    assert time.monotonic() - before < 1
+    assert time.process_time() - before < 1
