@@ -19,6 +19,7 @@ _GUEST = (
     "notebook/__init__.py",
     "notebook/injection.py",
     "engines/__init__.py",
+    "engines/spec.py",
 )
 _GUEST_FOLDERS = ("inside", "engines/ipython")
 _START = b"""import sys

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbbg.engines.ipython.loop import Loop
     from nbbg.engines.ipython.record import Record
     from nbbg.engines.ipython.shell import Shell
-    from nbbg.engines.ipython.spec import Cell
+    from nbbg.engines.spec import Cell
 
 INTERRUPTED = 128 + signal.SIGINT
 _LONGEST = 4000  # characters of an exception's text in the journal's end, which is read whole

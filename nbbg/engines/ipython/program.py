@@ -10,7 +10,8 @@ import traceback
 from typing import TYPE_CHECKING
 
 from nbbg import files, holding
-from nbbg.engines.ipython import spec, surroundings
+from nbbg.engines import spec
+from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
 from nbbg.engines.ipython.hidden import Hidden
 from nbbg.engines.ipython.loop import Loop

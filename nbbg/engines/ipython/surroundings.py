@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from nbbg.engines.ipython.spec import Spec
+    from nbbg.engines.spec import Spec
 
 _FIGURES = "module://matplotlib_inline.backend_inline"
 

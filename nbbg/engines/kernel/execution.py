@@ -11,7 +11,8 @@ from nbbg.engines.kernel.live import AnswerError, DeadKernelError
 
 if TYPE_CHECKING:
     from nbbg.engines.kernel.live import Kernel
-    from nbbg.engines.kernel.task import Cell, Task
+    from nbbg.engines.kernel.task import Task
+    from nbbg.engines.spec import Cell
     from nbbg.inside.recorder import Recorder
 
 SETTLED = 0.2  # seconds after which a kernel that was sent a cell surely executes it
@@ -93,14 +94,14 @@ class Execution:
     async def _cell(self, cell: Cell, count: int) -> End | None:
         """Execute one cell; an end where the notebook ends with it."""
         if cell.idle:
-            self._tell("cell_end", cell=cell.index, status="skipped")
+            self._tell("cell_end", cell=cell.position, status="skipped")
             return None
         cells = len(self.task.cells)
-        self._tell("cell", cell=cell.index, ordinal=cell.ordinal, cells=cells, count=count)
+        self._tell("cell", cell=cell.position, ordinal=cell.ordinal, cells=cells, count=count)
         reply = await self._work(cell.source)
         end = await self._judge(cell, reply)
         bad = reply["status"] != "ok" and not (end and end.code == 0)
-        self._tell("cell_end", cell=cell.index, status="error" if bad else "ok")
+        self._tell("cell_end", cell=cell.position, status="error" if bad else "ok")
         return None if end and end.status == "failed" and cell.may_raise else end
 
     async def _judge(self, cell: Cell, reply: dict[str, Any]) -> End | None:

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nbbg import files, paths
-from nbbg.notebook import injection
+from nbbg import files
+from nbbg.engines import spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-SKIP = "skip-execution"
-MAY_RAISE = "raises-exception"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A code cell of the executed notebook."""
-
-    index: int
-    ordinal: int  # among the code cells, from 1
-    source: str
-    tags: Sequence[str]
-
-    @property
-    def idle(self) -> bool:
-        """Whether there is nothing to execute."""
-        return SKIP in self.tags or not self.source.strip()
-
-    @property
-    def may_raise(self) -> bool:
-        """Whether the notebook goes on after an exception in it."""
-        return MAY_RAISE in self.tags
+    from nbbg.engines.spec import Cell
 
 
 @dataclass(frozen=True)
@@ -65,19 +42,13 @@ def read(attempt: str) -> Task:
         OSError, ValueError, KeyError: it can't be read.
     """
     with files.Folder(attempt) as folder:
-        given = json.loads(folder.read(paths.ENGINE) or b"{}")
+        given = spec.read(folder)
     return Task(
         attempt,
-        _cells(given),
-        *(given[name] for name in ("python", "kernel", "guest", "lock_fd", "results")),
+        spec.read_cells(given),
+        python=given.python,
+        kernel=given.kernel,
+        guest=given.guest,
+        lock=given.lock_fd,
+        results=given.results,
     )
-
-
-def _cells(given: Mapping[str, Any]) -> list[Cell]:
-    frozen = json.loads(Path(given["notebook"]).read_bytes())
-    notebook = injection.inject(frozen, given["params"])
-    cells = notebook["cells"]
-    return [
-        Cell(index, ordinal, injection.source_of(cells[index]), injection.tags_of(cells[index]))
-        for ordinal, index in enumerate(injection.code_cells(notebook), start=1)
-    ]

@@ -1,4 +1,7 @@
-"""What the runner tells the engine, `engine.json`, and the notebook that it names."""
+"""What the runner tells an engine, `engine.json`, and the notebook that it names.
+
+Runs in the user's own interpreter: standard library, Python 3.8.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,16 @@ MAY_RAISE = "raises-exception"
 
 
 class Spec(NamedTuple):
-    """The fields of `engine.json` that this engine reads."""
+    """The fields of `engine.json`."""
 
     notebook: str  # the frozen one, absolute
     path: str  # the notebook's own, for messages
     params: Mapping[str, Any]
     lock_fd: int
     results: Sequence[str]  # names of variables to keep
-    guest: str  # the folder that nbbg was imported from
+    guest: str  # the folder with what of nbbg the user's interpreter can import
+    python: str  # interpreter; empty for another language
+    kernel: str  # name of a kernelspec, where there is no `python`
 
 
 class Cell(NamedTuple):
