@@ -150,15 +150,10 @@ def _with_ids(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for index, cell in enumerate(cells):
         own = cell.get("id")
         if not isinstance(own, str) or not _ID.fullmatch(own) or own in used:
-            own = _made_up(index, cell["source"], used)
+            own = ipynb.made_up_id(index, cell["source"], used)
         used.add(own)
         result.append({"id": own, **cell} | {"id": own})
     return result
-
-
-def _made_up(index: int, source: str, used: set[str]) -> str:
-    digest = hashlib.sha256(f"{index}:{source}".encode("utf-8", "surrogatepass")).hexdigest()
-    return next(made for start in range(48) if (made := digest[start : start + 8]) not in used)
 
 
 def _plain(language: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import userfiles
+from nbbg.notebook import ipynb, userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 Notebook = dict[str, Any]
 Format = dict[str, Any]
 PERCENT = "percent"
+_NO_LANGUAGE = "says not in which language it is; set its kernel in Jupyter"
+_ORIGIN = "nbbg origin"  # in a cell, while it is combined
 
 _MARKER = re.compile(r"^\s*#\s*%%(%*\s.*)?$|^\s*#\s*(<codecell>|In\[[0-9 ]*\]:?)\s*$", re.MULTILINE)
-_HEADER = re.compile(r"(?:#.*\r?\n)*")
+_HEADER = re.compile(r"(?:(?:#|//|--|;;|%).*\r?\n)*")
+_HEADER_OPTION = re.compile(r"^\S+\s+comment_magics:", re.MULTILINE)
 _HEADER_FORMAT = re.compile(r"^#\s+format_name:\s*(\w+)\s*$", re.MULTILINE)
 _ODD_LINE_END = re.compile("[\x0b\x1c-\x1e\x85\u2028\u2029]|(?<=[^\n\r])\x0c|\x0c(?=[^\n\r])")
 
@@ -89,9 +92,14 @@ def read(path: Path) -> Script:
     form = _format_of(path)
     if path.suffix == userfiles.SCRIPT:
         _check_script(text, path, form.get("format_name", ""))
-    literal = reads(text, path, form, comment_magics=False)
-    _comment_again(literal, text)
-    return Script(file, literal, reads(text, path, form))
+    return Script(file, literally(text, path, form), reads(text, path, form))
+
+
+def literally(text: str, path: Path, form: Format) -> Notebook:
+    """A script's text as a notebook whose comments are those of the script."""
+    notebook = reads(text, path, form, comment_magics=False)
+    _comment_again(notebook, text)
+    return notebook
 
 
 def reads(text: str, path: Path, form: Format, *, comment_magics: bool | None = None) -> Notebook:
@@ -104,7 +112,7 @@ def reads(text: str, path: Path, form: Format, *, comment_magics: bool | None = 
         wanted["comment_magics"] = comment_magics
     with _quiet(path) as jupytext:
         notebook: Notebook = jupytext.reads(text, wanted, config=_configuration(path))
-    if comment_magics is not None:
+    if comment_magics is not None and not _HEADER_OPTION.search(text, 0, _end_of_header(text)):
         notebook["metadata"].get("jupytext", {}).pop("comment_magics", None)
     return notebook
 
@@ -113,16 +121,48 @@ def writes(notebook: Notebook, path: Path, form: Format) -> str:
     """A notebook as the text of a script, which is not written anywhere."""
     with _quiet(path) as jupytext:
         text: str = jupytext.writes(_node(notebook), dict(form), config=_configuration(path))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise NotebookError(
+            f"{userfiles.shown(path)}: can't be written: the notebook holds half a surrogate pair"
+        ) from None
     return text if text.endswith("\n") else text + "\n"
 
 
+def through(notebook: Notebook, path: Path, form: Format) -> Notebook:
+    """What is read back when a notebook is written as a script."""
+    return reads(writes(notebook, path, form), path, form)
+
+
 def combine(sources: Notebook, outputs: Notebook, form: Format) -> Notebook:
-    """The cells of one notebook with the outputs, ids and further metadata of another."""
+    """The cells of one notebook with the outputs, ids and further metadata of another.
+
+    A source that stays the same also keeps what no script can hold: its line ends, and blank
+    lines at its end.
+    """
+    if not outputs["cells"] and not outputs["metadata"]:
+        for cell in sources["cells"]:
+            cell.pop("id", None)  # jupytext throws dice
+        ipynb.add_ids(sources["cells"])
+        return sources
+    cells = [{**cell, _ORIGIN: index} for index, cell in enumerate(outputs["cells"])]
+    fresh = [{**cell, _ORIGIN: None} for cell in sources["cells"]]
     with _quiet(Path("the pair")):
         from jupytext.combine import combine_inputs_with_outputs
 
-        copied = _node(copy.deepcopy(sources)), _node(outputs, outputs=True)
-        combined: Notebook = combine_inputs_with_outputs(*copied, fmt=dict(form))
+        copied = _node(copy.deepcopy({**sources, "cells": fresh}))
+        kept = _node({**outputs, "cells": cells}, outputs=True)
+        combined: Notebook = combine_inputs_with_outputs(copied, kept, fmt=dict(form))
+    for cell in combined["cells"]:
+        origin = cell.pop(_ORIGIN)
+        if origin is None:
+            cell.pop("id", None)
+            continue
+        before = outputs["cells"][origin]["source"]
+        if ipynb.comparable(before) == ipynb.comparable(cell["source"]):
+            cell["source"] = before
+    ipynb.add_ids(combined["cells"])
     return combined
 
 
@@ -156,6 +196,47 @@ def pair_as(path: Path, notebook: Notebook, formats: str) -> Pair:
             " such as ipynb,py:percent"
         )
     return pair
+
+
+def alone(book: Path, text: Path, notebook: Notebook) -> Pair:
+    """A notebook and a script of which one is converted to the other, and that are no pair."""
+    of_text = notebook["metadata"].get("jupytext", {}).get("text_representation", {})
+    form = {"extension": text.suffix, "format_name": PERCENT, **_format_of(text)}
+    if of_text.get("extension") == text.suffix and "format_name" in of_text:
+        form["format_name"] = of_text["format_name"]
+    return Pair(book, ((text, form),), "", "")
+
+
+def unpaired(notebook: Notebook) -> Notebook:
+    """A notebook whose metadata does not say that it is one of a pair."""
+    own = {**notebook["metadata"].get("jupytext", {})}
+    if own.pop("formats", None) is None:
+        return notebook
+    others = {key: value for key, value in notebook["metadata"].items() if key != "jupytext"}
+    return {**notebook, "metadata": {**others, **({"jupytext": own} if own else {})}}
+
+
+def extension_of(path: Path, language: str) -> str:
+    """The suffix of a notebook's script, by its language.
+
+    Raises:
+        NotebookError: jupytext knows no such language.
+    """
+    with _quiet(path):
+        from jupytext.languages import _SCRIPT_EXTENSIONS, usual_language_name
+    wanted = usual_language_name(language)
+    for suffix, about in _SCRIPT_EXTENSIONS.items():
+        if about["language"] == wanted:
+            return str(suffix)
+    said = f"is in {language!r}, and jupytext has no scripts in it" if language else _NO_LANGUAGE
+    raise NotebookError(f"{userfiles.shown(path)}: {said}")
+
+
+def suffixes() -> frozenset[str]:
+    """The suffixes of all scripts that jupytext knows."""
+    with _quiet(Path()):
+        from jupytext.languages import _SCRIPT_EXTENSIONS
+    return frozenset(_SCRIPT_EXTENSIONS)
 
 
 def _pair(path: Path, formats: list[Format], said_by: str) -> Pair | None:
@@ -202,6 +283,11 @@ def _check_script(text: str, path: Path, format_name: str) -> None:
 def has_header(text: str) -> bool:
     """Whether jupytext wrote this text, as its header tells."""
     return "jupytext:" in text[: _end_of_header(text)]
+
+
+def body(text: str) -> str:
+    """A script without the header that jupytext reads; a comment at the top is no header."""
+    return text[_end_of_header(text) :] if has_header(text) else text
 
 
 def _end_of_header(text: str) -> int:
