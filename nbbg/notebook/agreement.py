@@ -45,17 +45,24 @@ def check_lossless(notebook: Notebook, back: Notebook, book: Path, script: Path)
     Raises:
         NotebookError: naming the cell and the line.
     """
-    both = zip_longest(notebook["cells"], back["cells"])
+    found = first_loss(notebook, back)
+    if found is not None:
+        raise NotebookError(
+            f"{userfiles.shown(book)}: {found}"
+            f" in {script.name};\nnothing was written; change that cell, then try again"
+        )
+
+
+def first_loss(notebook: Notebook, back: Notebook) -> str | None:
+    """Which cell would not read back as it is, such as `code cell 3, line 1: ...`."""
     counts: Counter[str] = Counter()
-    for mine, other in both:
+    for mine, other in zip_longest(notebook["cells"], back["cells"]):
         kind = (mine or other)["cell_type"]
         counts[kind] += 1
         what = _lost(mine, other)
         if what:
-            raise NotebookError(
-                f"{userfiles.shown(book)}: {kind} cell {counts[kind]}, {what}"
-                f" in {script.name};\nnothing was written; change that cell, then try again"
-            )
+            return f"{kind} cell {counts[kind]}, {what}"
+    return None
 
 
 def _lost(mine: Any, other: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
 from nbbg.notebook import agreement, ipynb, scripts, userfiles
@@ -125,7 +125,7 @@ def meant(script: Script, notebook: Notebook, record: Record | None) -> Notebook
             return reading
     if record is None or not record.commands:
         return script.literal
-    return _split(script, record.commands, lambda _: False)[0]
+    return _split(script, record.commands, lambda line: _marked(script, line.cell))[0]
 
 
 def made(notebook: Notebook, script: Notebook) -> frozenset[str]:
@@ -169,12 +169,16 @@ def commented_python(notebook: Notebook) -> Iterator[tuple[int, str]]:
     words = re.compile(r"\s*(cat|cd|copy|cp|ddir|echo|ldir|ls|mkdir|mv|ren|rm|rmdir)(\s[^=,]|\s*$)")
     lines = {line.strip() for source in ipynb.code(notebook) for line in source.split("\n")}
     names = {line.split("=")[0].strip() for line in lines if "=" in line}
-    codes = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    for number, source in enumerate(codes, 1):
-        for line in source.split("\n"):
+    for number, cell in enumerate(code_cells(notebook), 1):
+        for line in cell["source"].split("\n"):
             found = words.match(line)
             if found and found[1] in names:
                 yield number, line.strip()
+
+
+def code_cells(notebook: Notebook) -> list[dict[str, Any]]:
+    """The code cells, which messages count from 1."""
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def _known_as(source: str, line: str) -> str:

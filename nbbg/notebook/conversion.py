@@ -113,7 +113,7 @@ def _refuse_strangers(found: Halves, path: Path) -> None:
         return
     other = next(file for file in found.pair.files if file != path)
     if not found.pair.formats:
-        raise NotebookError(_stranger(other, known=bool(found.records)))
+        raise NotebookError(_stranger(other, known=bool(found.said_before)))
     if isinstance(standing, Differ):
         raise NotebookError(pairing.undecided(found, standing))
     raise NotebookError(
@@ -133,7 +133,8 @@ def _from_script(task: Task, script: Script) -> Report:
         return pairing.from_script(task, script)
     meant = found.meaning(script.path)
     notebook = pairing.combined(found, script, meant)
-    _check_lines(script, notebook, found)
+    if meant is script.literal:
+        _check_lines(script, notebook, found)
     return task.write(notebook, (), script)
 
 

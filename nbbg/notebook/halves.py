@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import agreement, commands, differences, ipynb, records, scripts, userfiles
+from nbbg.notebook import (
+    agreement,
+    commands,
+    differences,
+    fitting,
+    ipynb,
+    records,
+    scripts,
+    userfiles,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +38,13 @@ class Halves:
     file: UserFile  # of the notebook
     notebook: Notebook = field(repr=False)  # empty where there is no file
     texts: dict[Path, Script] = field(repr=False)  # those that are there
-    records: dict[Path, Record] = field(repr=False)
+    records: dict[Path, Record] = field(repr=False)  # a script may be another notebook's
+
+    @property
+    def said_before(self) -> dict[Path, str]:
+        """What each script said when it was last the same as this notebook."""
+        book = records.place(self.pair.notebook)
+        return {place: one.said for place, one in self.records.items() if one.book == book}
 
     def meaning(self, place: Path) -> Notebook:
         """What a script says, as far as that can be known."""
@@ -40,7 +55,8 @@ class Halves:
 
     def told(self, place: Path) -> Notebook:
         """What the notebook would say as that script."""
-        return scripts.through(self.notebook, place, self.pair.form_of(place))
+        form = self.pair.form_of(place)
+        return scripts.through(fitting.fitted(self.notebook, [(place, form)]), place, form)
 
 
 @dataclass(frozen=True)
@@ -98,9 +114,8 @@ def read(pair: Pair, memory: Memory, known: Script | None = None, *, old: bool =
         if place.exists()
     }
     found = {place: memory.recall(place) for place in places}
-    book = records.place(pair.notebook)
-    ours = {place: record for place, record in found.items() if record and record.book == book}
-    return Halves(pair, file, notebook, texts, ours)
+    recorded = {place: record for place, record in found.items() if record}
+    return Halves(pair, file, notebook, texts, recorded)
 
 
 def standing(halves: Halves) -> Standing:
@@ -113,10 +128,10 @@ def standing(halves: Halves) -> Standing:
     differing = [place for place in places if said[place] != told[place]]
     if not differing:
         return Agreed(tuple(set(halves.pair.files[1:]) - set(places)))
+    known = halves.said_before
     for place in differing:
-        if place not in halves.records:
+        if place not in known:
             return Differ(place, recorded=False)
-    known = {place: halves.records[place].said for place in differing}
     edited = [place for place in differing if said[place] != known[place]]
     if not edited:
         return Follow(halves.file.path)

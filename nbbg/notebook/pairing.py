@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import agreement, commands, document, halves, ipynb, records, scripts, userfiles
+from nbbg.notebook import (
+    agreement,
+    commands,
+    document,
+    fitting,
+    halves,
+    ipynb,
+    records,
+    scripts,
+    userfiles,
+)
 from nbbg.notebook.halves import Agreed, Differ, Follow, Halves
 from nbbg.notebook.writing import Report, Task
 
@@ -116,19 +126,9 @@ def declared(path: Path) -> Pair | None:
 
 
 def from_notebook(task: Task) -> Report:
-    """Let the scripts say what the notebook says.
-
-    A cell that jupytext's comments would break is written with its commands as they are, by
-    jupytext's own option.
-    """
-    notebook = task.halves.notebook
-    try:
-        return task.write(notebook)
-    except NotebookError:
-        uncommented = _with_option(notebook, "comment_magics", value=False)
-        if uncommented == notebook or not _is_lossless(task.halves, uncommented):
-            raise
-    return task.write(uncommented)
+    """Let the scripts say what the notebook says."""
+    found = task.halves
+    return task.write(fitting.fitted(found.notebook, found.pair.texts))
 
 
 def from_script(task: Task, script: Script) -> Report:
@@ -240,16 +240,6 @@ def _declared_in_all(found: Halves) -> bool:
     return "formats" in own and all(
         scripts.pair_of(place, script.magic) is not None for place, script in found.texts.items()
     )
-
-
-def _is_lossless(found: Halves, notebook: Notebook) -> bool:
-    try:
-        for place, form in found.pair.texts:
-            back = scripts.through(notebook, place, form)
-            agreement.check_lossless(notebook, back, found.file.path, place)
-    except NotebookError:
-        return False
-    return True
 
 
 def _with_option(notebook: Notebook, name: str, *, value: bool) -> Notebook:

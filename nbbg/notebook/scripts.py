@@ -32,6 +32,7 @@ _ORIGIN = "nbbg origin"  # in a cell, while it is combined
 
 _MARKER = re.compile(r"^\s*#\s*%%(%*\s.*)?$|^\s*#\s*(<codecell>|In\[[0-9 ]*\]:?)\s*$", re.MULTILINE)
 _HEADER = re.compile(r"(?:(?:#|//|--|;;|%).*\r?\n)*")
+_YAML = re.compile(r"\A((?:#!.*\n|#.*coding.*\n)*)(\S+) ---\r?\n(?:\2.*\n)*?\2 ---\r?\n")
 _HEADER_OPTION = re.compile(r"^\S+\s+comment_magics:", re.MULTILINE)
 _HEADER_FORMAT = re.compile(r"^#\s+format_name:\s*(\w+)\s*$", re.MULTILINE)
 _ODD_LINE_END = re.compile("[\x0b\x1c-\x1e\x85\u2028\u2029]|(?<=[^\n\r])\x0c|\x0c(?=[^\n\r])")
@@ -286,8 +287,8 @@ def has_header(text: str) -> bool:
 
 
 def body(text: str) -> str:
-    """A script without the header that jupytext reads; a comment at the top is no header."""
-    return text[_end_of_header(text) :] if has_header(text) else text
+    """A script without the header that jupytext writes."""
+    return _YAML.sub(r"\1", text, count=1) if has_header(text) else text
 
 
 def _end_of_header(text: str) -> int:

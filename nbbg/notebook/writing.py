@@ -96,7 +96,7 @@ class Task:
             made=tuple(write.file.path for write in todo if write.file.text is None),
             updated=tuple(write.file.path for write in todo if write.file.text is not None),
             kept=tuple(place for place in kept if place is not None),
-            notes=(*notes, *_commented_python(halves, notebook)) if todo else (),
+            notes=(*notes, *_commented(halves, notebook)) if todo else (),
             target=self.target,
         )
 
@@ -175,11 +175,17 @@ def _record(halves: Halves, place: Path, said: Notebook, literal: Notebook) -> R
     )
 
 
-def _commented_python(halves: Halves, notebook: Notebook) -> list[str]:
-    if notebook["metadata"].get("jupytext", {}).get("comment_magics") is False:
-        return []
+def _commented(halves: Halves, notebook: Notebook) -> list[str]:
+    """Sentences about Python that is a comment in the script."""
     script = halves.pair.texts[0][0].name
-    return [
+    said = [
+        f"code cell {number}: is a comment in {script}, since the script would break it"
+        for number, cell in enumerate(commands.code_cells(notebook), 1)
+        if cell["metadata"].get("active") == "ipynb"
+    ]
+    if notebook["metadata"].get("jupytext", {}).get("comment_magics") is False:
+        return said
+    return said + [
         f"code cell {number}: `{line}` is a comment in {script}, since jupytext takes it for a"
         " command; nbbg runs the notebook's cells"
         for number, line in commands.commented_python(notebook)
