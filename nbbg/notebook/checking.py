@@ -34,7 +34,7 @@ def check(path: Path, memory: Memory) -> Report:
             f"{userfiles.shown(missing[0])}: is not there, and {path.name} is paired with it;"
             f" nbbg sync {userfiles.shown(path)}"
         )
-    match halves.standing(found):
+    match found.standing:
         case Agreed():
             report = pairing.from_notebook(Task(found, memory, dry=True))
         case Differ() as differ:

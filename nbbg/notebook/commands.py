@@ -116,7 +116,7 @@ def meant(script: Script, notebook: Notebook, record: Record | None) -> Notebook
     Its comments are commands only as far as it is known that nbbg made comments of commands: the
     record says so, or the notebook that it is made from or converted to.
     """
-    for reading in (script.literal, script.magic):
+    for reading in (script.magic, script.literal):
         if record and fingerprint(agreement.contents(reading)) == record.said:
             return reading
     code = ipynb.code(notebook)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbbg.notebook.scripts import Notebook, Pair, Script
     from nbbg.notebook.writing import Report
 
-_MARKER = re.compile(r"\s*(#|//|--|;;|%)\s*(%%|In\[|\+|-\s*$|region|endregion|<codecell>)")
+MARKER = re.compile(r"\s*(#|//|--|;;|%)\s*(%%|In\[|\+|-\s*$|region|endregion|<codecell>)")
 
 
 def convert(
@@ -101,12 +101,12 @@ def _both(path: Path, output: Path | None) -> tuple[Pair, Script | None]:
 
 
 def _is_agreed(found: Halves) -> bool:
-    return found.file.text is not None and halves.standing(found) == Agreed()
+    return found.file.text is not None and found.standing == Agreed()
 
 
 def _refuse_strangers(found: Halves, path: Path) -> None:
     """Refuse to replace a file that was edited, or that nbbg knows nothing about."""
-    standing = halves.standing(found)
+    standing = found.standing
     if isinstance(standing, Agreed):
         return
     if isinstance(standing, Follow) and standing.source == path:
@@ -133,6 +133,9 @@ def _from_script(task: Task, script: Script) -> Report:
         return pairing.from_script(task, script)
     meant = found.meaning(script.path)
     notebook = pairing.combined(found, script, meant)
+    form = found.pair.form_of(script.path)
+    if not scripts.is_read_alike(scripts.writes(notebook, script.path, form), script.path, form):
+        notebook = scripts.with_header(notebook)
     if meant is script.literal:
         _check_lines(script, notebook, found)
     return task.write(notebook, (), script)
@@ -159,4 +162,4 @@ def _lines(text: str) -> list[str]:
     """The lines of a script that a person wrote: no header, no markers, no blank lines."""
     body = scripts.body(text)
     lines = [line.rstrip() for line in body.splitlines()]
-    return [line for line in lines if line and not _MARKER.match(line)]
+    return [line for line in lines if line and not MARKER.match(line)]

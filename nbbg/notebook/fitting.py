@@ -17,13 +17,19 @@ if TYPE_CHECKING:
     from nbbg.notebook.scripts import Format, Notebook
 
 ACTIVE = {"active": "ipynb"}
-_NEIGHBOUR: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": "x = 1", "execution_count": None}
+_NEIGHBOUR: dict[str, Any] = {
+    "cell_type": "code",
+    "metadata": {},
+    "source": "x = 1",
+    "execution_count": None,
+}
 
 
 def fitted(notebook: Notebook, texts: Iterable[tuple[Path, Format]]) -> Notebook:
     """The notebook, with each code cell marked that would not come back from one of the scripts."""
     for place, form in texts:
-        if _is_lossless(notebook, place, form):
+        # A cell may come after the last one, whose open quote would swallow it.
+        if _is_lossless({**notebook, "cells": [*notebook["cells"], _NEIGHBOUR]}, place, form):
             continue
         cells = [
             {**cell, "metadata": {**cell["metadata"], **ACTIVE}}

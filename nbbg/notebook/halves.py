@@ -1,11 +1,12 @@
 """A notebook and its scripts as they are on disk, and which of them has been edited.
 
-`standing` is where every sync, conversion and check is decided: from content and records alone.
+`Halves.standing` is where every sync, conversion and check is decided: from content and records alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError
@@ -55,8 +56,19 @@ class Halves:
 
     def told(self, place: Path) -> Notebook:
         """What the notebook would say as that script."""
-        form = self.pair.form_of(place)
-        return scripts.through(fitting.fitted(self.notebook, [(place, form)]), place, form)
+        return self._told[place]
+
+    @cached_property
+    def _told(self) -> dict[Path, Notebook]:
+        return {
+            place: scripts.through(fitting.fitted(self.notebook, [(place, form)]), place, form)
+            for place, form in self.pair.texts
+        }
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Which side is to be followed."""
+        return _standing(self)
 
 
 @dataclass(frozen=True)
@@ -118,8 +130,7 @@ def read(pair: Pair, memory: Memory, known: Script | None = None, *, old: bool =
     return Halves(pair, file, notebook, texts, recorded)
 
 
-def standing(halves: Halves) -> Standing:
-    """Which side is to be followed."""
+def _standing(halves: Halves) -> Standing:
     places = list(halves.texts)
     if halves.file.text is None:
         return _of_texts(halves, places)

@@ -102,7 +102,7 @@ def sync(path: Path, memory: Memory, side: Side | None = None, *, dry: bool = Fa
     task = Task(found, memory, dry)
     if side is not None:
         return _chosen(task, side, path)
-    match halves.standing(found):
+    match found.standing:
         case Agreed(missing):
             return from_notebook(task) if missing or not _declared_in_all(found) else task.agreed()
         case Follow(source) if source == found.file.path:
@@ -156,9 +156,7 @@ def combined(found: Halves, script: Script, meant: Notebook) -> Notebook:
         own.pop("cell_metadata_filter", None)
         own.pop("main_language", None)
     if meant is script.literal and any(line.does_something for line in commands.doubtful(script)):
-        notebook = _with_option(notebook, "comment_magics", value=False)
-        # Said in the script's header, which a script without one then gets.
-        notebook["metadata"]["jupytext"].pop("notebook_metadata_filter", None)
+        notebook = scripts.with_header(_with_option(notebook, "comment_magics", value=False))
     return notebook
 
 
@@ -199,7 +197,7 @@ def _chosen(task: Task, side: Side, path: Path) -> Report:
             script = found.texts[place]
             if found.file.text is None:
                 return task.write(combined(found, script, script.magic), (), script)
-            same = isinstance(halves.standing(found), Agreed)
+            same = isinstance(found.standing, Agreed)
             return from_script(task if same else replace(task, keep=True), script)
         case other:
             assert_never(other)
@@ -210,7 +208,7 @@ def _pair_script(task: Task, script: Script) -> Report:
     found = task.halves
     if found.file.text is None:
         return _make_notebook(task, script)
-    if found.pair.said_by and isinstance(halves.standing(found), Agreed):
+    if found.pair.said_by and isinstance(found.standing, Agreed):
         return from_notebook(task)
     code = ipynb.code(found.notebook)
     for meant in (script.magic, script.literal):

@@ -136,6 +136,25 @@ def through(notebook: Notebook, path: Path, form: Format) -> Notebook:
     return reads(writes(notebook, path, form), path, form)
 
 
+def is_read_alike(text: str, path: Path, form: Format) -> bool:
+    """Whether jupytext, which is not told the format, reads a script as it is read here."""
+    if has_header(text):
+        return True
+    with _quiet(path) as jupytext:
+        guessed = jupytext.reads(text, {"extension": path.suffix})
+    mine = reads(text, path, form)
+    return [(cell["cell_type"], cell["source"]) for cell in guessed["cells"]] == [
+        (cell["cell_type"], cell["source"]) for cell in mine["cells"]
+    ]
+
+
+def with_header(notebook: Notebook) -> Notebook:
+    """A notebook whose script gets a header, although the one that it was read from had none."""
+    own = {**notebook["metadata"].get("jupytext", {})}
+    own.pop("notebook_metadata_filter", None)
+    return {**notebook, "metadata": {**notebook["metadata"], "jupytext": own}}
+
+
 def combine(sources: Notebook, outputs: Notebook, form: Format) -> Notebook:
     """The cells of one notebook with the outputs, ids and further metadata of another.
 
