@@ -41,6 +41,13 @@ class Line:
         """Whether it is more than a comment that jupytext marked twice."""
         return not self.command.lstrip().startswith("#")
 
+    @property
+    def is_spaced(self) -> bool:
+        """Whether it is `# !ls`, as jupytext writes a command; `#!ls` it never writes."""
+        command = self.command.strip()
+        before = self.comment.rstrip().removesuffix(command)
+        return not command or before.endswith((" ", "\t"))
+
 
 def decided(script: Script) -> tuple[Notebook, str]:
     """What a script means when it is run, and a note for the person, or nothing.
@@ -148,7 +155,7 @@ def _split(
         goes_on = taken == (line.cell, line.number - 1) and _continues(script, line)
         source = script.magic["cells"][line.cell]["source"]
         is_known = _known_as(source, line.command) in known or not line.does_something
-        if goes_on or is_known or is_command(line):
+        if goes_on or (is_known or is_command(line)) and line.is_spaced:
             taken = (line.cell, line.number)
             new += [] if is_known else [line]
         else:

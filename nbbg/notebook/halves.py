@@ -1,6 +1,6 @@
 """A notebook and its scripts as they are on disk, and which of them has been edited.
 
-`Halves.standing` is where every sync, conversion and check is decided: from content and records alone.
+`Halves.standing` is where every sync and conversion is decided: from content and records alone.
 """
 
 from __future__ import annotations
