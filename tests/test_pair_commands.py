@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.project import Project
 
 
@@ -58,7 +59,7 @@ def test_a_folder_is_converted(project: Project) -> None:
 
 
 def test_bad_input_stops_no_other(project: Project) -> None:
-    """Each file that can't be converted is a line with its reason, untouched; the others are done."""
+    """A file that can't be converted is a line with its reason, untouched; the others are done."""
     root = project.root
     project.write("good.ipynb", "x = 1")
     bad = {

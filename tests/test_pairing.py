@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
@@ -22,6 +22,9 @@ from nbbg.notebook import document, pairing
 from nbbg.notebook.pairing import Side
 from tests.records import Kept
 
+if TYPE_CHECKING:
+    from nbbg.notebook.writing import Report
+
 FORMATS = {"formats": "ipynb,py:percent"}
 memory = Kept()
 
@@ -33,12 +36,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory.records.clear()
 
 
-def pair(path: Path, formats: str = "") -> pairing.Report:
+def pair(path: Path, formats: str = "") -> Report:
     """Pair a file."""
     return pairing.pair(path, memory, formats)
 
 
-def sync(path: Path, side: Side | None = None) -> pairing.Report:
+def sync(path: Path, side: Side | None = None) -> Report:
     """Sync a pair."""
     return pairing.sync(path, memory, side)
 
@@ -246,7 +249,7 @@ def test_times_decide_nothing() -> None:
 
 
 def test_without_a_record_a_person_is_asked() -> None:
-    """After a checkout, halves that say the same are a pair; halves that differ stay as they are."""
+    """After a checkout, halves that say the same are a pair; others stay as they are."""
     pair(write("a.ipynb", "x = 1"))
     memory.records.clear()
     assert not sync(Path("a.py")).changed
@@ -369,7 +372,8 @@ def test_a_missing_half_is_made() -> None:
     memory.records.clear()
     assert refused("a.py") == (
         "a.py:14: `# !ls` is a command or a comment; a.ipynb, which would tell, is not there.\n"
-        "A command: nbbg sync --from script a.py. A comment: take `formats:` out of its header first"
+        "A command: nbbg sync --from script a.py. "
+        "A comment: take `formats:` out of its header first"
     )
     edit("a.py", "# !ls", "# # !ls")
     assert str(sync(Path("a.py"))) == "a.ipynb <-> a.py: a.ipynb made"

@@ -80,11 +80,11 @@ def _count(step: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    sync = os.fsync
+    real = os.fsync
 
-    def fsync(fd: int) -> None:
+    def fsync(fd: Any) -> None:
         watch("fsync", ())
-        sync(fd)
+        real(fd)
 
     os.fsync = fsync
 

@@ -12,7 +12,8 @@ from nbbg.notebook import ipynb, userfiles
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbbg.notebook.scripts import Notebook, Script
+    from nbbg.notebook.formats import Notebook
+    from nbbg.notebook.scripts import Script
 
 
 def contents(notebook: Notebook) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import agreement, ipynb, scripts, userfiles
+from nbbg.notebook import agreement, formats, ipynb, userfiles
 from nbbg.notebook.records import fingerprint
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from nbbg.notebook.formats import Notebook
     from nbbg.notebook.records import Record
-    from nbbg.notebook.scripts import Notebook, Script
+    from nbbg.notebook.scripts import Script
 
 _EXPLICIT = re.compile(r"\s*([A-Za-z_]\w*\s*=\s*)?[%!]")  # `%magic`, `!command`, `x = !command`
 
@@ -75,14 +76,14 @@ def book_of(script: Script) -> Path | None:
 
     The script's own header says so, or a configuration file, or the notebook of the same name.
     """
-    pair = scripts.pair_of(script.path, script.magic)
+    pair = formats.pair_of(script.path, script.magic)
     if pair is not None:
         return pair.notebook
     beside = script.path.with_suffix(userfiles.NOTEBOOK)
     text = userfiles.read(beside).text
     if not text or '"jupytext"' not in text:
         return None
-    pair = scripts.pair_of(beside, ipynb.parse(text, beside))
+    pair = formats.pair_of(beside, ipynb.parse(text, beside))
     places = [place for place, _ in pair.texts] if pair else []
     return beside if script.path.absolute() in [place.absolute() for place in places] else None
 
@@ -155,7 +156,7 @@ def _split(
         goes_on = taken == (line.cell, line.number - 1) and _continues(script, line)
         source = script.magic["cells"][line.cell]["source"]
         is_known = _known_as(source, line.command) in known or not line.does_something
-        if goes_on or (is_known or is_command(line)) and line.is_spaced:
+        if goes_on or ((is_known or is_command(line)) and line.is_spaced):
             taken = (line.cell, line.number)
             new += [] if is_known else [line]
         else:

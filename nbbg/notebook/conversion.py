@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import agreement, document, halves, pairing, scripts, userfiles
+from nbbg.notebook import agreement, document, formats, halves, pairing, scripts, userfiles
 from nbbg.notebook.halves import Agreed, Differ, Follow, Halves
 from nbbg.notebook.userfiles import UserFile
 from nbbg.notebook.writing import Task
@@ -20,8 +20,9 @@ from nbbg.notebook.writing import Task
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nbbg.notebook.formats import Notebook, Pair
     from nbbg.notebook.records import Memory
-    from nbbg.notebook.scripts import Notebook, Pair, Script
+    from nbbg.notebook.scripts import Script
     from nbbg.notebook.writing import Report
 
 MARKER = re.compile(r"\s*(#|//|--|;;|%)\s*(%%|In\[|\+|-\s*$|region|endregion|<codecell>)")
@@ -89,15 +90,15 @@ def _both(path: Path, output: Path | None) -> tuple[Pair, Script | None]:
         notebook = pairing.read_notebook(path, old=True)
         if output is None:
             language = document.language_of(notebook)
-            output = path.with_suffix(scripts.extension_of(path, language))
+            output = path.with_suffix(formats.extension_of(path, language))
         if output.suffix == userfiles.NOTEBOOK:
             raise NotebookError(f"{userfiles.shown(path)}: is a notebook already")
-        return scripts.alone(path, output, notebook), None
+        return formats.alone(path, output, notebook), None
     script = scripts.read(path)
     output = output or path.with_suffix(userfiles.NOTEBOOK)
     if output.suffix != userfiles.NOTEBOOK:
         raise NotebookError(f"{userfiles.shown(output)}: a script is converted to an .ipynb")
-    return scripts.alone(output, path, script.literal), script
+    return formats.alone(output, path, script.literal), script
 
 
 def _is_agreed(found: Halves) -> bool:

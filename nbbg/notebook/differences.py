@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg.notebook import agreement
 
 if TYPE_CHECKING:
-    from nbbg.notebook.scripts import Notebook
+    from nbbg.notebook.formats import Notebook
 
 SHOWN = 60  # characters of a line
 

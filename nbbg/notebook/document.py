@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import ipynb, userfiles
+from nbbg.notebook import formats, ipynb, userfiles
 from nbbg.notebook.userfiles import NOTEBOOK, SCRIPT
 
 MINOR_WITH_IDS = 5
@@ -108,10 +108,9 @@ def _from_script(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _are_paired(book: Path, script: Path) -> bool:
-    from nbbg.notebook import scripts
 
     text = userfiles.wanted(userfiles.read(book))
-    pair = scripts.pair_of(book, ipynb.parse(text, book))
+    pair = formats.pair_of(book, ipynb.parse(text, book))
     return pair is not None and any(script.samefile(place) for place, _ in pair.texts)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nbbg.notebook.scripts import Format, Notebook
+    from nbbg.notebook.formats import Format, Notebook
 
 ACTIVE = {"active": "ipynb"}
 _NEIGHBOUR: dict[str, Any] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg.notebook import scripts, userfiles
+from nbbg.notebook import formats, userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ class Selection:
         return list(result)
 
     def _inside(self, folder: Path) -> Iterator[Path]:
-        suffixes = scripts.suffixes()
+        suffixes = formats.suffixes()
         for path in _walk(folder, recursive=self.recursive):
             inner = path.relative_to(folder)
             if path.suffix != userfiles.NOTEBOOK and path.suffix not in suffixes:

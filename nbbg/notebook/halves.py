@@ -24,8 +24,9 @@ from nbbg.notebook import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nbbg.notebook.formats import Notebook, Pair
     from nbbg.notebook.records import Memory, Record
-    from nbbg.notebook.scripts import Notebook, Pair, Script
+    from nbbg.notebook.scripts import Script
     from nbbg.notebook.userfiles import UserFile
 
 EMPTY: Notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}

@@ -20,6 +20,7 @@ from nbbg.notebook import (
     commands,
     document,
     fitting,
+    formats,
     halves,
     ipynb,
     records,
@@ -30,8 +31,9 @@ from nbbg.notebook.halves import Agreed, Differ, Follow, Halves
 from nbbg.notebook.writing import Report, Task
 
 if TYPE_CHECKING:
+    from nbbg.notebook.formats import Notebook, Pair
     from nbbg.notebook.records import Memory
-    from nbbg.notebook.scripts import Notebook, Pair, Script
+    from nbbg.notebook.scripts import Script
 
 FORMATS, OTHER_FORMATS = "ipynb,py:percent", "ipynb,auto:percent"
 SHOWN = 5  # differences in a message
@@ -44,13 +46,13 @@ class Side(StrEnum):
     NOTEBOOK = "notebook"
 
 
-def pair(path: Path, memory: Memory, formats: str = "", *, dry: bool = False) -> Report:
+def pair(path: Path, memory: Memory, wanted: str = "", *, dry: bool = False) -> Report:
     """Make the other half of a pair, and say in both that they are one.
 
     Args:
         path: the notebook or the script.
         memory: of records.
-        formats: as in `jupytext --set-formats`; empty: a percent script in the notebook's
+        wanted: formats as in `jupytext --set-formats`; empty: a percent script in the notebook's
             language. Its own metadata and jupytext's configuration go before them.
         dry: write nothing.
 
@@ -62,9 +64,9 @@ def pair(path: Path, memory: Memory, formats: str = "", *, dry: bool = False) ->
     is_notebook = path.suffix == userfiles.NOTEBOOK
     script = None if is_notebook else scripts.read(path)
     notebook = script.magic if script else read_notebook(path)
-    if not formats:
-        formats = FORMATS if document.language_of(notebook) == "python" else OTHER_FORMATS
-    both = scripts.pair_of(path, notebook) or scripts.pair_as(path, notebook, formats)
+    if not wanted:
+        wanted = FORMATS if document.language_of(notebook) == "python" else OTHER_FORMATS
+    both = formats.pair_of(path, notebook) or formats.pair_as(path, notebook, wanted)
     _refuse_taken(both, memory)
     try:
         found = halves.read(both, memory, script)
@@ -118,11 +120,11 @@ def sync(path: Path, memory: Memory, side: Side | None = None, *, dry: bool = Fa
 def declared(path: Path) -> Pair | None:
     """The pair that a file belongs to: it says so, its notebook, or a configuration file."""
     if path.suffix == userfiles.NOTEBOOK:
-        return scripts.pair_of(path, read_notebook(path, old=True))
+        return formats.pair_of(path, read_notebook(path, old=True))
     script = scripts.read(path)
-    own = scripts.pair_of(path, script.magic)
+    own = formats.pair_of(path, script.magic)
     place = None if own else commands.book_of(script)
-    return scripts.pair_of(place, read_notebook(place, old=True)) if place else own
+    return formats.pair_of(place, read_notebook(place, old=True)) if place else own
 
 
 def from_notebook(task: Task) -> Report:
@@ -147,7 +149,7 @@ def combined(found: Halves, script: Script, meant: Notebook) -> Notebook:
         notebook = scripts.unpaired(notebook)
     own = notebook["metadata"].get("jupytext", {})
     of_text = own.pop("text_representation", {})
-    if not found.pair.formats and of_text.get("format_name") != scripts.PERCENT:
+    if not found.pair.formats and of_text.get("format_name") != formats.PERCENT:
         kept = {key: of_text[key] for key in ("extension", "format_name") if key in of_text}
         own["text_representation"] = kept
     if found.pair.formats and own.get("notebook_metadata_filter") == "-all":
@@ -236,7 +238,7 @@ def _declared_in_all(found: Halves) -> bool:
         return True
     own = found.notebook["metadata"].get("jupytext", {})
     return "formats" in own and all(
-        scripts.pair_of(place, script.magic) is not None for place, script in found.texts.items()
+        formats.pair_of(place, script.magic) is not None for place, script in found.texts.items()
     )
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbbg.notebook import agreement, commands, ipynb, records, scripts, trust, userfiles
+from nbbg.notebook import agreement, commands, formats, ipynb, records, scripts, trust, userfiles
 from nbbg.notebook.records import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nbbg.notebook.formats import Format, Notebook
     from nbbg.notebook.halves import Halves
     from nbbg.notebook.records import Memory
-    from nbbg.notebook.scripts import Format, Notebook, Script
+    from nbbg.notebook.scripts import Script
     from nbbg.notebook.userfiles import UserFile
 
 MINOR_WITH_IDS = 5
@@ -158,7 +159,7 @@ def _text_write(
     script = halves.texts.get(place)
     if script is None:
         return _Write(userfiles.read(place), text, loses=False), record
-    says_so = not halves.pair.formats or scripts.pair_of(place, script.magic) is not None
+    says_so = not halves.pair.formats or formats.pair_of(place, script.magic) is not None
     meaning = halves.meaning(place)
     same = says_so and agreement.contents(back) == agreement.contents(meaning)
     if same or text == script.text:
