@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MORE = int(os.environ.get("NBBG_EXAMPLES", "1"))
+pytestmark = pytest.mark.timeout(300 * MORE)  # on a busy machine
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "P", "language": "python"}}
 
 COMMANDS = ["!ls", "%time x", "%%bash", "%%time", "%%writefile a.py", "%%!", "%%html", "ls -l"]
