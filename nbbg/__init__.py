@@ -62,4 +62,7 @@ def _find_installed() -> None:
     for folder in sys.path:
         package = os.path.join(folder, "nbbg")
         if package not in __path__ and os.path.isfile(os.path.join(package, "ops", "api.py")):
-            __path__.append(package)
+            __path__.insert(0, package)
+            for name, module in list(sys.modules.items()):
+                if name.startswith("nbbg.") and hasattr(module, "__path__"):
+                    module.__path__.append(os.path.join(package, *name.split(".")[1:]))

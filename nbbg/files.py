@@ -8,6 +8,7 @@ user's own interpreter (see ARCHITECTURE.md, "The guest"): standard library, Pyt
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILE_MODE = 0o600
+FULL = (errno.ENOSPC, errno.EDQUOT)
 FOLDER_MODE = 0o700
 
 
@@ -91,7 +93,12 @@ class Folder:
             FileExistsError: the fact is there already; it is left as it is.
         """
         with self._beside(name, data, mode) as temporary:
-            os.link(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            try:
+                os.link(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            except FileExistsError:
+                # A network file system may repeat a call whose first answer was lost.
+                if os.stat(temporary, dir_fd=self.fd).st_nlink == 1:
+                    raise
             os.fsync(self.fd)
 
     def replace(self, name: str, data: bytes) -> None:
@@ -99,6 +106,12 @@ class Folder:
         with self._beside(name, data) as temporary:
             os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             os.fsync(self.fd)
+
+    def overwrite(self, name: str, data: bytes) -> None:
+        """Write a file that one reader takes away again; after a crash it is written anew."""
+        fd = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
 
     def remove(self, name: str) -> None:
         """Remove a file; harmless where there is none."""

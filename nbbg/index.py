@@ -17,32 +17,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbbg import files, logs, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import batches, filesystem, plans, runs
+from nbbg.store import batches, database, plans, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from nbbg.store.metrics import Metrics
     from nbbg.store.place import Store
 
-VERSION = 2
-PATIENCE = 5.0  # seconds that a reader waits for another one
 _QUEUED = model.Queued.word
-_SCHEMA = f"""
-CREATE TABLE batches (
-    id INTEGER PRIMARY KEY, read INTEGER
-);
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY, batch INTEGER, arm TEXT, number INTEGER, seed INTEGER,
-    attempt INTEGER DEFAULT 0, word TEXT DEFAULT '{_QUEUED}', open INTEGER DEFAULT 0, ending TEXT
-);
-CREATE INDEX runs_by_batch ON runs (batch, open, word);
-CREATE INDEX runs_by_arm ON runs (arm, number);
-CREATE INDEX open_runs ON runs (id) WHERE open = 1;
-CREATE INDEX queued_runs ON runs (id) WHERE open = 0 AND word = '{_QUEUED}';
-CREATE INDEX ended_runs ON runs (id) WHERE open = 0 AND word <> '{_QUEUED}';
-PRAGMA user_version = {VERSION};
-"""
 
 
 class Index:
@@ -54,7 +37,8 @@ class Index:
         self._batches: dict[int, model.Batch] = {}
         self._stopped: dict[int, str] = {}
         self._live: dict[int, model.Run] = {}
-        self._db = _open(store)
+        self._measured: dict[str, Metrics] = {}
+        self._db = database.open_for(store)
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -130,6 +114,30 @@ class Index:
         found = self.runs("id = ?", (number,))
         return found[0] if found else None
 
+    def waiting(self, batch: int) -> int:
+        """How many runs of a batch were never started, nor stopped one by one."""
+        query = f"SELECT count(*) FROM runs WHERE batch = ? AND open = 0 AND word = '{_QUEUED}'"  # noqa: S608 - ours
+        count: int = self._rows(query, (batch,))[0][0]
+        return count
+
+    def begun(self, numbers: Collection[int]) -> list[model.Run]:
+        """Those of the runs that do more than wait for their first start."""
+        touched = set(self._live)
+        for batch in self.batches_of(numbers):
+            # The waiting runs of a stopped batch have ended by that.
+            some = "" if self.stopped_by(batch) else f" AND open = 0 AND word <> '{_QUEUED}'"
+            query = f"SELECT id FROM runs WHERE batch = ?{some}"  # noqa: S608 - ours
+            touched.update(number for (number,) in self._rows(query, (batch,)))
+        found = (self.run(number) for number in sorted(touched.intersection(numbers)))
+        return [run for run in found if run is not None]
+
+    def batches_of(self, numbers: Collection[int]) -> list[int]:
+        """The numbers of the batches that these runs can be in."""
+        if not numbers:
+            return []
+        low, high = min(numbers), max(numbers)
+        return [batch.id for batch in self.batches() if batch.first <= high and batch.last >= low]
+
     def has_newer(self, run: model.Run) -> bool:
         """Whether a later run has taken over this one's number in its arm."""
         query = "SELECT 1 FROM runs WHERE arm = ? AND number = ? AND id > ? LIMIT 1"
@@ -154,7 +162,9 @@ class Index:
         number, batch_id, arm, count, seed, *_ = row
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
-        self._live[number] = runs.read(self.store, self.batch(batch_id), planned, stopped)
+        self._live[number] = runs.read(
+            self.store, self.batch(batch_id), planned, stopped, self._measured
+        )
         return self._live[number]
 
     def _word_of_queued(self, batch: int) -> str:
@@ -178,15 +188,15 @@ class Index:
     def _read_facts(self, error: sqlite3.Error) -> None:
         """Go on with an index in memory; a damaged one is removed for the next reader."""
         self._db.close()
-        if _is_damage(error):
-            _remove(self.store.folder / paths.INDEX)
-        self._db = _in_memory()
+        if database.is_damage(error):
+            database.remove(self.store)
+        self._db = database.in_memory()
         self._live.clear()
         self._refresh()
 
     def _refresh(self) -> None:
         if self._has_news():
-            with _transaction(self._db):
+            with database.transaction(self._db):
                 sizes = self._sizes()
                 self._forget_gone(sizes)
                 for batch in sizes.keys() - self._offsets().keys():
@@ -261,7 +271,7 @@ class Index:
         ]
         if not ended:
             return
-        with contextlib.suppress(sqlite3.OperationalError), _transaction(self._db):
+        with contextlib.suppress(sqlite3.OperationalError), database.transaction(self._db):
             self._db.executemany(
                 "UPDATE runs SET open = 0, attempt = ?, word = ?, ending = ? WHERE id = ?"
                 " AND (SELECT read FROM batches WHERE id = batch) = ?",
@@ -269,18 +279,6 @@ class Index:
             )
         still = {number for (number,) in self._db.execute("SELECT id FROM runs WHERE open = 1")}
         self._live = {number: run for number, run in self._live.items() if number in still}
-
-
-@contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # a full disk ends it by itself
-            db.execute("ROLLBACK")
-        raise
 
 
 def _new_lines(store: Store, batch: int, offset: int) -> bytes:
@@ -293,70 +291,3 @@ def _new_lines(store: Store, batch: int, offset: int) -> bytes:
     except FileNotFoundError:
         return b""
     return data[: data.rfind(b"\n") + 1]
-
-
-def _open(store: Store) -> sqlite3.Connection:
-    if not store.exists() or filesystem.is_network(store.folder):
-        return _in_memory()
-    path = store.folder / paths.INDEX
-    for _ in range(2):
-        try:
-            return _connect(path)
-        except (sqlite3.Error, OSError) as error:
-            if not _is_damage(error):
-                break
-            _remove(path)
-    return _in_memory()
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """The index in a file.
-
-    Raises:
-        OSError, sqlite3.OperationalError: it is not for us to write.
-        sqlite3.DatabaseError: it is damaged, or older than this nbbg.
-    """
-    files.touch(path)
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
-    try:
-        version = _version(db)
-        if version == 0:
-            with _transaction(db):
-                if _version(db) == 0:
-                    _make_tables(db)
-            version = _version(db)
-        if version > VERSION:
-            raise sqlite3.OperationalError(version)
-        if version < VERSION:
-            raise sqlite3.DatabaseError(version)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
-
-
-def _version(db: sqlite3.Connection) -> int:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether the index is to be made anew; else it is busy, or we may not write it."""
-    return type(error) is sqlite3.DatabaseError  # and not one of its subclasses
-
-
-def _remove(path: Path) -> None:
-    for name in (f"{path}-journal", path):  # a journal left alone would spoil the next index
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-
-
-def _make_tables(db: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";"):
-        db.execute(statement)
-
-
-def _in_memory() -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    _make_tables(db)
-    return db

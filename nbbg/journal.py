@@ -12,7 +12,8 @@ update    display_id, data, metadata: replaces what `display` showed under that 
 clear     wait: clear_output of the running cell, log
 cell_end  cell, status ("ok", "error", "skipped"), log
 end       status ("succeeded", "failed", "exited", "killed", "interrupted"), ordinal, error {name,
-          value}, exit_code, signal, left_out (ordinals of code cells not executed), note, log
+          value}, exit_code, signal, left_out (ordinals of code cells not executed), note, log,
+          dropped (how many events a full disk has cost, where it has)
 
 Every event has `time` (seconds since the epoch). Bytes of the log that no `stream` names are the
 standard output of the running cell: what Python prints, what C code and children write. Runs in
@@ -30,6 +31,7 @@ from nbbg import files
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+END = "end"
 HEAD = 1 << 12
 TAIL = 1 << 16
 BLOCK = 1 << 20
@@ -48,15 +50,22 @@ class Journal:
         self._torn = False
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append one event."""
+        """Append one event; the notebook's end waits until the disk has room for it."""
+        if event == END and self.dropped:
+            fields["dropped"] = self.dropped
         line = files.to_line({"event": event, "time": time.time(), **fields})
-        try:
-            files.write_all(self.fd, b"\n" + line if self._torn else line)
-        except OSError:
-            self.dropped += 1
-            self._torn = True
-        else:
-            self._torn = False
+        while True:
+            try:
+                files.write_all(self.fd, b"\n" + line if self._torn else line)
+            except OSError as error:
+                self._torn = True
+                if event == END and error.errno in files.FULL:
+                    time.sleep(1)
+                    continue
+                self.dropped += 1
+            else:
+                self._torn = False
+            return
 
 
 def read(folder: files.Folder, name: str) -> list[dict[str, Any]]:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 END = 1 << 12  # bytes in which the last line and the newest progress bar are looked for
 POLL = 0.1  # seconds
-_ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
+_ESCAPE = re.compile(
+    r"(\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, moves
+    r"|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?"  # titles, links
+    r"|\x1b[ -/]*."
+)
 _BAR = re.compile(
     r"(?P<percent>\d+)%\|[^|]*\|\s*(?P<done>\S+?)/(?P<total>\S+)"
     r"\s*\[(?P<spent>[\d:]+)<(?P<left>[\d:?]+)"

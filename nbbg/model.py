@@ -95,6 +95,7 @@ class Claim:
     lock_inode: int
     marker: str
     at: float
+    machine: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ STUBBORN = 10.0  # seconds
 _STDERR = 2
 _OURS = (b"nbbg.supervisor", b"nbbg.runner")
 _PR_SET_CHILD_SUBREAPER = 36
+_DEFAULT = [
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
+    *(signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD),
+]
 _spawned: set[int] = set()
 
 
@@ -61,6 +65,20 @@ def pid_namespace() -> str:
 def host() -> str:
     """The machine's name."""
     return os.uname().nodename
+
+
+@functools.cache
+def machine() -> str:
+    """What tells machines of the same name apart; empty where there is nothing."""
+    for file in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        with contextlib.suppress(OSError):
+            return Path(file).read_text().strip()
+    return ""
+
+
+def is_this_machine(name: str, identifier: str) -> bool:
+    """Whether a record with that host name, and machine if it has one, was written here."""
+    return name == host() and identifier in ("", machine())
 
 
 def identity(pid: int) -> Identity | None:
@@ -134,8 +152,8 @@ def end_tree(roots: Sequence[int], marker: str, session: int, grace: float) -> N
     What outlives SIGKILL by `STUBBORN` seconds (another user's, or stuck in the kernel) can't be
     ended from here; the record of the run does not wait for it.
 
-    A dead child with the pid `session` is not collected: as long as it is there, no stranger can
-    get that number.
+    No dead child is collected: other children of this process are not ours, and as long as a dead
+    one with the pid `session` is there, no stranger can get that number.
     """
     left = tree(roots, marker, session)
     for who in left:
@@ -143,14 +161,12 @@ def end_tree(roots: Sequence[int], marker: str, session: int, grace: float) -> N
     deadline = time.monotonic() + grace
     while left and time.monotonic() < deadline:
         time.sleep(0.02)
-        reap_others(session)
         left = tree(roots, marker, session)
     deadline = time.monotonic() + STUBBORN
     while left and time.monotonic() < deadline:
         for who in left:
             send(who, signal.SIGKILL)
         time.sleep(0.01)
-        reap_others(session)
         left = tree(roots, marker, session)
 
 
@@ -227,7 +243,7 @@ def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]
         ],
         setsid=True,
         setsigmask=[],
-        setsigdef=[signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE],
+        setsigdef=_DEFAULT,
     )
     _spawned.add(pid)
     return pid

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from nbbg import model
 
 
 def metrics(runs: Iterable[model.Run]) -> list[str]:

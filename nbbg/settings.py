@@ -17,10 +17,10 @@ from nbbg import secrets
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
-ENGINES = ("", "ipython", "kernel", "plain")
+ENGINES = ("", "ipython", "kernel")
 T = TypeVar("T")
 
 
@@ -122,13 +122,19 @@ class _Kind:
     default: Any = ""
 
 
-def resolve(root: Path, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+def resolve(
+    root: Path,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+    only: Collection[str] = (),
+) -> Settings:
     """Every setting, from the first place that has it.
 
     Args:
         root: the project's root.
         environment: of the command.
         flags: settings by name as the command line or a Python caller gave them; None: not given.
+        only: the names that matter; all where it is empty.
 
     Raises:
         UsageError: a value can't be meant, or there is no such setting.
@@ -138,7 +144,8 @@ def resolve(root: Path, environment: Mapping[str, str], flags: Mapping[str, obje
     dotenv = dotenv_environment(root, environment)
     project = _project_table(root)
     settings = []
-    for name, kind in KINDS.items():
+    for name in only or KINDS:
+        kind = KINDS[name]
         given = (
             (flags.get(name), f"--{_dashed(name)}", Path.cwd()),
             (environment.get(kind.variable) or None, kind.variable, Path.cwd()),
@@ -323,6 +330,14 @@ def _names(value: Any, _: _Place) -> tuple[str, ...]:
     raise _BadValueError("must be names, separated by spaces or commas")
 
 
+def _notebooks(value: Any, place: _Place) -> tuple[str, ...]:
+    """From the project's own files, relative to the project; else as typed."""
+    names = _names(value, place)
+    if place.folder == Path.cwd():
+        return names
+    return tuple(os.path.relpath(place.folder / name) for name in names)
+
+
 def _split(text: str) -> Iterator[str]:
     words = shlex.shlex(text, posix=True)
     words.whitespace += ","
@@ -338,7 +353,7 @@ KINDS: dict[str, _Kind] = {
     "python": _Kind("NBBG_PYTHON", _python),
     "store": _Kind("NBBG_STORE", _path),
     "grace": _Kind("NBBG_GRACE", _seconds, 10.0),
-    "notebooks": _Kind("NOTEBOOKS", _names, ()),
+    "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
     "run_times": _Kind("RUN_TIMES", _count, None),
     "exit_file": _Kind("EXIT_FILE", _exit_file),
     "secrets": _Kind(secrets.NAMED, _names, ()),

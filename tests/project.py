@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import process
-from nbbg.model import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbbg.model import Identity
+
 PYTHON = sys.executable
 PATIENCE = 30.0  # seconds that a test waits for what must come
-LONG = "import time\nfor i in range(1200):\n    print(i)\n    time.sleep(0.05)"  # a minute, printing
+LONG = (
+    "import time\nfor i in range(1200):\n    print(i)\n    time.sleep(0.05)"  # a minute, printing
+)
 
 
 def notebook(*cells: str, parameters: str = "", kernel: str = "python3") -> dict[str, Any]:
@@ -71,12 +74,16 @@ class Project:
         }
 
     def nbbg(
-        self, *arguments: str | Path, code: int | None = 0, timeout: float = 60
+        self,
+        *arguments: str | Path,
+        code: int | None = 0,
+        timeout: float = 60,
+        folder: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `nbbg` in the project and check its exit code."""
+        """Run `nbbg` in the project, or a folder of it, and check its exit code."""
         done = subprocess.run(
             [PYTHON, "-P", "-m", "nbbg", *map(str, arguments)],
-            cwd=self.root,
+            cwd=folder or self.root,
             env=self.environ(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

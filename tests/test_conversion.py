@@ -14,7 +14,7 @@ import pytest
 
 from nbbg.errors import NotebookError
 from nbbg.notebook import conversion, pairing
-from tests.records import Kept
+from tests.memory import Kept
 
 if TYPE_CHECKING:
     from nbbg.notebook.writing import Report

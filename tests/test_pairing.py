@@ -20,7 +20,7 @@ from nbformat.sign import NotebookNotary
 from nbbg.errors import NotebookError
 from nbbg.notebook import document, pairing
 from nbbg.notebook.pairing import Side
-from tests.records import Kept
+from tests.memory import Kept
 
 if TYPE_CHECKING:
     from nbbg.notebook.writing import Report

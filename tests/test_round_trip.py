@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nbbg.errors import NotebookError
 from nbbg.notebook import agreement, conversion, fitting, pairing, scripts
-from tests.records import Kept
+from tests.memory import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable

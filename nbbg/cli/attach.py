@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from nbbg import files, paths
+from nbbg.cli import reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, selection
+from nbbg.ops import selection
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> int:
     """Replace this process by tmux, showing the run's pane."""
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         run = selection.one(index, arguments.id)
     ticket = None

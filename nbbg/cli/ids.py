@@ -8,6 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def runs(numbers: Iterable[int]) -> str:
+    """`run 7`, `runs 1-5, 8`."""
+    text = ranges(numbers)
+    return f"runs {text}" if set(text) & set("-,") else f"run {text}"
+
+
 def ranges(numbers: Iterable[int]) -> str:
     """`1-5, 8` for 1, 2, 3, 4, 5, 8."""
     spans: list[list[int]] = []

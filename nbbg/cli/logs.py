@@ -6,23 +6,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import logs, paths, secrets
-from nbbg.cli import output
+from nbbg import logs, model, paths, secrets
+from nbbg.cli import output, reading, table
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, selection
+from nbbg.ops import selection
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from nbbg import model
-
-
 
 def command(arguments: argparse.Namespace) -> int:
     """Print the log of each run; with `-f`, of one, until it has ended."""
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         runs = selection.select(index, arguments.ids)
         if arguments.follow:
@@ -30,11 +27,12 @@ def command(arguments: argparse.Namespace) -> int:
         for run in runs:
             path = _log(run, arguments.attempt)
             if len(runs) > 1:
-                output.say(f"==> run {run.id} ({run.arm.name} {run.number}) <==")
+                print(f"==> run {run.id} ({run.arm.name} {run.number}) <==", flush=True)
             elif not run.attempt and not arguments.follow:
                 output.say(f"run {run.id} is {run.state.word}: it has no log yet")
             over = _ended(index, run.id) if arguments.follow else _now
             _print(path, arguments.lines, over)
+            _say_how_it_ended(index.run(run.id) or run)
     return 0
 
 
@@ -44,6 +42,13 @@ def _log(run: model.Run, attempt: int | None) -> Path:
         message = f"run {run.id} has {run.attempt} attempts, and no attempt {attempt}"
         raise UsageError(message)
     return folder / str(attempt or run.attempt or 1) / paths.LOG
+
+
+def _say_how_it_ended(run: model.Run) -> None:
+    """The traceback of a failed cell is in its notebook, not in what it printed."""
+    if run.ended and run.state.word != model.Succeeded.word:
+        reason = table.one_line(run.state.reason, 100)
+        output.say(f"run {run.id} {run.state.word}: {reason}\n  nbbg show {run.id}")
 
 
 def _now() -> bool:

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg.cli import output
+from nbbg.cli import output, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, selection
+from nbbg.ops import selection
 from nbbg.store import composed
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> int:
     """Compose the executed notebook and put it where it was asked for."""
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         run = selection.one(index, arguments.id)
         batch = index.batch(run.batch)
@@ -31,7 +31,8 @@ def command(arguments: argparse.Namespace) -> int:
         return 0
     path = Path(arguments.output or f"{Path(run.arm.notebook).stem}_run{run.id}.ipynb")
     _write(path, data)
-    output.say(f"{path}: run {run.id}, {run.state.word}, cell {run.cell or 0} of {run.cells or '?'}")
+    so_far = f"cell {run.cell or 0} of {run.cells or '?'}"
+    output.say(f"{path}: run {run.id}, {run.state.word}, {so_far}")
     return 0
 
 

@@ -1,19 +1,29 @@
-"""What can be typed. One function a command adds its options; none imports what the command needs."""
+"""What can be typed. A function a command adds its options; none imports what a command needs."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import nbbg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its only name
-
 IDS = "a run (7), a batch (b3) or an arm (train, train/lr=0.1)"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in two lines what can't be meant, where argparse would print all options first."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2."""
+        self.exit(2, f"{self.prog}: {message}\nsee: {self.prog} --help\n")
+
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[Parser]  # noqa: SLF001 - its only name
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -23,7 +33,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def build(typed: str = "") -> argparse.ArgumentParser:
     """The parser of the command that is typed first, or of all where that is none."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="nbbg",
         description="Turns a Jupyter notebook into a durable background experiment.",
         epilog=_examples(
@@ -36,13 +46,12 @@ def build(typed: str = "") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"nbbg {nbbg.__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog=parser.prog)
-    commands: dict[str, Callable[[Subparsers], None]] = {
-        **{"run": _run, "status": _status, "show": _show, "logs": _logs, "notebook": _notebook},
-        **{"attach": _attach, "wait": _wait, "stop": _stop, "resume": _resume, "retry": _retry},
-        **{"results": _results, "convert": _convert, "pair": _pair, "sync": _sync},
-        **{"check": _check, "settings": _settings, "completion": _completion},
-    }
-    for add in [commands[typed]] if typed in commands else commands.values():
+    commands = (
+        *(_run, _status, _show, _logs, _notebook, _attach, _wait),
+        *(_stop, _resume, _retry, _results),
+        *(_convert, _pair, _sync, _check, _settings, _completion),
+    )
+    for add in [each for each in commands if each.__name__ == f"_{typed}"] or commands:
         add(subparsers)
     return parser
 
@@ -79,7 +88,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--executor", metavar="NAME", help="local (the default), tmux or inline")
     add("--python", metavar="PATH", help="interpreter or environment that the notebook runs in")
     add("--grace", metavar="SECONDS", help="between the steps of a stop (10)")
-    add("--exit-file", metavar="FILE", help="when it is there, the batch stops after its runs")
+    add(
+        "--exit-file",
+        metavar="FILE",
+        help="when it is there, the batch stops after its runs; NAME means ~/.NAME",
+    )
 
 
 def _status(subparsers: Subparsers) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nbbg import model
-from nbbg.cli import output
+from nbbg.cli import output, table
 from nbbg.errors import Abandoned
 from nbbg.index import Index
 from nbbg.ops import waiting
@@ -42,10 +42,13 @@ def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -
     except Abandoned as error:
         output.say(f"nbbg: {error}")
         return 1
+    if not sys.stderr.isatty():
+        output.say(f"{len(numbers) - unsuccessful} of {len(numbers)} succeeded")
     return 1 if unsuccessful else 0
 
 
 def line(run: model.Run) -> str:
     """A run that did not succeed, and where to look."""
-    reason = f": {run.state.reason}" if run.state.reason else ""
-    return f"run {run.id} ({run.arm.name} {run.number}) {run.state.word}{reason}   nbbg show {run.id}"
+    reason = f": {table.one_line(run.state.reason, 100)}" if run.state.reason else ""
+    what = f"run {run.id} ({run.arm.name} {run.number}) {run.state.word}{reason}"
+    return f"{what}   nbbg show {run.id}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbbg import results
-from nbbg.cli import output, table
+from nbbg.cli import output, reading, table
 from nbbg.index import Index
-from nbbg.ops import project, reports, selection
+from nbbg.ops import reports, selection
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +17,7 @@ _HEAD = ("arm", "number", "seed", "run", "state", "time")
 
 def command(arguments: argparse.Namespace) -> int:
     """One row a run, by arm and number."""
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         runs = selection.select(index, arguments.ids) if arguments.ids else index.runs()
         runs = results.current(runs)
@@ -34,4 +34,5 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _texts(row: list[Any]) -> list[str]:
     arm, number, seed, run, state, seconds, *values = row
-    return [arm, str(number), str(seed), str(run), state, table.duration(seconds), *map(table.number, values)]
+    fixed = [arm, str(number), str(seed), str(run), state, table.duration(seconds)]
+    return [*fixed, *map(table.number, values)]

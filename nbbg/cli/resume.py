@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output
 from nbbg.index import Index
-from nbbg.ops import project, steer
+from nbbg.ops import arms, project, steer
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from nbbg import model
+    from nbbg.ops.project import Project
     from nbbg.ops.steer import Started
 
 
@@ -22,12 +25,21 @@ def command(arguments: argparse.Namespace) -> int:
         if not chosen:
             output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
             return 0
+        say_what_differs(where, index, chosen)
         tell(steer.start_again(where, index, chosen))
     return 0
+
+
+def say_what_differs(where: Project, index: Index, chosen: Sequence[model.Run]) -> None:
+    """What is not as it was at launch: notebooks, secrets."""
+    for note in arms.changed(where, chosen):
+        output.say(note)
+    if missing := steer.missing_secrets(where, index, chosen):
+        output.say(f"set at launch, and not now: {', '.join(missing)}")
 
 
 def tell(started: Started) -> None:
     """Which runs go on, and in which batches."""
     names = ", ".join(batch.name for batch in started.batches)
-    print(f"going on: runs {ids.ranges(run.id for run in started.runs)} of {names}")
+    print(f"going on: {ids.runs(run.id for run in started.runs)} of {names}")
     print("  nbbg status")

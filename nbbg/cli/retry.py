@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbbg import model
 from nbbg.cli import output, resume
 from nbbg.errors import UsageError
 from nbbg.index import Index
@@ -23,9 +24,19 @@ def command(arguments: argparse.Namespace) -> int:
         chosen = steer.retriable(index, arguments.ids)
         for run in selection.select(index, arguments.ids):
             if run not in chosen and not arguments.failed:
-                output.say(f"run {run.id} is {run.state.word}: nothing to retry")
+                _say_why_not(index, run)
         if not chosen:
-            output.say("nothing has failed, exited, been killed or timed out")
+            output.say("nothing to retry: nothing failed, exited, was killed or timed out")
             return 0
+        resume.say_what_differs(where, index, chosen)
         resume.tell(steer.start_again(where, index, chosen))
     return 0
+
+
+def _say_why_not(index: Index, run: model.Run) -> None:
+    if index.has_newer(run):
+        output.say(f"run {run.id}: its number {run.number} was run anew since, by the new code")
+    elif run.state.word in model.RESUMABLE:
+        output.say(f"run {run.id} is {run.state.word}: nbbg resume {run.id}")
+    else:
+        output.say(f"run {run.id} is {run.state.word}: nothing to retry")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model
 from nbbg.cli import ids, output, progress
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, reports
+from nbbg.ops import project, reports, supervision
 from nbbg.ops.asked import target, typed
 from nbbg.ops.launch import Request, launch
 
@@ -27,14 +29,15 @@ def command(arguments: argparse.Namespace) -> int:
     launched = launch(where, _request(where, arguments))
     for note in launched.notes:
         output.say(note)
-    if arguments.json and not arguments.wait:
+    waits = arguments.wait or launched.foreground is not None
+    if arguments.json and not waits:
         _document(where, launched)
     else:
         _tell(launched, quiet=arguments.json)
-    if not arguments.wait:
-        return 0
-    code = progress.wait(where, launched.runs())
-    if arguments.json:
+    if launched.foreground:
+        supervision.ensure(where, launched.foreground)
+    code = progress.wait(where, launched.runs()) if waits else 0
+    if arguments.json and waits:
         _document(where, launched)
     return code
 
@@ -93,9 +96,8 @@ def _document(where: Project, launched: Launched) -> None:
 
 
 def _tell(launched: Launched, *, quiet: bool) -> None:
-    show = output.say if quiet else print
     for line in _lines(launched):
-        show(line)
+        print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
 
 
 def _lines(launched: Launched) -> list[str]:
@@ -118,19 +120,23 @@ def _lines(launched: Launched) -> list[str]:
 def _of_batch(batch: model.Batch) -> str:
     count = batch.last - batch.first + 1
     numbers = f"runs {batch.first}-{batch.last}" if count > 1 else f"run {batch.first}"
-    return f"batch {batch.name}: {numbers}, {batch.jobs} at a time, {batch.executor}"
+    until = f", until {batch.exit_file} is there" if batch.exit_file else ""
+    return f"batch {batch.name}: {numbers}, {batch.jobs} at a time, {batch.executor}{until}"
 
 
 def _of_arm(arm: model.Arm) -> str:
     with_what = arm.python or f"kernel {arm.kernel}"
-    return f"  {arm.name}: {arm.notebook}, engine {arm.engine}, {with_what}"
+    folder = os.path.relpath(os.path.dirname(arm.output))
+    return f"  {arm.name}: {arm.notebook}, {arm.engine}, {with_what}, to {folder}/"
 
 
 def _next(launched: Launched) -> list[str]:
     batch = launched.batch or next(iter(launched.working), None)
+    if launched.foreground:
+        return []
     if batch is None:
         return ["nothing to start: all have succeeded", "  nbbg results        what came out"]
-    first = launched.batch.first if launched.batch else launched.covered[0].id
+    first = batch.first if launched.batch else _first_at_work(launched)
     return [
         "  nbbg status         what runs, waits and has ended",
         f"  nbbg logs {first} -f".ljust(22) + "follow the first",
@@ -138,8 +144,12 @@ def _next(launched: Launched) -> list[str]:
     ]
 
 
+def _first_at_work(launched: Launched) -> int:
+    return next(run.id for run in launched.covered if not _done(run))
+
+
 def _ids(runs: list[model.Run]) -> str:
-    return f"runs {ids.ranges(run.id for run in runs)}"
+    return ids.runs(run.id for run in runs)
 
 
 def _done(run: model.Run) -> bool:

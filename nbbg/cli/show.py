@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import logs, model
-from nbbg.cli import output, table
+from nbbg import logs, model, paths
+from nbbg.cli import output, reading, table
 from nbbg.index import Index
-from nbbg.ops import failures, project, reports, selection
+from nbbg.ops import failures, reports, selection
 
 if TYPE_CHECKING:
     import argparse
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
     from nbbg.ops.reports import RunReport
 
 
-
 def command(arguments: argparse.Namespace) -> int:
     """Show runs, one after the other."""
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         runs = selection.select(index, arguments.ids)
         if arguments.json:
@@ -30,15 +30,16 @@ def command(arguments: argparse.Namespace) -> int:
         for position, run in enumerate(runs):
             if position:
                 print()
-            _show(run)
+            _show(index, run)
             if run.ended and run.state.word != model.Succeeded.word:
                 _card(index, run)
     return 0
 
 
-def _show(run: model.Run) -> None:
+def _show(index: Index, run: model.Run) -> None:
     report = reports.of_run(run)
-    for name, value in _fields(report, run):
+    commit = index.batch(run.batch).facts.get("commit", "")
+    for name, value in (*_fields(report, run), ("commit", commit), *_files(report, run)):
         if value:
             print(f"{name:<10} {value}")
 
@@ -56,14 +57,33 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("params", json.dumps(report.params) if report.params else ""),
         ("engine", f"{report.engine}, {run.arm.python or run.arm.kernel}"),
         ("where", _where(report)),
-        ("queued", report.queued_at),
-        ("started", report.started_at or ""),
-        ("ended", f"{report.ended_at}, after {table.duration(until)}" if report.ended_at else ""),
+        ("queued", _clock(run.queued_at)),
+        ("started", _clock(run.started_at)),
+        ("ended", f"{_clock(run.ended_at)}, after {table.duration(until)}" if until else ""),
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
         ("metrics", ", ".join(f"{name} {value}" for name, value in report.metrics.items())),
-        ("log", report.log or ""),
-        ("output", report.output if run.ended else f"{report.output} (when it has ended)"),
     ]
+
+
+def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
+    kept = sorted(Path(run.folder, paths.RESULTS).glob("[!.]*")) if run.attempt else []
+    output = report.output
+    if not run.ended:
+        output += " (when it has ended)"
+    elif run.attempt and not Path(output).exists():
+        output += f" (not written; make it: nbbg notebook {run.id} -o FILE)"
+    return [
+        ("log", report.log or ""),
+        ("results", ", ".join(str(path) for path in kept)),
+        ("output", output if run.attempt else ""),
+    ]
+
+
+def _clock(when: float | None) -> str:
+    """A time as the clock on the wall shows it."""
+    from datetime import datetime
+
+    return f"{datetime.fromtimestamp(when).astimezone():%Y-%m-%d %H:%M:%S %Z}" if when else ""
 
 
 def _where(report: RunReport) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nbbg import logs, model, paths
-from nbbg.cli import output, table
+from nbbg.cli import output, reading, table
 from nbbg.index import Index
 from nbbg.ops import project, reports, selection
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     import argparse
 
     from nbbg.ops.project import Project
+    from nbbg.ops.reports import BatchReport
 
 RECENT = 10  # ended runs that are listed
+ARMS = 4  # of a batch that are named
 UPDATE = 1.0  # seconds
 WIDTH = 60  # of what a run says
 _HEAD = ("run", "arm", "number", "state", "cell", "time", "progress", "what it says")
@@ -43,13 +46,13 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _once(arguments: argparse.Namespace) -> None:
-    where = project.remembered() if arguments.all else [project.here()]
+    where = project.remembered() if arguments.all else [reading.here()]
     if arguments.json:
         output.document(_merged([_document(each, arguments.ids) for each in where]))
         return
-    for each in where:
+    for position, each in enumerate(where):
         if arguments.all:
-            print(f"{each.root}")
+            print(f"{chr(10) if position else ''}{each.root}")
         _show(each, arguments.ids)
 
 
@@ -64,9 +67,7 @@ def _document(where: Project, names: list[str]) -> dict[str, list[Any]]:
                 for batch in index.batches()
                 if batch.id in numbers
             ],
-            "runs": [
-                {**reports.of_run(run).to_json(), "project": str(where.root)} for run in runs
-            ],
+            "runs": [{**reports.of_run(run).to_json(), "project": str(where.root)} for run in runs],
         }
 
 
@@ -80,17 +81,40 @@ def _merged(documents: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
 def _show(where: Project, names: list[str]) -> None:
     with Index(where.store) as index:
         _say_unreadable(index)
-        if not index.batches() and not index.unreadable:
+        if not names and not index.batches() and not index.unreadable:
             print("nothing was launched here yet\n  nbbg run NOTEBOOK --runs 20")
             return
         runs = selection.select(index, names) if names else _worth_showing(index)
-        for batch in index.batches():
-            if not names or any(run.batch == batch.id for run in runs):
-                print(_batch_line(reports.of_batch(index, batch)))
+        known = [reports.of_batch(index, batch) for batch in index.batches()]
+        _show_batches(known, {f"b{run.batch}" for run in runs}, everything=bool(names))
         if runs:
             print()
         table.show(_HEAD, [_row(run) for run in runs], numbers=_NUMBERS)
-        _advise(index)
+        if not names:
+            _say_hidden(known, runs)
+        _advise(index, known, runs)
+
+
+def _show_batches(known: list[BatchReport], shown: set[str], *, everything: bool) -> None:
+    """Those of the shown runs, and of the others those that a person may still have to do with."""
+    hidden = 0
+    for batch in known:
+        if batch.id in shown or not (everything or set(batch.counts) <= {model.Succeeded.word}):
+            print(_batch_line(batch))
+        else:
+            hidden += not everything
+    if hidden:
+        print(f"and {hidden} earlier, all succeeded")
+
+
+def _say_hidden(known: list[BatchReport], runs: list[model.Run]) -> None:
+    hidden = Counter[str]()
+    for batch in known:
+        hidden.update(batch.counts)
+    hidden.subtract(run.state.word for run in runs)
+    counts = [f"{hidden[word]} {word}" for word in model.WORDS if hidden[word] > 0]
+    if counts:
+        print(f"and {', '.join(counts)}: nbbg status {known[-1].id}")
 
 
 def _say_unreadable(index: Index) -> None:
@@ -110,11 +134,12 @@ def _worth_showing(index: Index) -> list[model.Run]:
     return sorted([*live, *rest], key=lambda run: run.id)
 
 
-def _batch_line(batch: reports.BatchReport) -> str:
+def _batch_line(batch: BatchReport) -> str:
     counts = ", ".join(
-        f"{batch.counts[word]} {table.colour(word)}" for word in model.WORDS if batch.counts.get(word)
+        f"{count} {table.colour(word)}" for word in model.WORDS if (count := batch.counts.get(word))
     )
-    arms = ", ".join(batch.arms[:4]) + (f" and {len(batch.arms) - 4} more" if batch.arms[4:] else "")
+    more = f" and {len(batch.arms) - ARMS} more" if batch.arms[ARMS:] else ""
+    arms = ", ".join(batch.arms[:ARMS]) + more
     stopped = f"; stopped by {batch.stopped_by}" if batch.stopped_by else ""
     note = f"  ({batch.note})" if batch.note else ""
     return f"{batch.id}  {arms}: {counts} of {batch.runs}{stopped}{note}"
@@ -127,31 +152,30 @@ def _row(run: model.Run) -> tuple[str, ...]:
     until = run.ended_at or (time.time() if live else None)
     seconds = until - run.started_at if run.started_at and until else None
     bar = logs.progress(log) if live else None
+    says = table.one_line(run.state.reason or _says(run, log, has_bar=bar is not None), WIDTH)
     return (
         *(str(run.id), run.arm.name, str(run.number), run.state.word, cell),
         table.duration(seconds),
         f"{bar.percent}% ({bar.done}/{bar.total}), {bar.left} left" if bar else "",
-        run.state.reason or _says(run, log, has_bar=bar is not None),
+        f"attempt {run.attempt}; {says}".rstrip("; ") if run.attempt > 1 else says,
     )
 
 
 def _says(run: model.Run, log: str, *, has_bar: bool) -> str:
     """What it printed last, or logged, where a bar has told the rest already."""
     if isinstance(run.state, model.Running) and not has_bar:
-        return logs.last_line(log)[:WIDTH]
-    return ", ".join(f"{name} {table.number(value)}" for name, value in run.metrics.items())[:WIDTH]
+        return logs.last_line(log)
+    return ", ".join(f"{name} {table.number(value)}" for name, value in run.metrics.items())
 
 
-def _advise(index: Index) -> None:
+def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> None:
     """Say what to type where a person is needed."""
-    lost = [run for run in index.live() if run.state.word in model.RESUMABLE]
-    failed = 0
-    for batch in index.batches():
-        counts = index.counts(batch.id)
-        failed += sum(counts.get(word, 0) for word in model.UNSUCCESSFUL)
-        if counts.get(model.Queued.word) and reports.of_batch(index, batch).supervisor_pid is None:
-            output.say(f"{batch.name} has queued runs and no supervisor: nbbg resume {batch.name}")
+    for batch in known:
+        if batch.counts.get(model.Queued.word) and batch.supervisor_pid is None:
+            output.say(f"{batch.id} has queued runs and no supervisor: nbbg resume {batch.id}")
+    lost = [run for run in runs if isinstance(run.state, model.Lost)]
     if lost:
-        output.say(f"{len(lost)} lost: nbbg resume")
-    if failed:
-        output.say("what failed: nbbg show ID; another attempt: nbbg retry --failed")
+        numbers = " ".join(str(run.id) for run in lost)
+        output.say(f"{len(lost)} lost: nbbg resume {numbers}")
+    if any(run.state.word in model.UNSUCCESSFUL and not index.has_newer(run) for run in runs):
+        output.say("what failed: nbbg show ID; another attempt: nbbg retry ID, or --failed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg import model
-from nbbg.cli import ids, output
+from nbbg.cli import ids, output, reading
 from nbbg.index import Index
-from nbbg.ops import project, selection, steer
+from nbbg.ops import selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> int:
     """Ask, and wait until it has happened, saying each; Ctrl-C leaves the view alone."""
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         before = selection.select(index, arguments.ids)
         asked = steer.stop(
@@ -28,13 +28,15 @@ def command(arguments: argparse.Namespace) -> int:
         waiting = [run for run in asked if isinstance(run.state, model.Queued)]
         live = [run for run in asked if run not in waiting]
         if waiting:
-            print(f"runs {ids.ranges(run.id for run in waiting)} will not start")
+            print(f"{ids.runs(run.id for run in waiting)} will not start")
         if arguments.after_run:
             if live:
-                print(f"runs {ids.ranges(run.id for run in live)} go to their end, then it stops")
+                print(f"{ids.runs(run.id for run in live)}: to the end, then the batch stops")
             return 0
-        steer.end_orphans(live)
         longest = max((index.batch(run.batch).grace for run in live), default=0.0)
+        if live:
+            output.say(f"stopping {ids.runs(run.id for run in live)} (Ctrl-C leaves this view)")
+        steer.end_orphans(index, live)
         left = steer.wait_for_end(index, live, 3 * longest + 10, _say)
     for run in left:
         output.say(f"run {run.id} is still {run.state.word}: nbbg show {run.id}")

@@ -11,6 +11,8 @@ from nbbg import model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+BRIEF = 10  # seconds under which a tenth is told
+_UNITS = (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1))
 _COLOURS = {
     model.Running.word: "36",
     model.Succeeded.word: "32",
@@ -20,7 +22,9 @@ _COLOURS = {
 }
 
 
-def show(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+def show(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()
+) -> None:
     """Print a table; the columns named in `numbers` are aligned to the right."""
     if not rows:
         return
@@ -32,7 +36,7 @@ def show(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequenc
             for name, cell, width in zip(head, line, widths, strict=True)
         ]
         text = "  ".join(cells).rstrip()
-        print(_coloured(text[:limit] if limit else text))
+        print(_coloured(f"{text[: limit - 1]}…" if 0 < limit < len(text) else text))
 
 
 def colour(word: str) -> str:
@@ -42,14 +46,22 @@ def colour(word: str) -> str:
 
 def wants_colour() -> bool:
     """Whether stdout is a terminal that may show colours."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    refused = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not refused
 
 
 def number(value: object) -> str:
     """A metric, to six digits; nothing for None."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "" if value is None else str(value)
+    return "" if value is None else one_line(str(value), 40)
+
+
+def one_line(text: str, width: int) -> str:
+    """The text on one line, without control characters; cut with an ellipsis."""
+    line = " ".join(part for part in text.split() if part)
+    line = "".join(char for char in line if char.isprintable())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def duration(seconds: float | None) -> str:
@@ -57,10 +69,10 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     whole = int(seconds)
-    for large, small, size, parts in (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1)):
+    for large, small, size, parts in _UNITS:
         if whole >= size:
             return f"{whole // size}{large}{whole % size // parts:02d}{small}"
-    return f"{whole}s" if whole >= 10 else f"{seconds:.1f}s"
+    return f"{whole}s" if whole >= BRIEF else f"{seconds:.1f}s"
 
 
 def _terminal_width() -> int:

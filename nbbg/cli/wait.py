@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg.cli import output, progress
+from nbbg.cli import output, progress, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, reports, selection
+from nbbg.ops import reports, selection
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +18,7 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.timeout is not None and not arguments.timeout >= 0:
         message = f"--timeout {arguments.timeout}: a number of seconds"
         raise UsageError(message)
-    where = project.here()
+    where = reading.here()
     with Index(where.store) as index:
         numbers = [run.id for run in selection.select(index, arguments.ids)]
     code = progress.wait(where, numbers, arguments.timeout)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from nbbg import journal, paths, process
 from nbbg.executors import Ticket
-from nbbg.runner.attempt import Finish, Work, carry_out
+from nbbg.runner.attempt import carry_out
+from nbbg.runner.work import Exit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nbbg.files import Folder
+    from nbbg.runner.work import Work
 
 
 class Inline:
@@ -34,7 +36,7 @@ class Inline:
         return Ticket(None)
 
 
-def _execute(folder: Folder, work: Work) -> Finish:
+def _execute(folder: Folder, work: Work) -> Exit:
     from nbbg.engines import ipython
 
     for name in (paths.LOG, paths.CELLS):
@@ -55,7 +57,7 @@ def _execute(folder: Folder, work: Work) -> Finish:
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(before)
-    return Finish(0, cpu_seconds=time.process_time() - began)
+    return Exit(0, time.time(), cpu_seconds=time.process_time() - began)
 
 
 EXECUTOR = Inline()

@@ -78,8 +78,8 @@ def session_name(attempt: Path) -> str:
 
 def _tmux(*arguments: str) -> subprocess.CompletedProcess[str]:
     bare = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return subprocess.run(  # noqa: S603 - an argv list of our own
-        ["tmux", *arguments],  # noqa: S607 - the user's own tmux
+    return subprocess.run(
+        ["tmux", *arguments],
         env=bare,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -17,7 +17,7 @@ from nbbg.inside import place
 
 
 def params() -> dict[str, Any]:
-    """The parameters that this run was given (`-p`, `-f`, `params=`); `{}` outside a run."""
+    """The parameters that this run was given (`-p`, `params=`); `{}` outside a run."""
     folder = place.attempt()
     spec = folder.read_json(paths.ENGINE) if folder else None
     return dict((spec or {}).get("params") or {})

@@ -15,7 +15,7 @@ def log(*, step: Any = None, **metrics: Any) -> None:
     """Record measured values of this run; outside a run they are only checked.
 
     `nbbg.log(loss=0.3, step=7)`. The last value of each name is shown by `nbbg status` and
-    compared by `nbbg compare`.
+    `nbbg results`.
 
     Args:
         step: where in the run it was measured, such as an epoch.

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from nbbg import model, paths
 from nbbg.errors import RunFailed
 from nbbg.index import Index
-from nbbg.ops import project, reports, selection, waiting
+from nbbg.ops import project, reports, selection, supervision, waiting
 from nbbg.ops.asked import target
 from nbbg.ops.launch import Request, launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
 
 
 class Run:
@@ -118,6 +117,8 @@ def run(
         results=results,
     )
     launched = launch(where, request)
+    if launched.foreground:
+        supervision.ensure(where, launched.foreground)
     found = [Run(where, number) for number in launched.runs()]
     return Batch(launched.batch.name if launched.batch else None, found)
 
@@ -161,11 +162,16 @@ def run_notebook(
         NbbgError: it could not be launched.
     """
     where = project.here(settings)
-    request = Request(
-        notebooks=[os.fspath(notebook)], params=[dict(params or {})], results=results
-    )
-    number = launch(where, request).runs()[0]
-    run = Run(where, number).wait()
+    request = Request(notebooks=[os.fspath(notebook)], params=[dict(params or {})], results=results)
+    launched = launch(where, request)
+    number = launched.runs()[0]
+    try:
+        if launched.foreground:
+            supervision.ensure(where, launched.foreground)
+        run = Run(where, number).wait()
+    except KeyboardInterrupt as error:
+        error.add_note(f"run {number} goes on; to end it: nbbg stop {number}")
+        raise
     report = run.report()
     if report.state != model.Succeeded.word:
         what = f"run {report.id} of {report.notebook}: {report.state}, {report.reason}"
@@ -178,7 +184,7 @@ def run_notebook(
 
 def _sets(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     values = [value if isinstance(value, list) else [value] for value in params.values()]
-    return [dict(zip(params, combination, strict=True)) for combination in itertools.product(*values)]
+    return [dict(zip(params, chosen, strict=True)) for chosen in itertools.product(*values)]
 
 
 def _load(folder: Path, name: str) -> Any:

@@ -1,7 +1,8 @@
-"""From what was asked to arms: notebooks read, parameters checked, engine and interpreter chosen."""
+"""From what was asked to arms: notebooks read, parameters checked, engine, interpreter chosen."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model
-from nbbg.errors import UsageError
+from nbbg import files, model, secrets
+from nbbg.errors import NbbgError, UsageError
 from nbbg.notebook import document, injection, interpreters, kernelspecs
 from nbbg.ops import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nbbg.notebook.document import Document
     from nbbg.ops.project import Project
@@ -53,13 +54,27 @@ def wanted(
     if not allow_new:
         _check_params(documents, {name for given in params for name in given})
     arms = [(_arm(project, doc, seed), doc) for doc in documents]
-    return [_with_params(arm, doc, given) for arm, doc in arms for given in params]
+    found = [_with_params(arm, doc, given) for arm, doc in arms for given in params]
+    return list({want.arm.identity(): want for want in found}.values())  # each once
+
+
+def changed(project: Project, chosen: Iterable[model.Run]) -> list[str]:
+    """A sentence for each notebook that differs from what these runs will run again."""
+    notes = []
+    for arm in {run.arm.identity(): run.arm for run in chosen}.values():
+        with contextlib.suppress(NbbgError):
+            if document.load(project.root / arm.notebook).source_hash != arm.source:
+                notes.append(
+                    f"{arm.notebook} has changed since: this runs the old code again; for the new:"
+                    f" nbbg run {arm.notebook} --runs N --mix"
+                )
+    return notes
 
 
 def settle(
     project: Project, want: Wanted, known: Sequence[model.Arm], name: str | None
-) -> tuple[model.Arm, model.Arm | None]:
-    """The arm under its name, and the earlier arm that it goes on with, if there is one.
+) -> model.Arm:
+    """The arm under its name: that of the earlier arm that it goes on with, if there is one.
 
     `known` are the project's arms, oldest first; the newest form of each name counts.
 
@@ -71,15 +86,22 @@ def settle(
     if name:
         earlier = newest.get(name)
         if earlier and earlier.identity() != want.arm.identity():
-            message = f"the name {name!r} belongs to another arm, of {earlier.notebook}"
+            message = f"the name {name!r} belongs to another arm: {_described(earlier)}"
             raise UsageError(message)
     else:
+        # A name that somebody gave is joined without giving it again only where it is the only one.
+        short = naming.shortest(*_naming(want.arm), set())
         unchanged = [arm for arm in same if arm.source == want.arm.source]
-        earlier = next(iter([*unchanged[::-1], *same]), None)
-        taken = newest.keys()
-        name = earlier.name if earlier else naming.shortest(*_naming(want.arm), taken)
+        usual = [arm for arm in same if arm.name == short]
+        earlier = next(iter([*usual, *unchanged[::-1], *same]), None)
+        name = earlier.name if earlier else naming.shortest(*_naming(want.arm), newest.keys())
     output = naming.output(project.root, want.arm.notebook, name)
-    return replace(want.arm, name=name, output=output), earlier
+    return replace(want.arm, name=name, output=output)
+
+
+def _described(arm: model.Arm) -> str:
+    given = f", parameters {json.dumps(dict(arm.params))}" if arm.params else ""
+    return f"{arm.notebook}{given}, seed base {arm.seed}"
 
 
 def _naming(arm: model.Arm) -> tuple[str, Mapping[str, Any], int]:
@@ -112,10 +134,20 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
 
 def _with_params(arm: model.Arm, doc: Document, params: Mapping[str, Any]) -> Wanted:
     _check_values(doc, params)
-    return Wanted(replace(arm, params=dict(params)), doc.notebook, doc.note)
+    # As the records will give them back, so that the same call twice is the same arm.
+    kept = json.loads(files.to_json(dict(params)))
+    return Wanted(replace(arm, params=kept), doc.notebook, doc.note)
 
 
 def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
+    hidden = secrets.values()
+    for name, value in params.items():
+        if any(secret in json.dumps(value, default=str) for secret in hidden):
+            message = (
+                f"the parameter {name} holds a secret of the environment, and parameters are"
+                " recorded\nread it in the notebook, from os.environ"
+            )
+            raise UsageError(message)
     try:
         injection.inject(doc.notebook, params)
     except ValueError as error:

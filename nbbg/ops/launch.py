@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from nbbg.ops.arms import Wanted
     from nbbg.ops.project import Project
 
+ONE_MORE = Target()
+
 
 @dataclass(frozen=True)
 class Request:
     """What one `nbbg run` asks for."""
 
     notebooks: Sequence[str]
-    target: Target = Target()
+    target: Target = ONE_MORE
     params: Sequence[Mapping[str, Any]] = ({},)  # one arm each
     seed: int = 0
     name: str | None = None
@@ -55,6 +57,12 @@ class Launched:
     unknown: list[model.Run]
     notes: tuple[str, ...] = ()  # sentences about the notebooks
 
+    @property
+    def foreground(self) -> model.Batch | None:
+        """The new batch, where this very process has to carry it out: `supervision.ensure`."""
+        batch = self.batch
+        return batch if batch and not executors.get(batch.executor).detached else None
+
     def runs(self) -> list[int]:
         """The ids of all runs that the request is about, new ones too."""
         new = range(self.batch.first, self.batch.last + 1) if self.batch else ()
@@ -68,6 +76,7 @@ class _Plan:
     arms: list[model.Arm]
     new: list[tuple[model.Arm, int]]  # arm, number
     covered: list[model.Run]
+    mixtures: list[str]  # sentences about arms whose notebook has changed
 
 
 def launch(where: Project, request: Request) -> Launched:
@@ -86,13 +95,11 @@ def launch(where: Project, request: Request) -> Launched:
 
     batch = batches.publish(where.store, draft)
     project.remember(where)
+    if batch and executors.get(batch.executor).detached:
+        supervision.ensure(where, batch)
     launched = _set_going(where, batch, plan[0].covered)
-    if batch:
-        if executors.get(batch.executor).detached:
-            supervision.ensure(where, batch)
-        else:
-            supervision.in_this_process(where, batch)
-    return replace(launched, notes=tuple(dict.fromkeys(w.note for w in wanted if w.note)))
+    notes = [*(want.note for want in wanted if want.note), *plan[0].mixtures]
+    return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
 def _check(where: Project, request: Request) -> list[Wanted]:
@@ -100,9 +107,7 @@ def _check(where: Project, request: Request) -> list[Wanted]:
     executors.get(settings.executor).check()
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
-    if settings.exit_file and Path(settings.exit_file).exists():
-        message = f"the exit file {settings.exit_file} is there: the batch would stop at once\nremove it first"
-        raise UsageError(message)
+    steer.refuse_exit_file(settings.exit_file)
     wanted = arms.wanted(
         where,
         request.notebooks,
@@ -110,12 +115,21 @@ def _check(where: Project, request: Request) -> list[Wanted]:
         seed=request.seed,
         allow_new=request.allow_new_params,
     )
-    if request.name and len(wanted) > 1:
-        message = f"--name names one arm, and this launch has {len(wanted)}"
-        raise UsageError(message)
+    if request.name is not None:
+        _check_name(request.name, len(wanted))
     if settings.executor == "inline":
         _check_inline(wanted)
     return wanted
+
+
+def _check_name(name: str, arms: int) -> None:
+    if arms > 1:
+        message = f"--name names one arm, and this launch has {arms}"
+        raise UsageError(message)
+    parts = name.split("/")
+    if not name.isprintable() or name.startswith("arm:") or {"", ".", ".."} & set(parts):
+        message = f"--name {name!r}: a name such as base or base/wide"
+        raise UsageError(message)
 
 
 def _check_inline(wanted: Sequence[Wanted]) -> None:
@@ -131,25 +145,27 @@ def _check_inline(wanted: Sequence[Wanted]) -> None:
 def _plan(where: Project, request: Request, wanted: Sequence[Wanted]) -> _Plan:
     settled, new = [], []
     covered: list[model.Run] = []
+    mixtures: list[str] = []
     with Index(where.store) as index:
         for why in index.unreadable.values():  # its runs would be started a second time
             raise StoreError(why)
         known = [arm for _, arm in index.arms()]
         for want in wanted:
-            arm, earlier = arms.settle(where, want, known, request.name)
+            arm = arms.settle(where, want, known, request.name)
             known.append(arm)
             settled.append(arm)
             there = {run.number: run for run in index.runs("arm = ?", (arm.name,))}
             numbers = _numbers(request.target, there)
-            if not request.target.more and earlier:
-                _refuse_mixture(request, arm, earlier, there)
-            changed = bool(earlier and earlier.source != arm.source)
-            old = {n: run for n in numbers if (run := there.get(n)) and not _anew(run, changed)}
+            if not request.mix and (others := _of_other_code(arm, there)):
+                mixtures.append(_mixture(request, arm, others))
+            old = {n: run for n in numbers if (run := there.get(n)) and not _anew(run, arm)}
             covered += old.values()
             new += [(arm, number) for number in numbers if number not in old]
+        for number in {run.batch for run in covered if run.state.word != model.Succeeded.word}:
+            steer.refuse_exit_file(index.batch(number).exit_file)
     order = {arm.name: position for position, arm in enumerate(settled)}
     new.sort(key=lambda pair: (pair[1], order[pair[0].name]))
-    return _Plan(settled, new, covered)
+    return _Plan(settled, new, covered, mixtures)
 
 
 def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
@@ -157,22 +173,35 @@ def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
     return range(start, start + target.count)
 
 
-def _anew(run: model.Run, changed: bool) -> bool:
+def _anew(run: model.Run, arm: model.Arm) -> bool:
     """Whether a number is run again by the new code instead of a further attempt of the old."""
-    return changed and run.ended and run.state.word != model.Succeeded.word
+    return run.arm.source != arm.source and run.ended and run.state.word != model.Succeeded.word
 
 
-def _refuse_mixture(
-    request: Request, arm: model.Arm, earlier: model.Arm, there: Mapping[int, model.Run]
-) -> None:
-    if earlier.source == arm.source or request.mix:
-        return
-    done = sum(run.state.word == model.Succeeded.word for run in there.values())
-    message = (
-        f"{arm.notebook} has changed since the runs of {arm.name} ({done} succeeded); more of them"
-        " would mix two versions\n--name NEW starts a new arm, --mix goes on with this one"
+def _of_other_code(arm: model.Arm, there: Mapping[int, model.Run]) -> list[model.Run]:
+    """The runs of other code that count in the arm: succeeded, or still to come to their end."""
+    others = [run for run in there.values() if run.arm.source != arm.source]
+    return [run for run in others if not run.ended or run.state.word == model.Succeeded.word]
+
+
+def _mixture(request: Request, arm: model.Arm, others: Sequence[model.Run]) -> str:
+    """The sentence about an arm whose notebook has changed.
+
+    Raises:
+        UsageError: a target of such an arm was asked for, and not to mix.
+    """
+    done = sum(run.state.word == model.Succeeded.word for run in others)
+    changed = (
+        f"{arm.notebook} has changed since {len(others)} of the runs of {arm.name}"
+        f" ({done} succeeded)"
     )
-    raise UsageError(message)
+    if not request.target.more:
+        message = (
+            f"{changed}; more of them would mix two versions\n"
+            "--name NEW starts a new arm, --mix goes on with this one"
+        )
+        raise UsageError(message)
+    return f"{changed}: the arm now mixes two versions; --name NEW starts a new one"
 
 
 def _draft(
@@ -207,6 +236,7 @@ def _draft(
         facts={
             **provenance.of(where.root),
             "environment": environment.to_record(supervision.now(where)),
+            "secrets": sorted(secrets.names(supervision.now(where))),
         },
     )
     frozen = {want.arm.frozen: want.frozen for want in wanted}
@@ -215,9 +245,7 @@ def _draft(
     return batches.Draft(batch, runs, content)
 
 
-def _set_going(
-    where: Project, batch: model.Batch | None, covered: Sequence[model.Run]
-) -> Launched:
+def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[model.Run]) -> Launched:
     """Queue again what neither succeeded nor lives, and see that earlier batches are supervised."""
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]

@@ -1,7 +1,8 @@
-"""Names of arms: the shortest form that no other arm of the project has; and their outputs. Pure."""
+"""Names of arms, the shortest that no other arm of the project has; and of their outputs. Pure."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import re
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
+
+LONGEST = 120  # bytes of a path's part
+LABEL = 40  # characters of a value in a name
 
 
 def shortest(notebook: str, params: Mapping[str, Any], seed: int, taken: AbstractSet[str]) -> str:
@@ -27,8 +31,12 @@ def output(root: PurePath, notebook: str, arm: str) -> str:
 
 
 def safe(text: str) -> str:
-    """The text as one part of a path."""
-    return re.sub(r"[^\w=.,+@-]+", "_", text).strip("._")[:120]
+    """The text as one part of a path; a long one is cut, and still told from others."""
+    part = re.sub(r"[^\w=.,+@-]+", "_", text).strip("._")
+    if len(part.encode()) <= LONGEST:
+        return part
+    short = hashlib.sha256(part.encode()).hexdigest()[:8]
+    return f"{part.encode()[: LONGEST - 9].decode(errors='ignore')}_{short}"
 
 
 def _candidates(notebook: str, params: Mapping[str, Any], seed: int) -> Iterator[str]:
@@ -45,4 +53,4 @@ def _candidates(notebook: str, params: Mapping[str, Any], seed: int) -> Iterator
 
 def _label(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return text if len(text) <= LABEL else text[: LABEL - 3] + "..."

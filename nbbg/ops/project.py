@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files, settings
+from nbbg.errors import UsageError
 from nbbg.store import place
 
 if TYPE_CHECKING:
@@ -28,22 +29,39 @@ class Project:
     root: Path
     settings: Settings
     store: Store
+    fault: str = ""  # in the settings, where a reader goes on without them
 
 
-def here(flags: Mapping[str, object] | None = None, start: Path | None = None) -> Project:
-    """The project of the current folder, or of `start`.
+def here(flags: Mapping[str, object] | None = None) -> Project:
+    """The project of the current folder, with every setting.
 
     Raises:
         UsageError: a setting has no meaning.
         StoreError: the store is somebody else's, or newer than this nbbg.
     """
-    root = place.find_root(start or Path.cwd())
+    root = place.find_root(Path.cwd())
     chosen = settings.resolve(root, os.environ, flags or {})
     return Project(root, chosen, place.open_store(root, chosen.store))
 
 
+def to_read(start: Path | None = None) -> Project:
+    """The project for a command that reads or stops: a slip in its settings must not lock it out.
+
+    Raises:
+        StoreError: as `here` does.
+    """
+    root = place.find_root(start or Path.cwd())
+    fault = ""
+    try:
+        chosen = settings.resolve(root, os.environ, {}, ("store",))
+    except UsageError as error:
+        nowhere = Path(os.devnull)  # neither .env nor pyproject.toml: the environment alone
+        fault, chosen = str(error), settings.resolve(nowhere, os.environ, {}, ("store",))
+    return Project(root, chosen, place.open_store(root, chosen.store), fault)
+
+
 def remember(project: Project) -> None:
-    """Add the project to the list of this user's projects; a list that can't be kept is no fault."""
+    """Add the project to this user's list of projects; a list that can't be kept is no fault."""
     import hashlib
 
     folder = _list_folder()
@@ -63,7 +81,7 @@ def remembered() -> list[Project]:
     folder = _list_folder()
     names = sorted(os.listdir(folder)) if folder.is_dir() else []
     roots = {Path(os.fsdecode((folder / name).read_bytes())) for name in names if name[0] != "."}
-    projects = [here(start=root) for root in sorted(roots) if root.is_dir()]
+    projects = [to_read(root) for root in sorted(roots) if root.is_dir()]
     return [project for project in projects if project.store.exists()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,10 @@ def of(root: Path) -> dict[str, Any]:
 
 
 def dirty_diff(root: Path) -> bytes:
-    """What differs from the commit, secrets masked; empty where nothing does or without a commit."""
+    """What differs from the commit, secrets masked; empty without a difference or a commit."""
     diff = _git(root, "diff", "HEAD")
     for secret in secrets.values():
-        diff = diff.replace(secret.encode(), b"*" * len(secret))
+        diff = diff.replace(os.fsencode(secret), b"*" * len(secret))
     if len(diff) > LARGEST_DIFF:
         return diff[:LARGEST_DIFF] + b"\n(cut here: the rest was too large)\n"
     return diff

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run as it is now. Times are ISO 8601 in UTC, paths absolute; None where there is none yet."""
+    """A run as it is now: times ISO 8601 in UTC, paths absolute, None where there is none yet."""
 
     id: int
     batch: str

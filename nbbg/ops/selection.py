@@ -1,4 +1,7 @@
-"""Which runs a person means: `12` a run, `b3` a batch, `train` an arm, `arm:12` an arm for sure."""
+"""Which runs a person means: `12` a run, `b3` a batch, `train` an arm, `arm:12` an arm for sure.
+
+An arm's runs are those that count: where a number was run anew, the newest.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
 
     from nbbg import model
     from nbbg.index import Index
+
+
+DIGITS = 19  # that SQLite can't hold any more
+SOME = 8  # arms that are named
 
 
 def select(index: Index, names: Iterable[str]) -> list[model.Run]:
@@ -42,23 +49,24 @@ def is_batch(name: str) -> bool:
 
 def _of(index: Index, name: str) -> Sequence[model.Run]:
     if re.fullmatch(r"\d+", name):
-        run = index.run(int(name)) if len(name) < 19 else None  # what SQLite can hold
+        run = index.run(int(name)) if len(name) < DIGITS else None
         if run is not None:
             return [run]
     elif is_batch(name):
         if found := index.runs("batch = ?", (int(name[1:]),)):
             return found
     elif found := index.runs("arm = ?", (name.removeprefix("arm:"),)):
-        return found
+        return list({run.number: run for run in found}.values())  # of each number the newest
     raise UsageError(_nothing(index, name))
 
 
 def _nothing(index: Index, name: str) -> str:
     arms = sorted({arm.name for _, arm in index.arms()})
     if not arms:
-        return f"there is no {name!r}: nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
+        nothing = "nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
+        return f"there is no {name!r}: {nothing}"
     batches = index.batches()
-    some = ", ".join(arms[:8]) + (", ..." if len(arms) > 8 else "")
+    some = ", ".join(arms[:SOME]) + (", ..." if arms[SOME:] else "")
     return (
         f"there is no {name!r}; there are runs 1 to {batches[-1].last},"
         f" batches b1 to b{batches[-1].id}, arms {some}\nsee them: nbbg status"

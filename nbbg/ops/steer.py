@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files, journal, model, paths
+from nbbg import files, journal, model, paths, process
 from nbbg.errors import UsageError
 from nbbg.ops import selection, supervision
 from nbbg.runner.stopping import Stopping, sweep
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 LOOK = 0.1  # seconds
+STUBBORN = 5.0  # seconds after the last step of a stop
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,13 @@ def stop(
     Raises:
         UsageError: a name means nothing here, or `after_run` is asked of a single run.
     """
-    waiting = {
-        run.id: run
-        for run in selection.select(index, names)
-        if isinstance(run.state, model.Queued)
-    }
+    chosen = selection.select(index, names)
+    waiting = {run.id: run for run in chosen if isinstance(run.state, model.Queued)}
     whole = [int(name[1:]) for name in names if selection.is_batch(name)]
     if after_run and len(whole) < len(names):
-        message = "--after-run is for batches (such as b3): what a single run has begun, it ends"
+        message = "--after-run is for whole batches, such as b3: what runs goes on, nothing starts"
         raise UsageError(message)
-    for number in whole:
+    for number in {run.batch for run in chosen if not run.ended}.intersection(whole):
         batches.ask_to_stop(project.store.batch(number), by, after_run=after_run)
     # Looked at again: a run that was started meanwhile must be asked too.
     index.refresh()
@@ -66,22 +66,30 @@ def stop(
     return asked
 
 
-def end_orphans(stopped: Iterable[model.Run]) -> None:
+def end_orphans(index: Index, stopped: Iterable[model.Run]) -> None:
     """Carry out the stop where the runner, whose work that is, was killed."""
     for run in stopped:
-        if not (isinstance(run.state, model.Running) and not run.state.runner_alive):
-            continue
-        with files.Folder(run.folder) as folder:
-            claim = state.read_claim(folder)
-            engine = journal.first(journal.read_head(folder, paths.CELLS), "engine")
-            if claim is None or engine is None:
-                continue
-            who = model.Identity(engine["pid"], engine["start_time"])
-            stopping = Stopping(folder, who, claim.marker, grace=2.0)
-            while isinstance(state.derive(folder), model.Running):
-                stopping.step(time.monotonic())
-                time.sleep(LOOK)
-            sweep(folder, grace=2.0)
+        if isinstance(run.state, model.Running) and not run.state.runner_alive:
+            with files.Folder(run.folder) as folder:
+                _end_orphan(folder, index.batch(run.batch).grace)
+
+
+def _end_orphan(folder: files.Folder, grace: float) -> None:
+    claim = state.read_claim(folder)
+    if claim is None:
+        return
+    engine = journal.first(journal.read_head(folder, paths.CELLS), "engine")
+    who = model.Identity(engine["pid"], engine["start_time"]) if engine else model.Identity(0, 0)
+    stopping = Stopping(folder, who, claim.marker, grace)
+    # Orphans without the marker can't be found any more when their parents are dead.
+    tree = process.tree([who.pid], claim.marker, who.pid) if process.alive(who) else []
+    deadline = time.monotonic() + 3 * grace + STUBBORN
+    while isinstance(state.derive(folder), model.Running) and time.monotonic() < deadline:
+        stopping.step(time.monotonic())
+        time.sleep(LOOK)
+    sweep(folder, grace=2.0)
+    for member in tree:
+        process.send(member, signal.SIGKILL)
 
 
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
@@ -95,18 +103,54 @@ def retriable(index: Index, names: Sequence[str]) -> list[model.Run]:
     return [run for run in _chosen(index, names) if run.state.word in model.UNSUCCESSFUL]
 
 
+def refuse_exit_file(exit_file: str) -> None:
+    """Nothing is started where it would be stopped at once.
+
+    Raises:
+        UsageError: the exit file is there.
+    """
+    if exit_file and Path(exit_file).exists():
+        would = "the batch would stop at once\nremove it first"
+        message = f"the exit file {exit_file} is there: {would}"
+        raise UsageError(message)
+
+
 def start_again(project: Project, index: Index, chosen: Iterable[model.Run]) -> Started:
-    """Queue a new attempt of each that has ended, and see that its batch has a supervisor."""
+    """Queue a new attempt of each that has ended, and see that its batch has a supervisor.
+
+    Raises:
+        UsageError: the exit file of a batch is there.
+    """
     chosen = list(chosen)
     touched = [index.batch(number) for number in sorted({run.batch for run in chosen})]
     for batch in touched:
-        batches.take_back_stop(project.store, batch.id)
-    for run in chosen:
-        if run.attempt and not isinstance(run.state, model.Queued):
-            _queue(project, run)
+        refuse_exit_file(batch.exit_file)
     for batch in touched:
+        _start_again(project, index, [run for run in chosen if run.batch == batch.id])
         supervision.ensure(project, batch)
     return Started(chosen, touched)
+
+
+def _start_again(project: Project, index: Index, chosen: Sequence[model.Run]) -> None:
+    """Queue the chosen runs of one batch.
+
+    Where the batch was stopped, and others in it wait, its stop stays, and the chosen go ahead.
+    """
+    batch = chosen[0].batch
+    never_started = sum(not run.attempt for run in chosen)
+    whole = never_started >= index.waiting(batch)
+    if whole:
+        batches.take_back_stop(project.store, batch)
+    for run in chosen:
+        if run.attempt or not whole:
+            _queue(project, run)
+
+
+def missing_secrets(project: Project, index: Index, chosen: Iterable[model.Run]) -> list[str]:
+    """The names of secrets that were there at launch, and are not here now."""
+    now = supervision.now(project)
+    known = {run.batch: index.batch(run.batch).facts.get("secrets", []) for run in chosen}
+    return sorted({name for names in known.values() for name in names if name not in now})
 
 
 def wait_for_end(
@@ -130,24 +174,32 @@ def wait_for_end(
 
 def _chosen(index: Index, names: Sequence[str]) -> list[model.Run]:
     """The named runs, or all; without those whose number a newer run of the arm has taken over."""
-    if names:
-        return selection.select(index, names)
-    newest = {(run.arm.name, run.number): run for run in index.runs("word <> 'succeeded'")}
-    return [run for run in newest.values() if not index.has_newer(run)]
+    found = selection.select(index, names) if names else index.runs("word <> 'succeeded'")
+    return [run for run in found if not index.has_newer(run)]
 
 
 def _stop_queued(project: Project, run: model.Run, by: str) -> None:
-    # If a supervisor is starting it meanwhile, its runner will see that it was stopped.
-    attempt, folder = runs.open_attempt(project.store, run.batch, run.id)
+    # The hint comes first: a run that was looked at too often is no harm, a missed one is. If a
+    # supervisor is starting it meanwhile, its runner will see that it was stopped.
+    batches.add_event(project.store, run.batch, "stopped", run.id, run.attempt or 1)
+    _, folder = runs.open_attempt(project.store, run.batch, run.id)
     batches.ask_to_stop(folder, by)
-    batches.add_event(project.store, run.batch, "stopped", run.id, attempt)
 
 
 def _queue(project: Project, run: model.Run) -> None:
-    attempt = run.attempt + 1
-    with files.Folder(run.folder) as folder:
-        sweep(folder, grace=2.0)
-        folder.remove(paths.ENVIRONMENT)  # of a runner that never read it
-    with contextlib.suppress(FileExistsError):  # another command has just done the same
-        runs.new_attempt(project.store, run.batch, run.id, attempt)
-    batches.add_event(project.store, run.batch, "queued", run.id, attempt)
+    """Make the next attempt, unless another command has set the run going since we looked."""
+    folder = project.store.run(run.batch, run.id)
+    attempt = runs.newest_attempt(folder)
+    if attempt:
+        with files.Folder(folder / str(attempt)) as opened:
+            now = state.derive(opened)
+            if isinstance(now, model.Submitted | model.Running | model.Unknown | model.Succeeded):
+                return
+            if not isinstance(now, model.Queued):
+                sweep(opened, grace=2.0)
+                opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
+                attempt += 1
+    with contextlib.suppress(FileExistsError):  # it was queued already
+        runs.new_attempt(project.store, run.batch, run.id, attempt or 1)
+    os.utime(folder / str(attempt or 1))  # queued now, and so after any stop of the batch
+    batches.add_event(project.store, run.batch, "queued", run.id, attempt or 1)

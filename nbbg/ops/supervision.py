@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import paths, process, secrets, settings
+from nbbg import executors, paths, process, secrets, settings
 from nbbg.errors import EnvironmentFault
 from nbbg.runner import environment
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def now(project: Project) -> dict[str, str]:
-    """The environment that a launch from here hands to its runs: the project's `.env`, under ours."""
+    """The environment that a launch from here hands to its runs: `.env`, under our own."""
     given = {**settings.dotenv_environment(project.root), **os.environ}
     if project.settings.secrets:
         given[secrets.NAMED] = ",".join(project.settings.secrets)
@@ -26,25 +25,22 @@ def now(project: Project) -> dict[str, str]:
 def ensure(project: Project, batch: model.Batch) -> None:
     """Start the batch's supervisor; one that is at work already makes the new one leave at once.
 
+    Where the executor is not detached, this process is the supervisor, until the batch is through.
+
     Raises:
         EnvironmentFault: no process can be started; what was asked for is on disk all the same.
     """
     folder = project.store.batch(batch.id)
-    given = _given(project, batch)
+    given = environment.of_resume(batch.facts["environment"], now(project))
+    if not executors.get(batch.executor).detached:
+        from nbbg.supervisor.loop import supervise
+
+        supervise(folder.resolve(), given)
+        return
     argv = process.own_program("nbbg.supervisor", str(folder.resolve()))
     try:
         process.spawn_detached(argv, str(folder / paths.SUPERVISOR_LOG), given)
     except OSError as error:
-        message = f"the supervisor can't be started: {error.strerror}\nlater: nbbg resume {batch.name}"
+        later = f"later: nbbg resume {batch.name}"
+        message = f"the supervisor can't be started: {error.strerror}\n{later}"
         raise EnvironmentFault(message) from error
-
-
-def in_this_process(project: Project, batch: model.Batch) -> None:
-    """Supervise here until the batch is through, for executors that are not detached."""
-    from nbbg.supervisor.loop import supervise
-
-    supervise(Path(project.store.batch(batch.id)).resolve(), _given(project, batch))
-
-
-def _given(project: Project, batch: model.Batch) -> dict[str, str]:
-    return environment.of_resume(batch.facts["environment"], now(project))

@@ -10,7 +10,7 @@ from nbbg.errors import Abandoned
 from nbbg.store import batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from nbbg.index import Index
 
@@ -32,32 +32,28 @@ def as_they_end(
     alone_since: float | None = None
     while True:
         index.refresh()
-        for run in _ended(index, left):
-            left.discard(run.id)
-            yield run
+        for run in index.begun(left):
+            if run.ended:
+                left.discard(run.id)
+                yield run
         if not left:
             return
         now = time.monotonic()
         if deadline is not None and now >= deadline:
             raise TimeoutError
-        alone_since = (alone_since or now) if _nobody_is_at_it(index, left) else None
+        at_it = _lives(index, left) or _supervised(index, left)
+        alone_since = None if at_it else (alone_since or now)
         if alone_since and now - alone_since > PATIENCE:
             message = f"{len(left)} runs are queued and nobody starts them\nstart them: nbbg resume"
             raise Abandoned(message)
         time.sleep(LOOK if deadline is None else max(0.0, min(LOOK, deadline - now)))
 
 
-def _ended(index: Index, left: Iterable[int]) -> list[model.Run]:
-    found = (index.run(number) for number in sorted(left))
-    return [run for run in found if run is not None and run.ended]
+def _lives(index: Index, left: Collection[int]) -> bool:
+    begun = index.begun(left)
+    return any(not run.ended and not isinstance(run.state, model.Queued) for run in begun)
 
 
-def _nobody_is_at_it(index: Index, left: Iterable[int]) -> bool:
-    """Whether all that is left is queued in batches without a supervisor."""
-    folders = set()
-    for number in left:
-        run = index.run(number)
-        if run is None or not isinstance(run.state, model.Queued):
-            return False
-        folders.add(index.store.batch(run.batch))
-    return all(batches.supervisor_pid(folder) is None for folder in folders)
+def _supervised(index: Index, left: Collection[int]) -> bool:
+    folders = (index.store.batch(number) for number in index.batches_of(left))
+    return any(batches.supervisor_pid(folder) is not None for folder in folders)

@@ -27,14 +27,19 @@ def of_launch(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def to_record(environment: Mapping[str, str]) -> dict[str, str]:
-    """What of an environment is recorded: all but the secrets."""
-    hidden = secrets.names(environment)
-    return {name: value for name, value in environment.items() if name not in hidden}
+    """What of an environment is recorded: all but the secrets, and what holds one of them."""
+    hidden = secrets.values(environment)
+    return {
+        name: value
+        for name, value in environment.items()
+        if not any(secret in value for secret in hidden)
+    }
 
 
 def of_resume(recorded: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
     """The environment of the launch, with the secrets of whoever resumes."""
-    hidden = {name: now[name] for name in secrets.names(now)}
+    kept = to_record(now)
+    hidden = {name: value for name, value in now.items() if name not in kept}
     return {**of_launch(recorded), **of_launch(hidden)}
 
 

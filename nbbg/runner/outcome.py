@@ -8,33 +8,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, journal, model, paths, secrets
+from nbbg import files, journal, paths, secrets
 from nbbg.store import composed, endings, runs, state
 
 if TYPE_CHECKING:
-    from nbbg.runner.attempt import Finish
+    from collections.abc import Mapping
+
+    from nbbg.runner.work import Exit, Work
 
 
-def of(
-    folder: files.Folder, batch_folder: Path, batch: model.Batch, run: model.Run, finish: Finish
-) -> dict[str, Any]:
+def of(folder: files.Folder, work: Work, end: Exit) -> dict[str, Any]:
     """The content of `result.json`, after the executed notebook has been put in its place."""
-    end = journal.last(journal.read_tail(folder, paths.CELLS), "end")
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
+    by, asked_at = state.stop_of(folder)
     around = endings.Circumstances(
-        state.stopped_by(folder), cell.get("ordinal"), finish.out_of_memory
+        by if asked_at <= end.at else "", asked_at, cell.get("ordinal"), end.out_of_memory
     )
-    ending = endings.decide(end, finish.status, around)
+    ending = endings.decide(journal.find_last(folder, paths.CELLS, "end"), end.status, around)
     record = {
         **endings.to_json(ending),
-        "max_rss": finish.max_rss,
-        "cpu_seconds": finish.cpu_seconds,
+        "max_rss": end.max_rss,
+        "cpu_seconds": end.cpu_seconds,
     }
-    seen = replace(runs.read_attempt(run), state=ending, ended_at=time.time())
+    run = work.run
     try:
-        notebook = composed.to_bytes(composed.compose(batch_folder, batch, seen))
+        seen = replace(runs.read_attempt(run), state=ending, ended_at=time.time())
+        notebook = composed.to_bytes(composed.compose(work.batch_folder, work.batch, seen))
         record["output"] = put_beside_older(composed.output_path(run.arm, run.number), notebook)
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
         record["output_error"] = f"its notebook could not be written: {error}"
     return record
 
@@ -64,10 +65,10 @@ def _free_name(target: Path) -> Path:
     return candidate
 
 
-def hide_secrets(folder: files.Folder, environment: dict[str, str]) -> None:
+def hide_secrets(folder: files.Folder, environment: Mapping[str, str]) -> None:
     """Overwrite in the log, in place, every secret that something else than Python wrote."""
-    hidden = [value.encode() for value in secrets.values(environment)]
-    if not hidden:
+    hidden = [os.fsencode(value) for value in secrets.values(environment)]
+    if not hidden or not folder.exists(paths.LOG):
         return
     fd = folder.open(paths.LOG, os.O_RDWR)
     try:

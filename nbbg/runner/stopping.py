@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import paths, process
+from nbbg.model import Running, Unknown
 from nbbg.store import state
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ class Stopping:
             self._due = now + (self.grace if self._done < len(_STEPS) else 0)
 
     def _send(self, number: signal.Signals) -> None:
-        members = process.tree([self.engine.pid], self.marker, self.engine.pid)
+        # The number of an engine that is dead and collected may be a stranger's by now.
+        known = process.identity(self.engine.pid) in (self.engine, None)
+        pid = self.engine.pid if known else 0
+        members = process.tree([pid] if pid else [], self.marker, pid)
         if number == signal.SIGINT:
             members = [who for who in members if process.group(who.pid) == self.engine.pid]
         for who in members:
@@ -54,5 +58,7 @@ def sweep(attempt: Folder, grace: float) -> None:
     """
     claim = state.read_claim(attempt)
     if claim is None or attempt.exists(paths.RESULT) or not state.is_here(claim):
+        return
+    if isinstance(state.derive(attempt), Running | Unknown):
         return
     process.end_tree([], claim.marker, 0, grace)

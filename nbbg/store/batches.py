@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import time
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from nbbg.store.place import Store
 
-AFTER_RUN = "after run"
+NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
@@ -85,17 +86,24 @@ def read_folder(path: Path) -> model.Batch:
         raise StoreError(message) from error
 
 
-def stopped_by(store: Store, number: int) -> str:
-    """Who asked the batch to stop after its current runs; empty where nobody did.
+def stop_of(folder: Path) -> tuple[str, float]:
+    """Who asked a batch to stop, and when; empty and 0 where nobody did.
 
     A request that can't be read is a request all the same.
     """
-    with files.Folder(store.batch(number)) as folder:
+    with files.Folder(folder) as opened:
         try:
-            record = folder.read_json(paths.STOP)
+            record = opened.read_json(paths.STOP)
         except ValueError:
             record = {}
-    return "" if record is None else str(record.get("by", "somebody"))
+    if record is None:
+        return "", 0.0
+    return str(record.get("by", "somebody")), float(record.get("at", time.time()))
+
+
+def stopped_by(store: Store, number: int) -> str:
+    """Who asked the batch to stop; empty where nobody did."""
+    return stop_of(store.batch(number))[0]
 
 
 def supervisor_pid(folder: Path) -> int | None:
@@ -116,9 +124,15 @@ def supervisor_pid(folder: Path) -> int | None:
 
 def ask_to_stop(folder: Path, by: str, *, after_run: bool = False) -> bool:
     """Put `stop.json` into a batch or an attempt; False where somebody has asked already."""
-    how = AFTER_RUN if after_run else "now"
-    with files.Folder(folder) as opened, contextlib.suppress(FileExistsError):
-        opened.write_once(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
+    with files.Folder(folder) as opened:
+        return put_stop(opened, by, after_run=after_run)
+
+
+def put_stop(folder: files.Folder, by: str, *, after_run: bool = False) -> bool:
+    """The same for an open folder, wherever it was moved to."""
+    how = AFTER_RUN if after_run else NOW
+    with contextlib.suppress(FileExistsError):
+        folder.write_once(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
         return True
     return False
 
@@ -173,7 +187,7 @@ def _fill(folder: Path, draft: Draft) -> None:
     folders = {folder, folder / paths.RUNS}
     for name, data in content.items():
         path = folder / name
-        folders |= {path.parent, *(up for up in path.parents if folder in up.parents)}
+        folders.update(folder / up for up in PurePath(name).parents)
         files.make_folder(path.parent)
         files.write_new(path, data)
     files.make_folder(folder / paths.RUNS)

@@ -112,10 +112,10 @@ class _Outputs:
         self.clear_at_next = False
 
     def stream(self, name: str, start: int, end: int) -> None:
-        if start >= end:
+        piece = self.log[start:end]
+        if not piece:
             return
         self._clear_if_due()
-        piece = self.log[start:end]
         last = self.outputs[-1] if self.outputs else None
         if last and last["output_type"] == "stream" and last["name"] == name:
             last["text"].append(piece)

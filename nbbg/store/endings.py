@@ -34,19 +34,24 @@ class Circumstances:
     """What is known beside the journal's end."""
 
     stopped_by: str = ""  # who asked, empty where nobody did
+    stopped_at: float = 0.0  # seconds since the epoch
     cell: int | None = None  # the last one that began
     out_of_memory: bool = False
 
 
 def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") -> model.Ended:
     """The ending that the journal's `end` event tells."""
+    if dropped := end.get("dropped"):
+        lost = f"the disk was full: {dropped} pieces of output were lost"
+        note = f"{note}; {lost}" if note else lost
     cell = end.get("ordinal")
     left_out = tuple(end.get("left_out") or ())
     status = end.get("status")
+    if around.stopped_by and around.stopped_at <= end.get("time", 0.0):
+        # Also where every cell came to its end: a loop that heard of the stop was left early.
+        return model.Stopped(around.stopped_by, cell, note)
     if status == "succeeded":
         return model.Succeeded(note=note)
-    if around.stopped_by:
-        return model.Stopped(around.stopped_by, cell, note)
     if status == "exited" and end.get("exit_code") == 0:
         return model.Succeeded(left_out, note)
     if status == "exited":

@@ -32,11 +32,11 @@ class Store:
 
     def batch(self, number: int) -> Path:
         """The folder of one batch."""
-        return self.batches / str(number)
+        return self.folder.joinpath(paths.BATCHES, str(number))
 
     def run(self, batch: int, run: int) -> Path:
         """The folder of one run."""
-        return self.batch(batch) / paths.RUNS / str(run)
+        return self.folder.joinpath(paths.BATCHES, str(batch), paths.RUNS, str(run))
 
     def exists(self) -> bool:
         """Whether anything was ever launched here."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
 from nbbg.store import endings, state
+from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from nbbg.store.place import Store
@@ -81,27 +82,50 @@ def planned(
     )
 
 
-def read(store: Store, batch: model.Batch, plan: model.Planned, stopped: str = "") -> model.Run:
-    """A run as the facts of its newest attempt tell it."""
+def read(
+    store: Store,
+    batch: model.Batch,
+    plan: model.Planned,
+    stopped: str = "",
+    measured: dict[str, Metrics] | None = None,
+) -> model.Run:
+    """A run as the facts of its newest attempt tell it.
+
+    Args:
+        store: where it lies.
+        batch: its batch.
+        plan: its line of the plan.
+        stopped: who asked its batch to stop, if anybody.
+        measured: what a reader that looks again keeps: the metrics so far, by attempt.
+    """
     run = planned(store, batch, plan, 0, stopped)
     try:
         attempt = newest_attempt(store.run(batch.id, plan.id))
         run = planned(store, batch, plan, attempt, stopped)
-        return read_attempt(run) if attempt else run
+        return read_attempt(run, measured) if attempt else run
     except OSError as error:
         return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error.strerror}"))
 
 
-def read_attempt(run: model.Run) -> model.Run:
+def read_attempt(run: model.Run, measured: dict[str, Metrics] | None = None) -> model.Run:
     """The run with everything that the folder of its attempt says."""
+    metrics = ({} if measured is None else measured).setdefault(run.folder, Metrics())
     with files.Folder(run.folder) as folder:
         found = state.derive(folder)
         if isinstance(found, model.Queued):
             return run
-        return replace(run, state=found, **_facts(folder), **_metrics(folder))
+        metrics.read_on(folder)
+        facts = _facts(folder, ended=isinstance(found, model.Ended))
+        return replace(
+            run,
+            state=found,
+            **facts,
+            metrics=dict(metrics.values),
+            resumed_after=metrics.resumed_after,
+        )
 
 
-def _facts(folder: files.Folder) -> dict[str, Any]:
+def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
     try:
         claim = state.read_claim(folder)
         result = folder.read_json(paths.RESULT) or {}
@@ -113,26 +137,22 @@ def _facts(folder: files.Folder) -> dict[str, Any]:
     engine = journal.first(head, "engine") or {}
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     begin = journal.first(head, "begin") or {}
-    end = journal.last(journal.read_tail(folder, paths.CELLS), "end") or {}
     return {
         "host": claim.host,
         "runner_pid": claim.runner.pid,
         "pid": engine.get("pid"),
         "started_at": claim.at,
-        "ended_at": result.get("ended_at", end.get("time")),
+        "ended_at": _ended_at(folder, result) if ended else None,
         "cell": cell.get("ordinal"),
         "cells": begin.get("cells"),
     }
 
 
-def _metrics(folder: files.Folder) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    resumed = None
-    for line in files.read_lines(folder.read(paths.METRICS) or b""):
-        resumed = line.get("resumed_after", resumed)
-        if isinstance(line.get("values"), dict):
-            values.update(line["values"])
-    return {"metrics": values, "resumed_after": resumed}
+def _ended_at(folder: files.Folder, result: Mapping[str, Any]) -> float | None:
+    """When it ended; by its journal where its runner was killed."""
+    end = result or journal.find_last(folder, paths.CELLS, "end") or {}
+    when: float | None = end.get("ended_at", end.get("time"))
+    return when
 
 
 def to_json(run: model.Run) -> dict[str, Any]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nbbg.files import Folder
 
 
+_CLAIM = ("host", "boot", "namespace", "lock_device", "lock_inode", "marker", "at")
+
+
 def derive(attempt: Folder) -> model.RunState:
     """The state of an attempt, now."""
     try:
@@ -36,11 +39,8 @@ def read_claim(attempt: Folder) -> model.Claim | None:
     if record is None:
         return None
     runner = model.Identity(record["pid"], record["start_time"])
-    return model.Claim(
-        runner,
-        *(record[name] for name in ("host", "boot", "namespace")),
-        *(record[name] for name in ("lock_device", "lock_inode", "marker", "at")),
-    )
+    known = {name: record[name] for name in _CLAIM}
+    return model.Claim(runner=runner, machine=record.get("machine", ""), **known)
 
 
 def write_claim(attempt: Folder, claim: model.Claim) -> None:
@@ -52,8 +52,8 @@ def write_claim(attempt: Folder, claim: model.Claim) -> None:
     record = {
         "pid": claim.runner.pid,
         "start_time": claim.runner.start_time,
-        **{name: getattr(claim, name) for name in ("host", "boot", "namespace")},
-        **{name: getattr(claim, name) for name in ("lock_device", "lock_inode", "marker", "at")},
+        "machine": claim.machine,
+        **{name: getattr(claim, name) for name in _CLAIM},
     }
     attempt.write_once(paths.PROCESS, files.to_json(record))
 
@@ -81,10 +81,12 @@ def members(attempt: Folder) -> list[model.Identity]:
     ]
 
 
-def stopped_by(attempt: Folder) -> str:
-    """Who asked this attempt to stop; empty where nobody did."""
+def stop_of(attempt: Folder) -> tuple[str, float]:
+    """Who asked this attempt to stop, and when; empty and 0 where nobody did."""
     record = attempt.read_json(paths.STOP)
-    return "" if record is None else str(record.get("by", "somebody"))
+    if record is None:
+        return "", 0.0
+    return str(record.get("by", "somebody")), float(record.get("at", 0.0))
 
 
 def _derive(attempt: Folder) -> model.RunState:
@@ -95,7 +97,7 @@ def _derive(attempt: Folder) -> model.RunState:
     ticket = attempt.read_json(paths.TICKET)
     if ticket is not None:
         return _submitted(attempt, ticket)
-    asked = stopped_by(attempt)
+    asked, _ = stop_of(attempt)
     return model.Stopped(asked, note="before it started") if asked else model.Queued()
 
 
@@ -106,7 +108,7 @@ def _result(attempt: Folder) -> model.Ended | None:
 
 def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
     if claim.boot != process.boot_id():
-        if claim.host == process.host():
+        if process.is_this_machine(claim.host, claim.machine):
             return _over(attempt) or model.Lost("the machine was restarted while it ran")
         return model.Unknown(f"it runs on {claim.host}, which can't be asked from here")
     held = _lock_is_held(attempt, claim)
@@ -125,10 +127,10 @@ def _over(attempt: Folder) -> model.RunState | None:
     """What is told by the records of an attempt of which nothing lives."""
     if ended := _result(attempt):
         return ended
-    end = journal.last(journal.read_tail(attempt, paths.CELLS), "end")
+    end = journal.find_last(attempt, paths.CELLS, "end")
     if end is None:
         return None
-    around = endings.Circumstances(stopped_by(attempt))
+    around = endings.Circumstances(*stop_of(attempt))
     return endings.from_journal(end, around, "its runner was killed")
 
 
@@ -149,14 +151,14 @@ def _lock_is_held(attempt: Folder, claim: model.Claim) -> bool | None:
 
 
 def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
-    if ticket["host"] != process.host():
+    if not process.is_this_machine(ticket["host"], ticket.get("machine", "")):
         return model.Unknown(f"it was carried to {ticket['host']}, which can't be asked from here")
     same_boot = ticket["boot"] == process.boot_id()
     if same_boot and process.alive(model.Identity(ticket["pid"], ticket["start_time"])):
         return model.Submitted()
     if claim := read_claim(attempt):  # made between the two looks
         return _claimed(attempt, claim)
-    asked = stopped_by(attempt)
+    asked, _ = stop_of(attempt)
     if asked:
         return model.Stopped(asked, note="before it started")
     return model.Lost("never started: its runner ended before it claimed the run")

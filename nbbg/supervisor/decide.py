@@ -10,6 +10,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Next:
+    """A run that waits, and when a person queued it again; 0 where nobody did."""
+
+    run: int
+    queued_at: float = 0.0
+
+
+@dataclass(frozen=True)
 class Start:
     """Start this run."""
 
@@ -29,12 +37,16 @@ class Finish:
 Action = Start | Wait | Finish
 
 
-def decide(jobs: int, *, stopped: bool, live: Sequence[int], head: Sequence[int]) -> list[Action]:
+def decide(
+    jobs: int, *, stopped_at: float, live: Sequence[int], head: Sequence[Next]
+) -> list[Action]:
     """What to do, given the live runs and the head of the queue (at least `jobs` long, if it is).
 
-    A batch that was asked to stop starts nothing, and is finished when nothing lives.
+    Of a batch that was asked to stop (`stopped_at`, else 0), only what a person queued again since
+    is started.
     """
-    startable = [] if stopped else head[: max(0, jobs - len(live))]
+    may_start = [each for each in head if not stopped_at or each.queued_at > stopped_at]
+    startable = may_start[: max(0, jobs - len(live))]
     if startable:
-        return [Start(run) for run in startable]
+        return [Start(each.run) for each in startable]
     return [Wait()] if live else [Finish()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
-from nbbg.errors import NbbgError
+from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, locks, place, runs, state
-from nbbg.supervisor.decide import Finish, Start, Wait, decide
+from nbbg.supervisor.decide import Finish, Next, Start, Wait, decide
 from nbbg.supervisor.queue import Queue
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nbbg.executors import Executor
 
 LOOK = 1.0  # seconds between two looks for a stop, an exit file, a run queued again
+PADDED = 64  # bytes
 NOBODY = model.Identity(0, 0)
 SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
 
@@ -44,8 +46,8 @@ def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None
     """
     lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     while locks.take(lock):
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, files.to_json({"pid": os.getpid(), "host": process.host()}), 0)
+        # Of fixed width, so that a reader never sees half of it.
+        os.pwrite(lock, files.to_json({"pid": os.getpid()}).ljust(PADDED), 0)
         supervisor = Supervisor(folder, environment)
         supervisor.run()
         locks.release(lock)
@@ -66,6 +68,7 @@ class Supervisor:
         self.executor: Executor = executors.get(self.batch.executor)
         self.queue = Queue(self.store, self.batch)
         self.live: dict[int, Live] = {}
+        self.decided_at = 0.0
         self.faults = 0
 
     def run(self) -> None:
@@ -89,17 +92,20 @@ class Supervisor:
         for run in list(self.live):
             self.settle(run)
         exit_file = self.batch.exit_file
-        if exit_file and Path(exit_file).exists():
+        if exit_file and Path(exit_file).exists() and not self.stopped_at():
             batches.ask_to_stop(self.folder, f"exit file {exit_file}", after_run=True)
+
+    def stopped_at(self) -> float:
+        """When the batch as a whole was asked to stop; 0 where it was not."""
+        return batches.stop_of(self.folder)[1]
 
     def decide(self) -> list[Start | Wait | Finish]:
         """What to do now."""
-        return decide(
-            self.batch.jobs,
-            stopped=bool(batches.stopped_by(self.store, self.batch.id)),
-            live=list(self.live),
-            head=self.queue.head(self.batch.jobs),
-        )
+        self.decided_at = time.time()  # before the look: a stop that came later counts for the run
+        stopped_at = self.stopped_at()
+        runs_ahead = self.queue.head(self.batch.jobs, stopped_at)
+        head = [Next(run, self.queue.queued_at(run)) for run in runs_ahead]
+        return decide(self.batch.jobs, stopped_at=stopped_at, live=list(self.live), head=head)
 
     def has_more_to_do(self) -> bool:
         """Whether something was asked for since `run` returned."""
@@ -114,7 +120,6 @@ class Supervisor:
         except (NbbgError, OSError) as error:
             self.note_fault(run, error)
             return
-        self.faults = 0
         self.watch(run)
 
     def _carry(self, run: int) -> None:
@@ -124,7 +129,8 @@ class Supervisor:
         with files.Folder(path) as opened:
             if not isinstance(state.derive(opened), model.Queued):
                 return  # it was stopped meanwhile, or queued twice
-            opened.replace(paths.ENVIRONMENT, files.to_json(dict(self.environment)))
+            order = {"environment": dict(self.environment), "decided_at": self.decided_at}
+            opened.overwrite(paths.ENVIRONMENT, files.to_json(order))
             try:
                 ticket = self.executor.submit(path)
             except (NbbgError, OSError):
@@ -132,19 +138,30 @@ class Supervisor:
                 raise
             if ticket.runner:
                 opened.write_once(paths.TICKET, files.to_json(_record(ticket)))
+            elif isinstance(state.derive(opened), model.Queued):
+                opened.remove(paths.ENVIRONMENT)
+                message = f"its runner ended at once\nsee {self.folder / paths.SUPERVISOR_LOG}"
+                raise EnvironmentFault(message)
 
     def note_fault(self, run: int, error: Exception) -> None:
-        """A runner could not be carried; after several in a row the batch is left for a person."""
+        """A runner could not be carried: its run stays queued.
+
+        After several in a row the batch is left for a person.
+        """
         print(f"run {run}: {error}", file=sys.stderr)  # noqa: T201 - stderr is supervisor.log
         self.faults += 1
-        if self.faults >= SEVERAL_FAULTS:
-            why = f"{self.faults} runs could not be started: {error}"
-            batches.ask_to_stop(self.folder, why, after_run=True)
         time.sleep(min(self.faults, 3) * 0.2)
-        batches.add_event(self.store, self.batch.id, "queued", run, 1)
+        with contextlib.suppress(OSError):  # a full disk, perhaps; what is queued is queued
+            if self.faults < SEVERAL_FAULTS:
+                batches.add_event(self.store, self.batch.id, "queued", run, 1)
+            else:
+                why = f"{self.faults} runs could not be started: {error}"
+                batches.ask_to_stop(self.folder, why, after_run=True)
 
     def watch(self, run: int) -> None:
         """Wait for the end of a run that was started, by this supervisor or an earlier one."""
+        if run in self.live:
+            return
         folder = self.store.run(self.batch.id, run)
         attempt = runs.newest_attempt(folder)
         path = folder / str(attempt)
@@ -166,13 +183,25 @@ class Supervisor:
                 # It may be at work: its place is kept while that can be seen, and nothing is ended.
                 if lives:
                     return
-            else:
-                sweep(opened, self.batch.grace)
+            elif not opened.exists(paths.RESULT):
+                self.stand_in(opened)
+            begun = opened.exists(paths.PROCESS)
             opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):
             batches.add_event(self.store, self.batch.id, "ended", run, live.attempt)
+        if begun:
+            self.faults = 0
+        elif isinstance(found, model.Lost):  # such as an nbbg that was broken in mid-batch
+            self.note_fault(run, EnvironmentFault(found.why))
+
+    def stand_in(self, attempt: files.Folder) -> None:
+        """Do what is left of a runner's work, where it was killed."""
+        from nbbg.runner import outcome
+
+        sweep(attempt, self.batch.grace)
+        outcome.hide_secrets(attempt, self.environment)
 
 
 def _watch(attempt: Path) -> process.Watch:
@@ -190,6 +219,7 @@ def _record(ticket: executors.Ticket) -> dict[str, object]:
         "pid": ticket.runner.pid,
         "start_time": ticket.runner.start_time,
         "host": process.host(),
+        "machine": process.machine(),
         "boot": process.boot_id(),
         "at": time.time(),
         **ticket.place,

@@ -6,11 +6,13 @@ Read lazily, so that the cost of a decision and the memory do not grow with the 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from nbbg import files, logs, model, paths
+from nbbg import files, model, paths
 from nbbg.store import plans, runs, state
 
 if TYPE_CHECKING:
@@ -27,23 +29,36 @@ class Queue:
         self.folder = store.batch(batch.id)
         self.found_live: list[int] = []
         self._offset = self._events_size()
-        self._again: deque[int] = deque()
+        self._again: dict[int, float] = {}  # when it was queued again
         self._head: deque[int] = deque()
         self._sort_started()
         self._plan = self._never_started()
 
-    def head(self, length: int) -> list[int]:
-        """The next runs to start, at most `length`."""
+    def head(self, length: int, stopped_at: float = 0.0) -> list[int]:
+        """The next runs to start, at most `length`.
+
+        Of a batch that was stopped: of what was queued again since, however much waits before it.
+        """
+        if stopped_at:
+            since = (run for run, at in self._again.items() if at > stopped_at)
+            return list(itertools.islice(since, length))
         while len(self._again) + len(self._head) < length:
             run = next(self._plan, None)
             if run is None:
                 break
             self._head.append(run)
-        return [*self._again, *self._head][:length]
+        return list(itertools.islice(itertools.chain(self._again, self._head), length))
+
+    def queued_at(self, run: int) -> float:
+        """When somebody queued that run again; 0 where it waits as planned."""
+        return self._again.get(run, 0.0)
 
     def take(self, run: int) -> None:
         """That run is being started."""
-        (self._again if run in self._again else self._head).remove(run)
+        if run in self._again:
+            del self._again[run]
+        else:
+            self._head.remove(run)
 
     def has_news(self) -> bool:
         """Whether an event was appended that `read_news` has not seen."""
@@ -73,20 +88,20 @@ class Queue:
         for name in os.listdir(self.folder / paths.RUNS):
             if name.isdigit() and not self._is_over(int(name), ended):
                 self._sort(int(name))
-        self._again = deque(sorted(self._again))
+        self._again = dict(sorted(self._again.items()))
 
     def _sort(self, run: int) -> None:
         folder = self.store.run(self.batch.id, run)
         attempt = runs.newest_attempt(folder)
         if attempt == 0:
-            self._again.append(run)
+            self._again[run] = time.time()
             return
         with files.Folder(folder / str(attempt)) as opened:
             found = state.derive(opened)
             if isinstance(found, model.Lost):
                 opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
         if isinstance(found, model.Queued):
-            self._again.append(run)
+            self._again[run] = (folder / str(attempt)).stat().st_mtime  # its folder is empty
         elif isinstance(found, model.Submitted | model.Running):
             self.found_live.append(run)
 
@@ -99,7 +114,7 @@ class Queue:
     def _ended_by_events(self) -> dict[int, int]:
         ended: dict[int, int] = {}
         with (
-            contextlib.suppress(FileNotFoundError),  # events are only hints
+            contextlib.suppress(FileNotFoundError),
             (self.folder / paths.EVENTS).open("rb") as file,
         ):
             for line in file:
@@ -114,4 +129,7 @@ class Queue:
                 yield plan.id
 
     def _events_size(self) -> int:
-        return logs.size(self.folder / paths.EVENTS)
+        try:
+            return (self.folder / paths.EVENTS).stat().st_size
+        except FileNotFoundError:  # events are only hints
+            return 0

@@ -11,7 +11,6 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-
     from nbbg.engines.ipython.spec import Spec
 
 _FIGURES = "module://matplotlib_inline.backend_inline"

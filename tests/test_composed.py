@@ -1,0 +1,397 @@
+"""The executed notebook: composed from frozen notebook, journal and log, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nbbg import files, model, paths
+from nbbg.store import batches, composed, place, runs
+from tests import records
+from tests.project import notebook
+from tests.records import Attempt, an_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+ARM = records.an_arm(params={"lr": 0.1})
+
+
+class Engine:
+    """Plays an engine: writes journal and log of the first run of a batch."""
+
+    def __init__(self, attempt: Attempt, store: place.Store) -> None:
+        self.attempt, self.store = attempt, store
+        self.index = -1
+        attempt.claim()
+        attempt.tell("begin", cells=4)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the log."""
+        return self.out(b"")
+
+    def cell(self, index: int | None = None) -> None:
+        """A cell begins."""
+        self.index = self.index + 1 if index is None else index
+        ordinal = self.index + 1
+        self.tell("cell", cell=self.index, ordinal=ordinal, cells=4, count=ordinal)
+
+    def end_cell(self, status: str = "ok") -> None:
+        """The cell has ended."""
+        self.tell("cell_end", cell=self.index, status=status)
+
+    def out(self, data: bytes) -> int:
+        """Something is printed; the log's size then."""
+        return self.attempt.print(data)
+
+    def err(self, data: bytes) -> None:
+        """Something is written to standard error."""
+        end = self.out(data)
+        self.attempt.tell("stream", name="stderr", log=[end - len(data), end])
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Append an event with the log's size."""
+        self.attempt.tell(event, **fields, log=self.size)
+
+    def display(self, text: str, display_id: str | None = None, kind: str = "display_data") -> None:
+        """Something is displayed."""
+        output: Json = {"output_type": kind, "data": {"text/plain": text}, "metadata": {}}
+        if kind == "execute_result":
+            output["execution_count"] = self.index + 1
+        self.tell("display", output=output, display_id=display_id)
+
+    def update(self, text: str, display_id: str) -> None:
+        """Something else is shown in its place."""
+        self.tell("update", display_id=display_id, data={"text/plain": text}, metadata={})
+
+    def notebook(self) -> Json:
+        """The executed notebook as it is now, valid."""
+        batch = batches.read(self.store, 1)
+        run = runs.read(self.store, batch, model.Planned(1, "train", 1, 1))
+        data = composed.to_bytes(composed.compose(self.store.batch(1), batch, run))
+        found: Json = json.loads(data, parse_constant=pytest.fail)
+        nbformat.validate(found)
+        return found
+
+    def outputs(self, index: int = 0) -> list[Any]:
+        """The outputs of a cell: (stream, text) and displayed texts."""
+        return [
+            (output["name"], output["text"])
+            if output["output_type"] == "stream"
+            else output.get("ename") or output["data"]["text/plain"]
+            for output in self.notebook()["cells"][index]["outputs"]
+        ]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine that has begun a notebook of four code cells, the second with the parameters."""
+    store = records.make_store(tmp_path / "project")
+    frozen = notebook("a", "b", "c", parameters="lr = 1")
+    frozen["cells"].pop()
+    text = {"cell_type": "markdown", "id": "text", "metadata": {}, "source": "text"}
+    frozen["cells"].append(text)
+    content = {ARM.frozen: json.dumps(frozen).encode()}
+    records.publish(store, 1, arm=ARM, content=content)
+    with an_attempt(store) as attempt:
+        yield Engine(attempt, store)
+
+
+def statuses(notebook: Json) -> list[str | None]:
+    """What each cell says of itself."""
+    return [cell["metadata"].get("papermill", {}).get("status") for cell in notebook["cells"]]
+
+
+def test_never_started(tmp_path: Path) -> None:
+    """An attempt without a journal is the notebook as it will be executed, without outputs."""
+    store = records.make_store(tmp_path / "project")
+    content = {ARM.frozen: json.dumps(notebook("a", parameters="lr = 1")).encode()}
+    batch = records.publish(store, 1, arm=ARM, content=content)
+    with an_attempt(store):
+        run = runs.read(store, batch, model.Planned(1, "train", 1, 1))
+        found = composed.compose(store.batch(1), batch, run)
+    nbformat.validate(found)
+    assert [cell["source"] for cell in found["cells"]] == ["lr = 1", "# Parameters\nlr = 0.1", "a"]
+    assert statuses(found) == ["pending"] * 3
+    assert found["metadata"]["nbbg"]["state"] == "queued"
+
+
+def test_streams_are_split_at_what_is_displayed(engine: Engine) -> None:
+    """Text before and after a display are two outputs, in the order in which they came."""
+    engine.cell()
+    engine.out(b"before\n")
+    engine.display("shown")
+    engine.out(b"between\n")
+    engine.display("result", kind="execute_result")
+    engine.out(b"after\n")
+    engine.end_cell()
+    assert engine.outputs() == [
+        ("stdout", "before\n"),
+        "shown",
+        ("stdout", "between\n"),
+        "result",
+        ("stdout", "after\n"),
+    ]
+
+
+def test_what_no_range_names_is_standard_output(engine: Engine) -> None:
+    """Between the ranges of standard error stands what Python, C code and children printed."""
+    engine.out(b"before the first cell\n")
+    engine.cell()
+    engine.out(b"1")
+    engine.err(b"2")
+    engine.err(b"3")
+    engine.out(b"4")
+    engine.end_cell()
+    engine.out(b"of a thread, after the cell")
+    engine.cell()
+    engine.err(b"5")
+    engine.end_cell()
+    assert engine.outputs() == [
+        ("stdout", "1"),
+        ("stderr", "23"),
+        ("stdout", "4of a thread, after the cell"),
+    ]
+    assert engine.outputs(1) == [("stderr", "5")]
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_clear_output(engine: Engine, *, wait: bool) -> None:
+    """What was cleared is gone: at once, or with `wait` as soon as something new is there."""
+    engine.cell()
+    engine.out(b"old")
+    engine.err(b"old")
+    engine.display("old")
+    engine.tell("clear", wait=wait)
+    assert engine.outputs() == ([("stdout", "old"), ("stderr", "old"), "old"] if wait else [])
+    engine.out(b"new")
+    assert engine.outputs() == [("stdout", "new")]
+    engine.tell("clear", wait=wait)
+    engine.display("newest")
+    engine.out(b"and on")
+    engine.end_cell()
+    assert engine.outputs() == ["newest", ("stdout", "and on")]
+
+
+def test_update_display(engine: Engine) -> None:
+    """An update shows in every place of that id, also in an earlier cell; the last one counts."""
+    engine.cell()
+    engine.display("a", "one")
+    engine.display("b", "two")
+    engine.display("plain")
+    engine.update("lost", "of nothing")
+    engine.update("a1", "one")
+    engine.end_cell()
+    engine.cell()
+    engine.display("a2", "one")
+    engine.update("a3", "one")
+    assert (engine.outputs(0), engine.outputs(1)) == (["a3", "b", "plain"], ["a3"])
+    engine.display("a4", "one")
+    assert (engine.outputs(0), engine.outputs(1)) == (["a4", "b", "plain"], ["a4", "a4"])
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("  1%\r 50%\r100%\n", "100%\n"),
+        ("  1%\r 50%\r100%", "100%"),
+        ("abc\rd", "dbc"),
+        ("abc\r\nd\r\n", "abc\nd\n"),
+        ("bar\r   \rdone\n", "done\n"),
+        ("a\rb\nc\rd\n", "b\nd\n"),
+        ("left\r", "left"),
+        ("no return  \n", "no return  \n"),
+        ("\r\r\r", ""),
+    ],
+)
+def test_carriage_returns(engine: Engine, printed: str, shown: str) -> None:
+    """Of a progress bar the last state is kept, as a terminal shows it."""
+    engine.cell()
+    engine.err(printed.encode())
+    assert "".join(text for _, text in engine.outputs()) == shown
+
+
+def test_a_long_progress_bar_is_composed_quickly(engine: Engine) -> None:
+    """100,000 steps of a bar on standard error, each an event, take seconds and not hours."""
+    engine.cell()
+    start = engine.size
+    step = b"\r%3d%%|#####     | 1/100 [00:01<00:02, 5.00it/s, loss=0.123456]"
+    data, events = bytearray(), bytearray()
+    for number in range(100_000):
+        piece = step % (number // 1000)
+        span = [start + len(data), start + len(data) + len(piece)]
+        events += files.to_line({"event": "stream", "time": 1.0, "name": "stderr", "log": span})
+        data += piece
+    engine.out(bytes(data))
+    with (engine.attempt.path / paths.CELLS).open("ab") as file:
+        file.write(events)
+    before = time.monotonic()
+    (output,) = engine.outputs()
+    assert time.monotonic() - before < 10
+    assert output == ("stderr", (step % 99).decode()[1:])
+
+
+def test_the_running_cell(engine: Engine) -> None:
+    """While a cell runs the notebook holds its outputs so far, and says what is still to come."""
+    engine.cell()
+    engine.end_cell()
+    engine.cell()
+    engine.out(b"so far")
+    found = engine.notebook()
+    assert engine.outputs(1) == [("stdout", "so far")]
+    assert statuses(found) == ["completed", "running", "pending", "pending", None]
+    assert [cell.get("execution_count") for cell in found["cells"]] == [1, 2, None, None, None]
+    timing = found["cells"][1]["metadata"]["papermill"]
+    assert timing["end_time"] is timing["duration"] is None
+    assert found["metadata"]["papermill"]["exception"] is None
+    assert found["metadata"]["nbbg"]["state"] == "running"
+    assert found["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def test_a_failed_run(engine: Engine) -> None:
+    """The cell that raised holds its error, and papermill's readers see it."""
+    engine.cell()
+    engine.out(b"before\n")
+    error = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["..."]}
+    engine.tell("display", output=error, display_id=None)
+    engine.end_cell("error")
+    engine.tell("end", status="failed", ordinal=1, error={"name": "ValueError", "value": "no"})
+    engine.attempt.end(state="failed", error={"cell": 1, "name": "ValueError", "value": "no"})
+    found = engine.notebook()
+    assert engine.outputs() == [("stdout", "before\n"), "ValueError"]
+    assert statuses(found) == ["failed", "pending", "pending", "pending", None]
+    assert found["cells"][0]["metadata"]["papermill"]["exception"] is True
+    papermill = found["metadata"]["papermill"]
+    assert papermill["exception"] is True
+    assert papermill["parameters"] == {"lr": 0.1}
+    assert papermill["duration"] > 0
+    assert found["metadata"]["nbbg"]["reason"] == "cell 1: ValueError: no"
+
+
+def test_a_skipped_cell_has_no_outputs(engine: Engine) -> None:
+    """A cell that was left out keeps none of the bytes of the cells around it."""
+    engine.cell()
+    engine.out(b"one")
+    engine.end_cell()
+    engine.tell("cell_end", cell=1, status="skipped")
+    engine.cell(2)
+    engine.out(b"three")
+    engine.end_cell()
+    assert [engine.outputs(index) for index in range(3)] == [
+        [("stdout", "one")],
+        [],
+        [("stdout", "three")],
+    ]
+    assert statuses(engine.notebook()) == ["completed", "skipped", "completed", "pending", None]
+
+
+def test_torn_lines_are_counted(engine: Engine) -> None:
+    """A torn line costs its own event alone, and the notebook says how many there were."""
+    engine.cell()
+    assert "torn_lines" not in engine.notebook()["metadata"]["nbbg"]
+    engine.attempt.garbage("more", b'{"event":"display","outp\n\x00\xff\n{"no": "event"}\n')
+    with (engine.attempt.path / paths.CELLS).open("ab") as file:
+        file.write((engine.attempt.path / "more").read_bytes())
+    engine.out(b"a")
+    engine.display("b")
+    with (engine.attempt.path / paths.CELLS).open("ab") as file:
+        file.write(b'{"event":"clear","wa')
+    assert engine.outputs() == [("stdout", "a"), "b"]
+    assert engine.notebook()["metadata"]["nbbg"]["torn_lines"] == 2
+
+
+def test_bytes_that_are_no_text(engine: Engine) -> None:
+    """Bytes that are no UTF-8, half characters and zeros become a notebook that can be read."""
+    engine.cell()
+    engine.out(b"a\xff\x00" + "ä".encode()[:1])
+    engine.display("\ud800 and NUL \x00")
+    engine.err("ä".encode()[1:] + b"\xfe")
+    (out, _, err) = engine.outputs()
+    assert out == ("stdout", "a\ufffd\x00\ufffd")
+    assert err == ("stderr", "\ufffd\ufffd")
+
+
+def test_nan_is_strict_json(engine: Engine) -> None:
+    """A notebook with NaN in an output can be read by a browser."""
+    engine.cell()
+    data = {"text/plain": "x", "application/json": {"loss": float("nan"), "best": [float("inf")]}}
+    output = {"output_type": "display_data", "data": data, "metadata": {}}
+    engine.tell("display", output=output, display_id=None)
+    shown = engine.notebook()["cells"][0]["outputs"][0]["data"]["application/json"]
+    assert shown == {"loss": "nan", "best": ["inf"]}
+
+
+def test_secrets_are_masked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of the reader that something else than Python printed is not in the notebook."""
+    monkeypatch.setenv("A_TOKEN", "correcthorse")
+    engine.cell()
+    engine.out(b"it is correcthorse\n")
+    assert engine.outputs() == [("stdout", "it is ************\n")]
+
+
+def test_a_log_that_is_gone(engine: Engine) -> None:
+    """Without its log a notebook has what the journal holds."""
+    engine.cell()
+    engine.out(b"gone")
+    engine.err(b"gone")
+    engine.display("kept")
+    (engine.attempt.path / paths.LOG).unlink()
+    batch = batches.read(engine.store, 1)
+    run = runs.read(engine.store, batch, model.Planned(1, "train", 1, 1))
+    found = composed.compose(engine.store.batch(1), batch, run)
+    assert [output["output_type"] for output in found["cells"][0]["outputs"]] == ["display_data"]
+
+
+EVENTS = ["out", "err", "display", "shared", "update", "clear", "clear later", "cell"]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(EVENTS), max_size=25))
+def test_no_byte_is_lost_and_none_told_twice(tmp_path: Path, events: list[str]) -> None:
+    """What was not cleared is in the outputs, once and in order, and every notebook is valid."""
+    with records.quick_folder() as folder:
+        store = records.make_store(folder / "project")
+        content = {ARM.frozen: json.dumps(notebook(*"abc", parameters="lr = 1")).encode()}
+        records.publish(store, 1, arm=ARM, content=content)
+        with an_attempt(store) as attempt:
+            engine, said = Engine(attempt, store), [""]
+            engine.cell()
+            for number, event in enumerate(events):
+                text = f"<{number}>"
+                if event == "cell" and engine.index < 3:
+                    engine.end_cell()
+                    engine.cell()
+                    said.append("")
+                elif event in ("out", "err"):
+                    getattr(engine, event)(text.encode())
+                    said[-1] += text
+                elif event == "display":
+                    engine.display(text)
+                    said[-1] += text
+                elif event == "clear":
+                    engine.tell("clear", wait=False)
+                    said[-1] = ""
+            shown = [
+                "".join(
+                    part if isinstance(part, str) else part[1] for part in engine.outputs(index)
+                )
+                for index in range(len(said))
+            ]
+    assert shown == said
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_the_output_goes() -> None:
+    """The number is filled in, whatever else stands in the name."""
+    arm = records.an_arm(output="/p/{x}/train_{number}.ipynb")
+    assert composed.output_path(arm, 7) == "/p/{x}/train_7.ipynb"
+    assert Path(composed.output_path(arm, 7)).name == "train_7.ipynb"
