@@ -85,7 +85,7 @@ class Records:
     def _store(self, path: Path) -> Store:
         root = self._root(records.place(path))
         if root not in self._stores:
-            self._stores[root] = project.here(start=root).store
+            self._stores[root] = project.to_read(root).store
         return self._stores[root]
 
 
