@@ -229,6 +229,15 @@ def test_an_edited_script_is_converted_with_its_commands() -> None:
     assert sources("c.ipynb") == ["x = 2\n# rm x\n# !touch y\n# ls\n!ls", "%%bash\nrm x"]
 
 
+def test_a_script_in_the_place_of_a_conversion_keeps_its_comments() -> None:
+    """What is known of a script that was replaced by somebody's own does not hold for that one."""
+    write("a.ipynb", "x = 1\n!ls")
+    convert("a.ipynb", "b.py")
+    Path("b.py").write_text("# %%\ny = 1\n# !ls\n")
+    convert("b.py", "c.ipynb")
+    assert sources("c.ipynb") == ["y = 1\n# !ls"]
+
+
 def test_a_file_that_is_no_pair_is_not_overwritten() -> None:
     """A file that is there is replaced only as nbbg wrote it."""
     write("a.ipynb", "x = 1")

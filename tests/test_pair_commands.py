@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.project import Project
 
 
@@ -180,3 +179,21 @@ def test_a_project_that_can_not_be_written_has_no_record(project: Project) -> No
     project.nbbg("sync")
     edit(project.root / "a.py", "x = 1", "x = 2")
     assert "nbbg has not seen them the same" in project.nbbg("sync", code=1).stderr
+
+
+def test_a_hook_is_given_every_file_of_a_commit(project: Project) -> None:
+    """Modules without cells are no notebooks: they are in order, and in the way of no sync."""
+    project.write("a.ipynb", "x = 1", "!ls")
+    project.nbbg("pair", "a.ipynb")
+    (project.root / "module.py").write_text("import os\n# rm x\n")
+    project.write("lone.ipynb", "x = 1\n# %%\n!ls")
+    names = ("a.ipynb", "a.py", "module.py", "lone.ipynb")
+    assert project.nbbg("check", *names).stderr == "3 in order, 0 not\n"
+    project.nbbg("sync", *names)
+    (project.root / "lone.ipynb").write_text("{")
+    assert "lone.ipynb:1:2: is cut off" in project.nbbg("check", *names, code=1).stderr
+    hooks = (Path(__file__).parents[1] / ".pre-commit-hooks.yaml").read_text()
+    assert [line.split()[-1] for line in hooks.splitlines() if "entry:" in line] == [
+        "check",
+        "sync",
+    ]

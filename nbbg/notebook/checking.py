@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import conversion, differences, halves, pairing, userfiles
+from nbbg.notebook import conversion, differences, halves, pairing, scripts, userfiles
 from nbbg.notebook.halves import Agreed, Differ
 from nbbg.notebook.writing import Report, Task
 
@@ -25,7 +25,8 @@ def check(path: Path, memory: Memory) -> Report:
     path = pairing.absolute(path)
     both = pairing.declared(path)
     if both is None:
-        conversion.roundtrip(path, memory)
+        if path.suffix == userfiles.NOTEBOOK or scripts.has_cells(path):
+            conversion.roundtrip(path, memory)
         return Report((path,))
     found = halves.read(both, memory)
     missing = [place for place in both.files if not place.exists()]

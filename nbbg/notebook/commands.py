@@ -131,8 +131,8 @@ def meant(script: Script, notebook: Notebook, record: Record | None) -> Notebook
     for reading in (script.magic, script.literal):
         if code and ipynb.code(reading) == code:
             return reading
-    if record is None or not record.commands:
-        return script.literal
+    if record is None or not scripts.has_header(script.text):
+        return script.literal  # without a header it is not what nbbg wrote, but a file in its place
     return _split(script, record.commands, lambda line: _marked(script, line.cell))[0]
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg.notebook import formats, userfiles
+from nbbg.notebook import formats, scripts, userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
-_PERCENT = re.compile(rb"^\s*(#|//|--|;;|%|/)\s*%%(\s|$)|^(#|//|--|;;)\s+jupytext:", re.MULTILINE)
-HEAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,9 @@ class Selection:
             inner = path.relative_to(folder)
             if path.suffix != userfiles.NOTEBOOK and path.suffix not in suffixes:
                 continue
-            if self._meant(inner) and (path.suffix == userfiles.NOTEBOOK or _has_cells(path)):
+            if self._meant(inner) and (
+                path.suffix == userfiles.NOTEBOOK or scripts.has_cells(path)
+            ):
                 yield path
 
     def _meant(self, inner: Path) -> bool:
@@ -80,12 +79,3 @@ def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:
 def _is_searched(place: Path, name: str, recursive: bool) -> bool:  # noqa: FBT001 - a filter
     skipped = name.startswith(".") or name in _SKIPPED or name.endswith(userfiles.NOTEBOOK)
     return recursive and not skipped and not (place / name / "pyvenv.cfg").exists()
-
-
-def _has_cells(path: Path) -> bool:
-    """Whether a script looks like a notebook: it has a header of jupytext or a marker."""
-    try:
-        with path.open("rb") as file:
-            return bool(_PERCENT.search(file.read(HEAD)))
-    except OSError:
-        return True  # which is said when it is read

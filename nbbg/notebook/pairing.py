@@ -121,6 +121,8 @@ def declared(path: Path) -> Pair | None:
     """The pair that a file belongs to: it says so, its notebook, or a configuration file."""
     if path.suffix == userfiles.NOTEBOOK:
         return formats.pair_of(path, read_notebook(path, old=True))
+    if not scripts.has_cells(path):
+        return None
     script = scripts.read(path)
     own = formats.pair_of(path, script.magic)
     place = None if own else commands.book_of(script)

@@ -21,6 +21,8 @@ from nbbg.notebook.calling import configuration, node, quiet
 if TYPE_CHECKING:
     from nbbg.notebook.formats import Format, Notebook
 
+_CELLS = re.compile(rb"^\s*(#|//|--|;;|%|/)\s*%%(\s|$)|^(#|//|--|;;)\s+jupytext:", re.MULTILINE)
+_HEAD = 1 << 20
 _ORIGIN = "nbbg origin"  # in a cell, while it is combined
 
 _MARKER = re.compile(r"^\s*#\s*%%(%*\s.*)?$|^\s*#\s*(<codecell>|In\[[0-9 ]*\]:?)\s*$", re.MULTILINE)
@@ -183,6 +185,17 @@ def _check_script(text: str, path: Path, format_name: str) -> None:
             f"{userfiles.shown(path)}: is one plain script: no line begins with `# %%`.\n"
             f"`# %%` as its first line makes it a notebook of one cell"
         )
+
+
+def has_cells(path: Path) -> bool:
+    """Whether a script looks like a notebook: it has a header of jupytext or a marker."""
+    if path.suffix not in formats.suffixes():
+        return True  # a text in Markdown
+    try:
+        with path.open("rb") as file:
+            return bool(_CELLS.search(file.read(_HEAD)))
+    except OSError:
+        return True  # which is said when it is read
 
 
 def has_header(text: str) -> bool:
