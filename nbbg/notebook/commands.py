@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import agreement, formats, ipynb, userfiles
+from nbbg.notebook import agreement, formats, ipynb, scripts, userfiles
 from nbbg.notebook.records import fingerprint
 
 if TYPE_CHECKING:
