@@ -12,6 +12,7 @@ import os
 STORE = ".nbbg"
 FORMAT = "format"
 FORMAT_VERSION = 1
+PAIRS = "pairs"
 INDEX = "index.db"
 BATCHES = "batches"
 GITIGNORE = ".gitignore"

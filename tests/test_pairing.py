@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
@@ -19,14 +19,31 @@ from nbformat.sign import NotebookNotary
 
 from nbbg.errors import NotebookError
 from nbbg.notebook import document, pairing
+from nbbg.notebook.pairing import Side
+from tests.memory import Kept
+
+if TYPE_CHECKING:
+    from nbbg.notebook.writing import Report
 
 FORMATS = {"formats": "ipynb,py:percent"}
+memory = Kept()
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder of its own."""
     monkeypatch.chdir(tmp_path)
+    memory.records.clear()
+
+
+def pair(path: Path, formats: str = "") -> Report:
+    """Pair a file."""
+    return pairing.pair(path, memory, formats)
+
+
+def sync(path: Path, side: Side | None = None) -> Report:
+    """Sync a pair."""
+    return pairing.sync(path, memory, side)
 
 
 def write(name: str, *cells: str, **metadata: Any) -> Path:
@@ -84,7 +101,7 @@ def refused(name: str) -> str:
     """What is said when a pair is refused, which leaves everything as it was."""
     before = snapshot()
     with pytest.raises(NotebookError) as caught:
-        pairing.pair(Path(name))
+        pair(Path(name))
     assert snapshot() == before
     assert len(str(caught.value).splitlines()) <= 2
     return str(caught.value)
@@ -93,7 +110,7 @@ def refused(name: str) -> str:
 def test_pairing_a_notebook_makes_its_script() -> None:
     """The script is beside the notebook, both say that they are a pair, outputs stay."""
     write("a.ipynb", "x = 1\n!ls", "# rm x")
-    report = pairing.pair(Path("a.ipynb"))
+    report = pair(Path("a.ipynb"))
     assert str(report) == "a.ipynb <-> a.py: a.py made, a.ipynb updated"
     assert body("a.py") == "# %%\nx = 1\n# !ls\n\n# %%\n# # rm x"
     notebook = json.loads(Path("a.ipynb").read_text())
@@ -106,7 +123,7 @@ def test_pairing_a_notebook_makes_its_script() -> None:
 def test_pairing_a_script_makes_its_notebook() -> None:
     """The comments of the script stay comments, in both, and for jupytext too."""
     Path("a.py").write_text("import os\n# %%\n# rm x\n# copy the data\nx = 1\n# %%\n# a comment\n")
-    report = pairing.pair(Path("a.py"))
+    report = pair(Path("a.py"))
     assert str(report) == "a.ipynb <-> a.py: a.ipynb made, a.py updated"
     assert report.notes == (
         "a.py:3: `# rm x` stays a comment",
@@ -123,35 +140,35 @@ def test_jupytext_sees_an_ordinary_pair() -> None:
     """jupytext finds nothing to change in a pair that nbbg made, and edits travel through both."""
     spec = {"name": "python3", "display_name": "P", "language": "python"}
     write("a.ipynb", "x = 1\n%time y = 2", kernelspec=spec)
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     before = Path("a.ipynb").read_text(), Path("a.py").read_text()
     jupytext("--sync", "a.py")
     assert (Path("a.ipynb").read_text(), Path("a.py").read_text()) == before
     edit("a.py", "x = 1", "x = 5")
     jupytext("--sync", "a.py")
-    assert not pairing.sync_one(Path("a.py")).changed
+    assert not sync(Path("a.py")).changed
     assert code("a.ipynb") == ["x = 5\n%time y = 2"]
 
 
 def test_a_pair_that_says_the_same_is_not_touched() -> None:
     """Syncing and pairing again write nothing, whatever the times of the files say."""
     write("a.ipynb", "x = 1\n\n", "%ls", "y = 2\n# comment")
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     for name in ("a.ipynb", "a.py"):
         later(name, Path(name).read_text())
         before = snapshot()
-        assert str(pairing.sync_one(Path(name))) == "a.ipynb <-> a.py: the same, nothing to do"
-        assert not pairing.pair(Path(name)).changed
+        assert str(sync(Path(name))) == "a.ipynb <-> a.py: the same, nothing to do"
+        assert not pair(Path(name)).changed
         assert snapshot() == before
 
 
 def test_an_edited_script_goes_to_the_notebook() -> None:
     """Outputs, ids and metadata of the cells that stay are kept; the script is left as it is."""
     write("a.ipynb", "x = 1", "!ls", "y = 2")
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     edit("a.py", "x = 1", "x = 1\n\n# %%\nz = 3")
     script = snapshot()["a.py"]
-    report = pairing.sync_one(Path("a.ipynb"))
+    report = sync(Path("a.ipynb"))
     assert str(report) == "a.ipynb <-> a.py: a.ipynb updated"
     assert snapshot()["a.py"] == script
     cells = json.loads(Path("a.ipynb").read_text())["cells"]
@@ -168,43 +185,92 @@ def test_an_edited_notebook_goes_to_the_script() -> None:
         "x = 1",
         kernelspec={"name": "python3", "display_name": "P", "language": "python"},
     )
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     edit("a.ipynb", "x = 1", "x = 2\\n!pwd")
-    assert str(pairing.sync_one(Path("a.py"))) == (
+    assert str(sync(Path("a.py"))) == (
         "a.ipynb <-> a.py: a.py updated, the version before is .a.py.~1~"
     )
     assert body("a.py") == "# %%\nx = 2\n# !pwd"
     edit("a.ipynb", '"python3"', '"other"')
-    assert str(pairing.sync_one(Path("a.py"))) == "a.ipynb <-> a.py: a.py updated"
+    assert str(sync(Path("a.py"))) == "a.ipynb <-> a.py: a.py updated"
     assert "#     name: other" in Path("a.py").read_text()
 
 
-def test_what_is_replaced_stays_beside() -> None:
-    """Of two halves that were both edited the later wins, and the other is not lost."""
-    write("a.ipynb", "x = 1", jupytext=FORMATS)
-    pairing.pair(Path("a.ipynb"))
+def test_where_both_were_edited_nothing_is_written() -> None:
+    """The cells that differ are named; the side that is chosen wins, and the other is kept."""
+    write("a.ipynb", "x = 1", "y = 1", jupytext=FORMATS)
+    pair(Path("a.ipynb"))
     edit("a.py", "x = 1", "x = 'from the script'")
     edit("a.ipynb", "x = 1", "x = 'from the notebook'")
-    report = pairing.sync_one(Path("a.py"))
-    assert code("a.ipynb") == ["x = 'from the notebook'"]
+    before = snapshot()
+    for name in ("a.py", "a.ipynb"):
+        with pytest.raises(NotebookError) as caught:
+            sync(Path(name))
+        assert str(caught.value) == (
+            "a.ipynb and a.py were both edited: cell 1 differs: `x = 'from the notebook'` /"
+            " `x = 'from the script'`\n"
+            "nothing was written; choose: nbbg sync a.py --from script (or notebook)"
+        )
+    assert snapshot() == before
+    report = sync(Path("a.py"), Side.NOTEBOOK)
+    assert code("a.ipynb") == ["x = 'from the notebook'", "y = 1"]
     assert [path.name for path in report.kept] == [".a.py.~1~"]
     assert "from the script" in Path(".a.py.~1~").read_text()
     edit("a.py", "the notebook", "the script again")
-    assert [path.name for path in pairing.sync_one(Path("a.py")).kept] == [".a.ipynb.~1~"]
-    assert "from the notebook" in Path(".a.ipynb.~1~").read_text()
-    for number in range(2, 14):
-        later("a.ipynb", re.sub(r"x\d* =", f"x{number} =", Path("a.ipynb").read_text()))
-        pairing.sync_one(Path("a.py"))
+    edit("a.ipynb", "y = 1", "y = 2")
+    assert [path.name for path in sync(Path("a.py"), Side.SCRIPT).kept] == [".a.ipynb.~1~"]
+    assert code("a.ipynb") == ["x = 'from the script again'", "y = 1"]
+    assert "y = 2" in Path(".a.ipynb.~1~").read_text()
+    assert not sync(Path("a.py")).changed
+
+
+def test_older_versions_are_kept_ten_times() -> None:
+    """What a sync has replaced stays beside, the newest ten."""
+    pair(write("a.ipynb", "x = 1"))
+    for number in range(2, 15):
+        edit("a.ipynb", re.findall(r"x\d* =", Path("a.ipynb").read_text())[0], f"x{number} =")
+        sync(Path("a.py"))
     kept = sorted(int(path.name.split("~")[1]) for path in Path().glob(".a.py.~*~"))
     assert kept == list(range(4, 14))
+
+
+def test_times_decide_nothing() -> None:
+    """A touched file wins nothing; a side that was edited wins also where it is the older one."""
+    pair(write("a.ipynb", "x = 1"))
+    edit("a.py", "x = 1", "x = 2")
+    os.utime("a.py", (0, 0))
+    assert sync(Path("a.ipynb")).updated == (Path("a.ipynb").absolute(),)
+    assert code("a.ipynb") == ["x = 2"]
+    edit("a.ipynb", "x = 2", "x = 3")
+    os.utime("a.ipynb", (0, 0))
+    later("a.py", Path("a.py").read_text())
+    sync(Path("a.ipynb"))
+    assert body("a.py") == "# %%\nx = 3"
+
+
+def test_without_a_record_a_person_is_asked() -> None:
+    """After a checkout, halves that say the same are a pair; others stay as they are."""
+    pair(write("a.ipynb", "x = 1"))
+    memory.records.clear()
+    assert not sync(Path("a.py")).changed
+    edit("a.py", "x = 1", "x = 2")
+    assert sync(Path("a.py")).changed
+    memory.records.clear()
+    edit("a.py", "x = 2", "x = 3")
+    before = snapshot()
+    with pytest.raises(NotebookError, match="differ, and nbbg has not seen them the same: cell 1"):
+        sync(Path("a.py"))
+    assert snapshot() == before
+    sync(Path("a.py"), Side.SCRIPT)
+    assert code("a.ipynb") == ["x = 3"]
 
 
 def test_a_comment_in_english_does_not_become_a_command() -> None:
     """`# copy the data` stays a comment; a magic is one, and is said; a known command stays one."""
     write("a.ipynb", "x = 1\nls -l")
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     edit("a.py", "x = 1", "x = 2\n# copy the data\n# !echo new\n# really?\n# y = %time 1")
-    report = pairing.sync_one(Path("a.py"))
+    report = sync(Path("a.py"))
     sources = ["x = 2\n# copy the data\n!echo new\n# really?\ny = %time 1\nls -l"]
     assert code("a.ipynb") == sources
     assert report.notes == (
@@ -214,32 +280,32 @@ def test_a_comment_in_english_does_not_become_a_command() -> None:
         "a.py:16: `# really?` stays a comment",
     )
     jupytext("--sync", "a.py")
-    assert not pairing.sync_one(Path("a.py")).changed
+    assert not sync(Path("a.py")).changed
     assert code("a.ipynb") == sources
 
 
 def test_a_command_over_several_lines_stays_whole() -> None:
     """The lines that go on with a command become commands with it."""
     write("a.ipynb", "x = 1")
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     edit("a.py", "x = 1", "x = 1\n# !echo a \\\n#   b \\\n#   c")
-    pairing.sync_one(Path("a.py"))
+    sync(Path("a.py"))
     assert code("a.ipynb") == ["x = 1\n!echo a \\\n  b \\\n  c"]
 
 
 def test_cells_in_other_languages_travel_both_ways() -> None:
     """A cell of another language is a comment in the script and itself in the notebook."""
     write("a.ipynb", "%%bash\necho 1\nrm -f x", "%%time\nx = 1", "%%html\n<b>x</b>")
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     edit("a.py", "# echo 1", "# echo 2")
-    pairing.sync_one(Path("a.py"))
+    sync(Path("a.py"))
     assert code("a.ipynb") == ["%%bash\necho 2\nrm -f x", "%%time\nx = 1", "%%html\n<b>x</b>"]
 
 
 def test_python_that_jupytext_comments_out_is_said() -> None:
     """`ls += [1]` is Python; the pair keeps it, and the report says what the script does."""
     write("a.ipynb", "ls = []\nls += [1]\nprint(ls)")
-    report = pairing.pair(Path("a.ipynb"))
+    report = pair(Path("a.ipynb"))
     assert len(report.notes) == 1
     assert report.notes[0] == (
         "code cell 1: `ls += [1]` is a comment in a.py, since jupytext takes it for a command;"
@@ -251,10 +317,9 @@ def test_python_that_jupytext_comments_out_is_said() -> None:
 @pytest.mark.parametrize(
     ("source", "line"),
     [
-        ("x = 1\n# %% a marker\ny = 2", "line 2: `# %% a marker` would not read back as it is"),
         ("x = 'a\u2028b'", "line 1: `x = 'a\\u2028b'` would not read back as it is"),
         ("x = 'a\x0cb'", "line 1: `x = 'a\\u000cb'` would not read back as it is"),
-        ("x = '''", "would not end where it ends (is a quote left open?)"),
+        ("%%\nx", "line 1: `%%` would not read back as it is"),
     ],
 )
 def test_a_conversion_that_loses_code_is_refused(source: str, line: str) -> None:
@@ -284,12 +349,12 @@ def test_two_files_of_the_same_code_become_a_pair() -> None:
     """A script and a notebook with the same code are paired as they are, outputs kept."""
     write("a.ipynb", "!ls\n# rm x")
     Path("a.py").write_text("# %%\n# !ls\n# # rm x\n")
-    assert pairing.pair(Path("a.py")).changed
+    assert pair(Path("a.py")).changed
     assert code("a.ipynb") == ["!ls\n# rm x"]
     assert "out 1" in Path("a.ipynb").read_text()
     write("b.ipynb", "# !ls\n# rm x")
     Path("b.py").write_text("# %%\n# !ls\n# rm x\n")
-    assert pairing.pair(Path("b.ipynb")).changed
+    assert pair(Path("b.ipynb")).changed
     assert code("b.ipynb") == ["# !ls\n# rm x"]
     assert body("b.py") == "# %%\n# # !ls\n# # rm x"
 
@@ -297,16 +362,21 @@ def test_two_files_of_the_same_code_become_a_pair() -> None:
 def test_a_missing_half_is_made() -> None:
     """Syncing makes the half that is not there, unless a comment could be a command."""
     write("a.ipynb", "x = 1\n!ls")
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     Path("a.py").unlink()
-    assert str(pairing.sync_one(Path("a.ipynb"))) == "a.ipynb <-> a.py: a.py made"
+    assert str(sync(Path("a.ipynb"))) == "a.ipynb <-> a.py: a.py made"
     Path("a.ipynb").unlink()
+    assert str(sync(Path("a.py"))) == "a.ipynb <-> a.py: a.ipynb made"
+    assert code("a.ipynb") == ["x = 1\n!ls"]
+    Path("a.ipynb").unlink()
+    memory.records.clear()
     assert refused("a.py") == (
         "a.py:14: `# !ls` is a command or a comment; a.ipynb, which would tell, is not there.\n"
-        "A command: jupytext --sync a.py. A comment: take `formats:` out of its header first"
+        "A command: nbbg sync --from script a.py. "
+        "A comment: take `formats:` out of its header first"
     )
     edit("a.py", "# !ls", "# # !ls")
-    assert str(pairing.sync_one(Path("a.py"))) == "a.ipynb <-> a.py: a.ipynb made"
+    assert str(sync(Path("a.py"))) == "a.ipynb <-> a.py: a.ipynb made"
     assert code("a.ipynb") == ["x = 1\n# !ls"]
 
 
@@ -316,13 +386,13 @@ def test_jupytexts_configuration_is_honoured() -> None:
     Path("notebooks").mkdir()
     book = write("notebooks/a.ipynb", "x = 1")
     before = book.read_bytes()
-    report = pairing.pair(book)
+    report = pair(book)
     assert str(report) == "notebooks/a.ipynb <-> scripts/a.py: scripts/a.py made"
     assert book.read_bytes() == before
     script = Path("scripts/a.py")
     script.write_text(script.read_text().replace("x = 1", "x = 2\n# !ls"))
     os.utime(script, ns=(book.stat().st_mtime_ns + 10**7,) * 2)
-    assert pairing.sync_one(script).updated == (book.absolute(),)
+    assert sync(script).updated == (book.absolute(),)
     assert code("notebooks/a.ipynb") == ["x = 2\n!ls"]
     assert document.load(script).notebook["cells"][0]["source"] == "x = 2\n!ls"
 
@@ -330,48 +400,37 @@ def test_jupytexts_configuration_is_honoured() -> None:
 def test_a_text_file_in_markdown_is_a_pair_too() -> None:
     """Whatever text format jupytext pairs with is synced."""
     write("a.ipynb", "x = 1")
-    assert str(pairing.pair(Path("a.ipynb"), "ipynb,md")) == (
+    assert str(pair(Path("a.ipynb"), "ipynb,md")) == (
         "a.ipynb <-> a.md: a.md made, a.ipynb updated"
     )
     edit("a.md", "x = 1", "x = 2")
-    pairing.sync_one(Path("a.md"))
+    sync(Path("a.md"))
     assert code("a.ipynb") == ["x = 2"]
     with pytest.raises(NotebookError, match=r"formats 'py' do not pair it with anything"):
-        pairing.pair(write("b.ipynb", "x"), "py")
+        pair(write("b.ipynb", "x"), "py")
 
 
 def test_a_notebook_in_another_language_has_a_script_in_it() -> None:
     """A notebook in R is paired with an .R, not with a .py full of comments."""
     spec = {"name": "ir", "display_name": "R", "language": "R"}
     write("a.ipynb", "x <- 1", kernelspec=spec)
-    assert str(pairing.pair(Path("a.ipynb"))) == "a.ipynb <-> a.R: a.R made, a.ipynb updated"
+    assert str(pair(Path("a.ipynb"))) == "a.ipynb <-> a.R: a.R made, a.ipynb updated"
     assert body("a.R") == "# %%\nx <- 1"
     edit("a.R", "x <- 1", "x <- 2")
-    assert pairing.sync_one(Path("a.R")).changed
+    assert sync(Path("a.R")).changed
     assert code("a.ipynb") == ["x <- 2"]
 
 
 def test_what_is_not_paired_is_said() -> None:
     """A notebook without a pair is a sentence, and the others are synced."""
     write("a.ipynb", "x = 1")
-    pairing.pair(write("b.ipynb", "x = 1"))
-    first, second = pairing.sync([Path("a.ipynb"), Path("b.py"), Path("b.ipynb")])
+    pair(write("b.ipynb", "x = 1"))
+    first = sync(Path("a.ipynb"))
     assert (first.paired, str(first)) == (
         False,
         "a.ipynb: is not paired; pair it with: nbbg pair a.ipynb",
     )
-    assert str(second) == "b.ipynb <-> b.py: the same, nothing to do"
-
-
-def test_the_pairs_of_a_folder_are_found() -> None:
-    """Paired notebooks, and paired scripts without their notebook, but no plain module."""
-    write("plain.ipynb", "x = 1")
-    Path("module.py").write_text("import os\n")
-    Path("cells.py").write_text("# %%\nx = 1\n")
-    pairing.pair(write("a.ipynb", "x = 1"))
-    pairing.pair(write("b.ipynb", "x = 1"))
-    Path("b.ipynb").unlink()
-    assert pairing.paired_in(Path()) == [Path("a.ipynb"), Path("b.py")]
+    assert str(sync(Path("b.ipynb"))) == "b.ipynb <-> b.py: the same, nothing to do"
 
 
 def test_a_file_that_changes_meanwhile_is_not_overwritten() -> None:
@@ -392,12 +451,12 @@ def test_modes_links_and_line_ends_are_kept() -> None:
     write("real.ipynb", "x = 1")
     Path("real.ipynb").chmod(0o640)
     Path("a.ipynb").symlink_to("real.ipynb")
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     assert Path("a.ipynb").is_symlink()
     assert stat.S_IMODE(Path("real.ipynb").stat().st_mode) == 0o640
     Path("a.py").write_bytes(Path("a.py").read_bytes().replace(b"\n", b"\r\n"))
     edit("a.ipynb", "x = 1", "x = 2\\ny = 3")
-    pairing.sync_one(Path("a.ipynb"))
+    sync(Path("a.ipynb"))
     assert b"x = 2\r\ny = 3\r\n" in Path("a.py").read_bytes()
 
 
@@ -406,7 +465,7 @@ def test_a_notebook_keeps_its_layout() -> None:
     write("a.ipynb", "x = 'é'")
     notebook = json.loads(Path("a.ipynb").read_text())
     Path("a.ipynb").write_text(json.dumps(notebook, indent=2))
-    pairing.pair(Path("a.ipynb"))
+    pair(Path("a.ipynb"))
     text = Path("a.ipynb").read_text()
     assert text.startswith('{\n  "cells"')
     assert text.endswith("}")
@@ -420,8 +479,8 @@ def test_trust_in_a_notebook_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     trusted, other = write("a.ipynb", "x = 1"), write("b.ipynb", "x = 2")
     with NotebookNotary(data_dir="data") as notary:
         notary.sign(nbformat.read(trusted, as_version=4))
-        pairing.pair(trusted)
-        pairing.pair(other)
+        pair(trusted)
+        pair(other)
         assert notary.check_signature(nbformat.read(trusted, as_version=4))
         assert not notary.check_signature(nbformat.read(other, as_version=4))
 
@@ -468,13 +527,13 @@ def test_every_pair_that_is_made_has_one_code(tmp_path: Path, cells: list[str]) 
         path.unlink()
     book = write("a.ipynb", *cells)
     try:
-        pairing.pair(book)
+        pair(book)
     except NotebookError:
         assert [path.name for path in tmp_path.iterdir()] == ["a.ipynb"]
         return
     assert code("a.ipynb") == cells
     script = document.load(Path("a.py"))
     assert script.source_hash == document.load(book).source_hash
-    assert not pairing.sync_one(book).changed
+    assert not sync(book).changed
     later("a.py", Path("a.py").read_text())
-    assert not pairing.sync_one(book).changed
+    assert not sync(book).changed

@@ -49,7 +49,7 @@ def build(typed: str = "") -> argparse.ArgumentParser:
     commands = (
         *(_run, _status, _show, _logs, _notebook, _attach, _wait),
         *(_stop, _resume, _retry, _results),
-        *(_pair, _sync, _settings, _completion),
+        *(_convert, _pair, _sync, _check, _settings, _completion),
     )
     for add in [each for each in commands if each.__name__ == f"_{typed}"] or commands:
         add(subparsers)
@@ -206,27 +206,70 @@ def _results(subparsers: Subparsers) -> None:
     _add_json(parser)
 
 
+def _convert(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "convert",
+        "convert notebooks to scripts, and scripts to notebooks, without loss",
+        "nbbg convert train.ipynb                    makes train.py",
+        "nbbg convert train.py -o copy.ipynb",
+        "nbbg convert notebooks/ --to py --recursive --exclude 'old/*'",
+    )
+    parser.add_argument("--to", choices=("py", "ipynb"), help="by default the other kind")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where the one file goes")
+    _add_files(parser, "+")
+
+
 def _pair(subparsers: Subparsers) -> None:
     parser = _command(
         subparsers,
         "pair",
-        "pair a notebook with a percent-format script, through jupytext",
+        "pair notebooks with percent-format scripts, through jupytext",
         "nbbg pair train.ipynb    makes train.py",
         "nbbg pair train.py       makes train.ipynb",
+        "nbbg pair notebooks/ --scripts scripts/",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--scripts", metavar="FOLDER", help="where the scripts go")
     parser.add_argument("--formats", metavar="FORMATS", help="as in jupytext: ipynb,py:percent")
+    _add_files(parser, "+")
 
 
 def _sync(subparsers: Subparsers) -> None:
     parser = _command(
         subparsers,
         "sync",
-        "bring pairs into step: the side that was edited last wins",
-        "nbbg sync    every pair in this folder",
+        "bring pairs into step: the side that was edited since they were the same wins",
+        "nbbg sync    every pair in and below this folder",
         "nbbg sync train.ipynb",
+        "nbbg sync train.py --from script    it wins; the other version stays beside",
     )
-    parser.add_argument("files", nargs="*", metavar="FILE")
+    sides = ("script", "notebook")
+    parser.add_argument("--from", dest="side", choices=sides, help="the side that wins")
+    _add_files(parser, "*")
+
+
+def _check(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "check",
+        "check that every pair is in step and every conversion lossless; exit code 1 when not",
+        "nbbg check",
+        "nbbg check --diff train.ipynb    what differs between the two, cell by cell",
+    )
+    parser.add_argument("--diff", action="store_true", help="show what differs")
+    _add_files(parser, "*", dry_run=False)
+    parser.set_defaults(dry_run=False)
+
+
+def _add_files(parser: argparse.ArgumentParser, number: str, *, dry_run: bool = True) -> None:
+    add = parser.add_argument
+    add("files", nargs=number, metavar="PATH", help="notebooks, scripts and folders")
+    add("--recursive", "-r", action="store_true", help="folders with all folders in them")
+    add("--include", action="append", default=[], metavar="GLOB", help="of folders, these alone")
+    add("--exclude", action="append", default=[], metavar="GLOB", help="of folders, not these")
+    if dry_run:
+        add("--dry-run", "-n", action="store_true", help="say what would be written")
+    _add_json(parser)
 
 
 def _settings(subparsers: Subparsers) -> None:

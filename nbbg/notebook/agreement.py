@@ -7,16 +7,17 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import ipynb, scripts, userfiles
+from nbbg.notebook import ipynb, userfiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbbg.notebook.scripts import Notebook, Pair, Script
+    from nbbg.notebook.formats import Notebook
+    from nbbg.notebook.scripts import Script
 
 
 def contents(notebook: Notebook) -> Any:
-    """What readings of two texts are compared by: cells and kernel, not versions or blank lines."""
+    """What readings of two texts are compared by: cells and metadata, not versions or layout."""
     cells = [
         (
             cell["cell_type"],
@@ -25,14 +26,8 @@ def contents(notebook: Notebook) -> Any:
         )
         for cell in notebook["cells"]
     ]
-    return cells, notebook["metadata"].get("kernelspec")
-
-
-def same(notebook: Notebook, script: Script, pair: Pair) -> bool:
-    """Whether a script says what the notebook would say as a script."""
-    form = pair.form_of(script.path)
-    back = scripts.reads(scripts.writes(notebook, script.path, form), script.path, form)
-    return bool(contents(back) == contents(script.magic))
+    metadata = {key: value for key, value in notebook["metadata"].items() if key != "jupytext"}
+    return cells, metadata
 
 
 def same_code(notebook: Notebook, script: Script) -> bool:
@@ -46,18 +41,43 @@ def loses(old: Notebook, new: Notebook) -> bool:
 
 
 def check_lossless(notebook: Notebook, back: Notebook, book: Path, script: Path) -> None:
-    """Refuse a script that would not read back as the same code.
+    """Refuse a script that would not read back as the same cells.
 
     Raises:
         NotebookError: naming the cell and the line.
     """
-    both = zip_longest(ipynb.code_cells(notebook), ipynb.code_cells(back), fillvalue="")
-    for number, (mine, other) in enumerate(both, 1):
-        if mine != other:
-            raise NotebookError(
-                f"{userfiles.shown(book)}: code cell {number}, {_first_difference(mine, other)}"
-                f" in {script.name};\nnothing was written; change that cell, then try again"
-            )
+    found = first_loss(notebook, back)
+    if found is not None:
+        raise NotebookError(
+            f"{userfiles.shown(book)}: {found}"
+            f" in {script.name};\nnothing was written; change that cell, then try again"
+        )
+
+
+def first_loss(notebook: Notebook, back: Notebook) -> str | None:
+    """Which cell would not read back as it is, such as `code cell 3, line 1: ...`."""
+    counts: Counter[str] = Counter()
+    for mine, other in zip_longest(notebook["cells"], back["cells"]):
+        kind = (mine or other)["cell_type"]
+        counts[kind] += 1
+        what = _lost(mine, other)
+        if what:
+            return f"{kind} cell {counts[kind]}, {what}"
+    return None
+
+
+def _lost(mine: Any, other: Any) -> str:
+    """What a cell would lose, or nothing."""
+    if mine is None or other is None or mine["cell_type"] != other["cell_type"]:
+        lines = ("", "") if mine is None else (mine["source"], "")
+        found = _first_difference(*lines) if any(lines) else "would not be there"
+        return found if mine and other is None else "would not end where it ends"
+    first, second = ipynb.comparable(mine["source"]), ipynb.comparable(other["source"])
+    if first != second:
+        return _first_difference(first, second)
+    if mine["metadata"].get("tags", []) != other["metadata"].get("tags", []):
+        return "its tags would not read back as they are"
+    return ""
 
 
 def _first_difference(mine: str, other: str) -> str:
@@ -66,11 +86,12 @@ def _first_difference(mine: str, other: str) -> str:
         if line is None:
             return "would not end where it ends (is a quote left open?)"
         if line != read:
-            return f"line {number}: `{_visible(line)}` would not read back as it is"
+            return f"line {number}: `{visible(line)}` would not read back as it is"
     return "would not read back as it is"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """A line without indentation, each character that can't be seen as an escape."""
     return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text.strip())
 
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import ipynb, scripts, userfiles
+from nbbg.notebook import agreement, formats, ipynb, scripts, userfiles
+from nbbg.notebook.records import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from nbbg.notebook.scripts import Notebook, Script
+    from nbbg.notebook.formats import Notebook
+    from nbbg.notebook.records import Record
+    from nbbg.notebook.scripts import Script
 
 _EXPLICIT = re.compile(r"\s*([A-Za-z_]\w*\s*=\s*)?[%!]")  # `%magic`, `!command`, `x = !command`
 
@@ -38,6 +41,13 @@ class Line:
     def does_something(self) -> bool:
         """Whether it is more than a comment that jupytext marked twice."""
         return not self.command.lstrip().startswith("#")
+
+    @property
+    def is_spaced(self) -> bool:
+        """Whether it is `# !ls`, as jupytext writes a command; `#!ls` it never writes."""
+        command = self.command.strip()
+        before = self.comment.rstrip().removesuffix(command)
+        return not command or before.endswith((" ", "\t"))
 
 
 def decided(script: Script) -> tuple[Notebook, str]:
@@ -66,14 +76,14 @@ def book_of(script: Script) -> Path | None:
 
     The script's own header says so, or a configuration file, or the notebook of the same name.
     """
-    pair = scripts.pair_of(script.path, script.magic)
+    pair = formats.pair_of(script.path, script.magic)
     if pair is not None:
         return pair.notebook
     beside = script.path.with_suffix(userfiles.NOTEBOOK)
     text = userfiles.read(beside).text
     if not text or '"jupytext"' not in text:
         return None
-    pair = scripts.pair_of(beside, ipynb.parse(text, beside))
+    pair = formats.pair_of(beside, ipynb.parse(text, beside))
     places = [place for place, _ in pair.texts] if pair else []
     return beside if script.path.absolute() in [place.absolute() for place in places] else None
 
@@ -101,13 +111,52 @@ def chosen(script: Script, known: AbstractSet[str]) -> tuple[Notebook, list[Line
     Returns:
         The notebook, its new commands, and the doubtful lines that stay comments.
     """
+
+    def is_command(line: Line) -> bool:
+        return bool(_EXPLICIT.match(line.command)) or _marked(script, line.cell)
+
+    return _split(script, known, is_command)
+
+
+def meant(script: Script, notebook: Notebook, record: Record | None) -> Notebook:
+    """What a script means that nothing says to be one of a pair.
+
+    Its comments are commands only as far as it is known that nbbg made comments of commands: the
+    record says so, or the notebook that it is made from or converted to.
+    """
+    for reading in (script.magic, script.literal):
+        if record and fingerprint(agreement.contents(reading)) == record.said:
+            return reading
+    code = ipynb.code(notebook)
+    for reading in (script.magic, script.literal):
+        if code and ipynb.code(reading) == code:
+            return reading
+    if record is None or not scripts.has_header(script.text):
+        return script.literal  # without a header it is not what nbbg wrote, but a file in its place
+    return _split(script, record.commands, lambda line: _marked(script, line.cell))[0]
+
+
+def made(notebook: Notebook, script: Notebook) -> frozenset[str]:
+    """The commands of a notebook that are comments in its script.
+
+    Args:
+        notebook: what was written.
+        script: the script as it is read literally.
+    """
+    return lines_of(notebook) - lines_of(script)
+
+
+def _split(
+    script: Script, known: AbstractSet[str], is_command: Callable[[Line], bool]
+) -> tuple[Notebook, list[Line], list[Line]]:
     new, kept = [], []
     choices: dict[tuple[int, int], str] = {}
     taken = (-1, -1)
     for line in doubtful(script):
         goes_on = taken == (line.cell, line.number - 1) and _continues(script, line)
-        is_known = line.command.strip() in known or not line.does_something
-        if goes_on or is_known or _EXPLICIT.match(line.command) or _marked(script, line.cell):
+        source = script.magic["cells"][line.cell]["source"]
+        is_known = _known_as(source, line.command) in known or not line.does_something
+        if goes_on or ((is_known or is_command(line)) and line.is_spaced):
             taken = (line.cell, line.number)
             new += [] if is_known else [line]
         else:
@@ -117,21 +166,34 @@ def chosen(script: Script, known: AbstractSet[str]) -> tuple[Notebook, list[Line
 
 
 def lines_of(notebook: Notebook) -> frozenset[str]:
-    """Each line of a notebook's code, without indentation."""
-    return frozenset(line.strip() for source in ipynb.code(notebook) for line in source.split("\n"))
+    """Each line of a notebook's code, as `_known_as` names it."""
+    return frozenset(
+        _known_as(source, line) for source in ipynb.code(notebook) for line in source.split("\n")
+    )
 
 
 def commented_python(notebook: Notebook) -> Iterator[tuple[int, str]]:
     """Lines such as `ls += [1]`: Python, yet comments in the script. Code cells count from 1."""
     words = re.compile(r"\s*(cat|cd|copy|cp|ddir|echo|ldir|ls|mkdir|mv|ren|rm|rmdir)(\s[^=,]|\s*$)")
-    lines = lines_of(notebook)
+    lines = {line.strip() for source in ipynb.code(notebook) for line in source.split("\n")}
     names = {line.split("=")[0].strip() for line in lines if "=" in line}
-    codes = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    for number, source in enumerate(codes, 1):
-        for line in source.split("\n"):
+    for number, cell in enumerate(code_cells(notebook), 1):
+        for line in cell["source"].split("\n"):
             found = words.match(line)
             if found and found[1] in names:
                 yield number, line.strip()
+
+
+def code_cells(notebook: Notebook) -> list[dict[str, Any]]:
+    """The code cells, which messages count from 1."""
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def _known_as(source: str, line: str) -> str:
+    """A line without indentation, and with its cell's first line where that names a language."""
+    first = source.split("\n", 1)[0]
+    is_body = first.startswith("%%") and line != first
+    return f"{first} {line.strip()}" if is_body else line.strip()
 
 
 def _cells(script: Script) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import ipynb, userfiles
+from nbbg.notebook import formats, ipynb, userfiles
 from nbbg.notebook.userfiles import NOTEBOOK, SCRIPT
 
 MINOR_WITH_IDS = 5
@@ -108,10 +108,9 @@ def _from_script(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _are_paired(book: Path, script: Path) -> bool:
-    from nbbg.notebook import scripts
 
     text = userfiles.wanted(userfiles.read(book))
-    pair = scripts.pair_of(book, ipynb.parse(text, book))
+    pair = formats.pair_of(book, ipynb.parse(text, book))
     return pair is not None and any(script.samefile(place) for place, _ in pair.texts)
 
 
@@ -150,15 +149,10 @@ def _with_ids(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for index, cell in enumerate(cells):
         own = cell.get("id")
         if not isinstance(own, str) or not _ID.fullmatch(own) or own in used:
-            own = _made_up(index, cell["source"], used)
+            own = ipynb.made_up_id(index, cell["source"], used)
         used.add(own)
         result.append({"id": own, **cell} | {"id": own})
     return result
-
-
-def _made_up(index: int, source: str, used: set[str]) -> str:
-    digest = hashlib.sha256(f"{index}:{source}".encode("utf-8", "surrogatepass")).hexdigest()
-    return next(made for start in range(48) if (made := digest[start : start + 8]) not in used)
 
 
 def _plain(language: str) -> str:

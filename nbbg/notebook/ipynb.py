@@ -7,6 +7,7 @@ is said with the place in the file: line and column where it is no JSON, the pat
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from nbbg.errors import NotebookError
 from nbbg.notebook.userfiles import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 MAJOR = 4
@@ -81,6 +83,21 @@ def code_cells(notebook: dict[str, Any]) -> list[str]:
 def comparable(source: str) -> str:
     """A source without what jupytext can't keep: the kind of line end, space at the end."""
     return source.replace("\r\n", "\n").rstrip()
+
+
+def add_ids(cells: list[dict[str, Any]]) -> None:
+    """Give each cell without an id one that is made from its place and source, not by chance."""
+    used = {str(cell["id"]) for cell in cells if "id" in cell}
+    for index, cell in enumerate(cells):
+        if "id" not in cell:
+            cell["id"] = made_up_id(index, cell["source"], used)
+            used.add(cell["id"])
+
+
+def made_up_id(index: int, source: str, used: AbstractSet[str]) -> str:
+    """An id that is none of those used."""
+    digest = hashlib.sha256(f"{index}:{source}".encode("utf-8", "surrogatepass")).hexdigest()
+    return next(made for start in range(48) if (made := digest[start : start + 8]) not in used)
 
 
 def _json(text: str, path: Path) -> dict[str, Any]:

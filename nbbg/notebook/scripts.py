@@ -8,28 +8,27 @@ that alone. Nothing that jupytext says reaches the terminal; its errors come out
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import logging
 import re
-import textwrap
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import userfiles
+from nbbg.notebook import formats, ipynb, userfiles
+from nbbg.notebook.calling import configuration, node, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from nbbg.notebook.formats import Format, Notebook
 
-Notebook = dict[str, Any]
-Format = dict[str, Any]
-PERCENT = "percent"
+_CELLS = re.compile(rb"^\s*(#|//|--|;;|%|/)\s*%%(\s|$)|^(#|//|--|;;)\s+jupytext:", re.MULTILINE)
+_HEAD = 1 << 20
+_ORIGIN = "nbbg origin"  # in a cell, while it is combined
 
 _MARKER = re.compile(r"^\s*#\s*%%(%*\s.*)?$|^\s*#\s*(<codecell>|In\[[0-9 ]*\]:?)\s*$", re.MULTILINE)
-_HEADER = re.compile(r"(?:#.*\r?\n)*")
+_HEADER = re.compile(r"(?:(?:#|//|--|;;|%).*\r?\n)*")
+_YAML = re.compile(r"\A((?:#!.*\n|#.*coding.*\n)*)(\S+) ---\r?\n(?:\2.*\n)*?\2 ---\r?\n")
+_HEADER_OPTION = re.compile(r"^\S+\s+comment_magics:", re.MULTILINE)
 _HEADER_FORMAT = re.compile(r"^#\s+format_name:\s*(\w+)\s*$", re.MULTILINE)
 _ODD_LINE_END = re.compile("[\x0b\x1c-\x1e\x85\u2028\u2029]|(?<=[^\n\r])\x0c|\x0c(?=[^\n\r])")
 
@@ -59,25 +58,6 @@ class Script:
         return f"{userfiles.shown(self.path)}{number}"
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Where a notebook and its texts are, as jupytext's metadata or configuration say."""
-
-    notebook: Path
-    texts: tuple[tuple[Path, Format], ...]
-    formats: str  # as in `jupytext.formats`
-    said_by: str  # "metadata", "configuration", or "" where nothing says so yet
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All of it, the notebook first."""
-        return self.notebook, *(place for place, _ in self.texts)
-
-    def form_of(self, text: Path) -> Format:
-        """The format of one of its texts."""
-        return next(form for place, form in self.texts if place == text)
-
-
 def read(path: Path) -> Script:
     """Read a script that is there.
 
@@ -86,12 +66,17 @@ def read(path: Path) -> Script:
     """
     file = userfiles.read(path)
     text = userfiles.wanted(file)
-    form = _format_of(path)
+    form = formats.of_text(path)
     if path.suffix == userfiles.SCRIPT:
         _check_script(text, path, form.get("format_name", ""))
-    literal = reads(text, path, form, comment_magics=False)
-    _comment_again(literal, text)
-    return Script(file, literal, reads(text, path, form))
+    return Script(file, literally(text, path, form), reads(text, path, form))
+
+
+def literally(text: str, path: Path, form: Format) -> Notebook:
+    """A script's text as a notebook whose comments are those of the script."""
+    notebook = reads(text, path, form, comment_magics=False)
+    _comment_again(notebook, text)
+    return notebook
 
 
 def reads(text: str, path: Path, form: Format, *, comment_magics: bool | None = None) -> Notebook:
@@ -102,85 +87,88 @@ def reads(text: str, path: Path, form: Format, *, comment_magics: bool | None = 
     wanted = {**form, "extension": path.suffix}
     if comment_magics is not None:
         wanted["comment_magics"] = comment_magics
-    with _quiet(path) as jupytext:
-        notebook: Notebook = jupytext.reads(text, wanted, config=_configuration(path))
-    if comment_magics is not None:
+    with quiet(path) as jupytext:
+        notebook: Notebook = jupytext.reads(text, wanted, config=configuration(path))
+    if comment_magics is not None and not _HEADER_OPTION.search(text, 0, _end_of_header(text)):
         notebook["metadata"].get("jupytext", {}).pop("comment_magics", None)
     return notebook
 
 
 def writes(notebook: Notebook, path: Path, form: Format) -> str:
     """A notebook as the text of a script, which is not written anywhere."""
-    with _quiet(path) as jupytext:
-        text: str = jupytext.writes(_node(notebook), dict(form), config=_configuration(path))
+    with quiet(path) as jupytext:
+        text: str = jupytext.writes(node(notebook), dict(form), config=configuration(path))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise NotebookError(
+            f"{userfiles.shown(path)}: can't be written: the notebook holds half a surrogate pair"
+        ) from None
     return text if text.endswith("\n") else text + "\n"
 
 
+def through(notebook: Notebook, path: Path, form: Format) -> Notebook:
+    """What is read back when a notebook is written as a script."""
+    return reads(writes(notebook, path, form), path, form)
+
+
+def is_read_alike(text: str, path: Path, form: Format) -> bool:
+    """Whether jupytext, which is not told the format, reads a script as it is read here."""
+    if has_header(text):
+        return True
+    with quiet(path) as jupytext:
+        guessed = jupytext.reads(text, {"extension": path.suffix})
+    mine = reads(text, path, form)
+    return [(cell["cell_type"], cell["source"]) for cell in guessed["cells"]] == [
+        (cell["cell_type"], cell["source"]) for cell in mine["cells"]
+    ]
+
+
+def with_header(notebook: Notebook) -> Notebook:
+    """A notebook whose script gets a header, although the one that it was read from had none."""
+    own = {**notebook["metadata"].get("jupytext", {})}
+    own.pop("notebook_metadata_filter", None)
+    return {**notebook, "metadata": {**notebook["metadata"], "jupytext": own}}
+
+
 def combine(sources: Notebook, outputs: Notebook, form: Format) -> Notebook:
-    """The cells of one notebook with the outputs, ids and further metadata of another."""
-    with _quiet(Path("the pair")):
+    """The cells of one notebook with the outputs, ids and further metadata of another.
+
+    A source that stays the same also keeps what no script can hold: its line ends, and blank
+    lines at its end.
+    """
+    if not outputs["cells"] and not outputs["metadata"]:
+        for cell in sources["cells"]:
+            cell.pop("id", None)  # jupytext throws dice
+        ipynb.add_ids(sources["cells"])
+        return sources
+    cells = [{**cell, _ORIGIN: index} for index, cell in enumerate(outputs["cells"])]
+    fresh = [{**cell, _ORIGIN: None} for cell in sources["cells"]]
+    with quiet(Path("the pair")):
         from jupytext.combine import combine_inputs_with_outputs
 
-        copied = _node(copy.deepcopy(sources)), _node(outputs, outputs=True)
-        combined: Notebook = combine_inputs_with_outputs(*copied, fmt=dict(form))
+        copied = node(copy.deepcopy({**sources, "cells": fresh}))
+        kept = node({**outputs, "cells": cells}, outputs=True)
+        combined: Notebook = combine_inputs_with_outputs(copied, kept, fmt=dict(form))
+    for cell in combined["cells"]:
+        origin = cell.pop(_ORIGIN)
+        if origin is None:
+            cell.pop("id", None)
+            continue
+        before = outputs["cells"][origin]["source"]
+        if ipynb.comparable(before) == ipynb.comparable(cell["source"]):
+            cell["source"] = before
+    ipynb.add_ids(combined["cells"])
     return combined
 
 
-def pair_of(path: Path, notebook: Notebook) -> Pair | None:
-    """The pair that `path`, read as `notebook`, belongs to, or None where it is not paired."""
-    with _quiet(path):
-        from jupytext.config import notebook_formats
-
-        declared = notebook["metadata"].get("jupytext", {}).get("formats")
-        node, config = _node(notebook), _configuration(path)
-        formats = notebook_formats(node, config, str(path), fallback_on_current_fmt=False)
-    said_by = "metadata" if declared else "configuration"
-    return _pair(path, formats, said_by) if formats else None
-
-
-def pair_as(path: Path, notebook: Notebook, formats: str) -> Pair:
-    """The pair that `path` would belong to with these formats.
-
-    Raises:
-        NotebookError: the formats are none, or have no place for `path` or for a notebook.
-    """
-    with _quiet(path):
-        from jupytext.formats import long_form_multiple_formats
-
-        forms: list[Format] = long_form_multiple_formats(formats, notebook["metadata"])
-    extensions = {form["extension"] for form in forms}
-    pair = _pair(path, forms, "") if {userfiles.NOTEBOOK, path.suffix} <= extensions else None
-    if pair is None:
-        raise NotebookError(
-            f"{userfiles.shown(path)}: the formats {formats!r} do not pair it with anything;"
-            " such as ipynb,py:percent"
-        )
-    return pair
-
-
-def _pair(path: Path, formats: list[Format], said_by: str) -> Pair | None:
-    with _quiet(path):
-        from jupytext.formats import short_form_multiple_formats
-        from jupytext.paired_paths import find_base_path_and_format, paired_paths
-
-        _, own = find_base_path_and_format(str(path), formats)
-        places = [(Path(place), form) for place, form in paired_paths(str(path), own, formats)]
-        short = short_form_multiple_formats(formats)
-    books = [place for place, _ in places if place.suffix == userfiles.NOTEBOOK]
-    texts = tuple((place, form) for place, form in places if place.suffix != userfiles.NOTEBOOK)
-    return Pair(books[0], texts, short, said_by) if books and texts else None
-
-
-def _format_of(path: Path) -> Format:
-    """What a text without a header is in: as the configuration says, else percent."""
-    with _quiet(path):
-        from jupytext.formats import long_form_multiple_formats
-
-        config = _configuration(path)
-        configured = config.default_formats(str(path.absolute())) if config else None
-        forms: list[Format] = long_form_multiple_formats(configured or "")
-    default = {"format_name": PERCENT} if path.suffix == userfiles.SCRIPT else {}
-    return next((form for form in forms if form["extension"] == path.suffix), default)
+def unpaired(notebook: Notebook) -> Notebook:
+    """A notebook whose metadata does not say that it is one of a pair."""
+    own = {**notebook["metadata"].get("jupytext", {})}
+    if own.pop("formats", None) is None:
+        return notebook
+    others = {key: value for key, value in notebook["metadata"].items() if key != "jupytext"}
+    return {**notebook, "metadata": {**others, **({"jupytext": own} if own else {})}}
 
 
 def _check_script(text: str, path: Path, format_name: str) -> None:
@@ -192,16 +180,32 @@ def _check_script(text: str, path: Path, format_name: str) -> None:
             f" U+{ord(odd[0]):04X}; write it as an escape"
         )
     declared = _HEADER_FORMAT.search(text, 0, _end_of_header(text))
-    if not declared and format_name == PERCENT and not _has_marker(text):
+    if not declared and format_name == formats.PERCENT and not _has_marker(text):
         raise NotebookError(
             f"{userfiles.shown(path)}: is one plain script: no line begins with `# %%`.\n"
             f"`# %%` as its first line makes it a notebook of one cell"
         )
 
 
+def has_cells(path: Path) -> bool:
+    """Whether a script looks like a notebook: it has a header of jupytext or a marker."""
+    if path.suffix not in formats.suffixes():
+        return True  # a text in Markdown
+    try:
+        with path.open("rb") as file:
+            return bool(_CELLS.search(file.read(_HEAD)))
+    except OSError:
+        return True  # which is said when it is read
+
+
 def has_header(text: str) -> bool:
     """Whether jupytext wrote this text, as its header tells."""
     return "jupytext:" in text[: _end_of_header(text)]
+
+
+def body(text: str) -> str:
+    """A script without the header that jupytext writes."""
+    return _YAML.sub(r"\1", text, count=1) if has_header(text) else text
 
 
 def _end_of_header(text: str) -> int:
@@ -247,41 +251,3 @@ def _block(lines: list[str], wanted: list[str]) -> slice | None:
 
 def _uncommented(line: str) -> str:
     return line.removeprefix("# ") if line.startswith("# ") else line.removeprefix("#")
-
-
-def _node(notebook: Notebook, *, outputs: bool = False) -> Any:
-    """What jupytext works on: nbformat's dict with attributes; outputs only where they matter."""
-    import nbformat
-
-    cells = notebook["cells"]
-    if not outputs:
-        cells = [{**cell, "outputs": []} if cell["cell_type"] == "code" else cell for cell in cells]
-    return nbformat.from_dict({**notebook, "cells": cells})
-
-
-def _configuration(path: Path) -> Any:
-    from jupytext.config import load_jupytext_config
-
-    return load_jupytext_config(str(path.absolute()))
-
-
-@contextlib.contextmanager
-def _quiet(path: Path) -> Iterator[Any]:
-    """Silence warnings and logging, and turn whatever jupytext raises into a sentence."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import jupytext
-
-            yield jupytext
-    except NotebookError:
-        raise
-    except Exception as error:
-        reason = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
-        raise NotebookError(
-            f"{userfiles.shown(path)}: jupytext can't work with it: {reason}"
-        ) from error
-    finally:
-        logging.disable(before)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KEPT_VERSIONS = 10
 NOTEBOOK, SCRIPT = ".ipynb", ".py"
+_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,7 @@ class UserFile:
     path: Path
     text: str | None
     stamp: tuple[int, ...]  # device, inode, size and time of the last change
-
-    @property
-    def changed_at(self) -> int:
-        """When its content was last changed, in nanoseconds."""
-        return self.stamp[-1] if self.stamp else 0
+    mark: bool = False  # whether it begins with a byte order mark
 
     def replace(self, text: str, *, keep: bool) -> Path | None:
         """Put `text` in its place.
@@ -53,6 +50,8 @@ class UserFile:
         target = self.path.resolve()
         if self.text and "\r\n" in self.text:
             text = text.replace("\n", "\r\n")
+        if self.mark:
+            text = _MARK + text
         try:
             return self._replace(target, text, keep=keep)
         except OSError as error:
@@ -62,6 +61,7 @@ class UserFile:
 
     def _replace(self, target: Path, text: str, *, keep: bool) -> Path | None:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
         try:
             _write_beside(temporary, target, text)
@@ -93,7 +93,8 @@ def read(path: Path) -> UserFile:
         raise NotebookError(_a_folder(path)) from None
     except OSError as error:
         raise NotebookError(f"{shown(path)}: can't be read: {error.strerror}") from error
-    return UserFile(path, _decoded(data, path), stamp)
+    text = _decoded(data, path)
+    return UserFile(path, text.removeprefix(_MARK), stamp, text.startswith(_MARK))
 
 
 def wanted(file: UserFile) -> str:
@@ -150,7 +151,7 @@ def _a_folder(path: Path) -> str:
 
 def _decoded(data: bytes, path: Path) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]
@@ -176,12 +177,31 @@ def _write_beside(temporary: Path, target: Path, text: str) -> None:
 
 
 def _take_after(fd: int, target: Path) -> None:
-    if not os.access(target, os.W_OK):
-        raise PermissionError(0, "it is read-only")
     about = target.stat()
+    if not about.st_mode & 0o222 or not os.access(target, os.W_OK):  # root may write anything
+        raise PermissionError(0, "it is read-only")
     with contextlib.suppress(OSError):
         os.fchown(fd, about.st_uid, about.st_gid)
     os.fchmod(fd, stat.S_IMODE(about.st_mode))
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a writer that was killed has left beside."""
+    pattern = re.compile(re.escape(f".{target.name}.") + r"(\d+)\.new")
+    for found in target.parent.iterdir():
+        match = pattern.fullmatch(found.name)
+        if match and not _lives(int(match[1])):
+            found.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
 
 
 def _keep(target: Path) -> Path:
@@ -189,6 +209,9 @@ def _keep(target: Path) -> Path:
     pattern = re.compile(re.escape(f".{target.name}.~") + r"(\d+)~")
     matches = (pattern.fullmatch(found.name) for found in target.parent.iterdir())
     numbers = sorted(int(match[1]) for match in matches if match)
+    newest = target.with_name(f".{target.name}.~{numbers[-1] if numbers else 0}~")
+    if newest.exists() and newest.samefile(target):
+        return newest  # kept by one that was killed before it replaced the file
     for number in numbers[: max(0, len(numbers) + 1 - KEPT_VERSIONS)]:
         target.with_name(f".{target.name}.~{number}~").unlink(missing_ok=True)
     kept = target.with_name(f".{target.name}.~{numbers[-1] + 1 if numbers else 1}~")

@@ -1,0 +1,81 @@
+"""Which notebooks and scripts are meant by names, folders and globs."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg.notebook import formats, scripts, userfiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a folder is meant."""
+
+    recursive: bool = False
+    include: Sequence[str] = ()  # globs; empty: all
+    exclude: Sequence[str] = ()
+
+    def files(self, names: Iterable[Path]) -> list[Path]:
+        """The files that are named, and the notebooks and scripts in the folders that are.
+
+        A file is meant whatever its name is; of a folder, hidden files, environments and modules
+        without cells are left out.
+        """
+        result: dict[Path, None] = {}
+        for name in names:
+            is_folder = name.is_dir() and name.suffix != userfiles.NOTEBOOK
+            result.update(dict.fromkeys(self._inside(name) if is_folder else [name]))
+        return list(result)
+
+    def _inside(self, folder: Path) -> Iterator[Path]:
+        suffixes = formats.suffixes()
+        for path in _walk(folder, recursive=self.recursive):
+            inner = path.relative_to(folder)
+            if path.suffix != userfiles.NOTEBOOK and path.suffix not in suffixes:
+                continue
+            if self._meant(inner) and (
+                path.suffix == userfiles.NOTEBOOK or scripts.has_cells(path)
+            ):
+                yield path
+
+    def _meant(self, inner: Path) -> bool:
+        if self.include and not _matches(inner, self.include):
+            return False
+        return not _matches(inner, self.exclude)
+
+
+def _matches(inner: Path, globs: Sequence[str]) -> bool:
+    """Whether a path in its folder, its name, or a folder of it fits a glob."""
+    for glob in globs:
+        wanted = glob.removeprefix("./").rstrip("/")
+        places = [inner, *inner.parents][:-1]
+        if any(fnmatch.fnmatchcase(place.as_posix(), wanted) for place in places):
+            return True
+        if fnmatch.fnmatchcase(inner.name, wanted):
+            return True
+    return False
+
+
+def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:
+    """Files below a folder, by name; links to folders are not followed."""
+    for here, folders, names in os.walk(folder):
+        place = Path(here)
+        for name in sorted(folders):
+            if name.endswith(userfiles.NOTEBOOK) and not name.startswith("."):
+                yield place / name  # no notebook, and that is to be said
+        folders[:] = sorted(name for name in folders if _is_searched(place, name, recursive))
+        yield from (place / name for name in sorted(names) if not name.startswith("."))
+
+
+def _is_searched(place: Path, name: str, recursive: bool) -> bool:  # noqa: FBT001 - a filter
+    skipped = name.startswith(".") or name in _SKIPPED or name.endswith(userfiles.NOTEBOOK)
+    return recursive and not skipped and not (place / name / "pyvenv.cfg").exists()

@@ -1,0 +1,162 @@
+"""Many notebooks and scripts paired, synced, converted and checked; one that is bad stops no other.
+
+The records of what both sides of a pair said lie in the store, `.nbbg/pairs/`, one small file a
+script, named by its path in the project. Without a store that can be written nothing is recorded,
+and a pair whose sides differ then waits for a person.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg import files, paths
+from nbbg.errors import NbbgError, NotebookError, StoreError
+from nbbg.notebook import checking, conversion, pairing, records
+from nbbg.notebook.records import Record
+from nbbg.ops import project
+from nbbg.store import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from nbbg.notebook.pairing import Side
+    from nbbg.notebook.writing import Report
+    from nbbg.store.place import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file."""
+
+    path: Path
+    report: Report | None = None  # None where there was nothing to write
+    refused: str = ""  # the reason, one or two lines
+
+
+class Records:
+    """The memory of the projects that files belong to."""
+
+    def __init__(self, here: Path | None = None) -> None:
+        self._here = place.find_root(here or Path.cwd())
+        self._stores: dict[Path, Store] = {}
+
+    def covers(self, path: Path) -> bool:
+        """Whether a file belongs to its project; a link may lead out of it."""
+        root = self._root(path)
+        return not path.is_relative_to(root) or path.resolve().is_relative_to(root)
+
+    def recall(self, text: Path) -> Record | None:
+        """The record of a script, or None where there is none that can be read."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, StoreError):
+            store = self._store(text)
+            with files.Folder(store.folder / paths.PAIRS) as folder:
+                found = folder.read_json(_name(store, text))
+            if found:
+                commands = frozenset(map(str, found["commands"]))
+                book = store.root / found["book"]
+                return Record(records.place(text), book, str(found["said"]), commands)
+        return None
+
+    def remember(self, record: Record) -> None:
+        """Keep a record; where the project can't be written, do nothing."""
+        with contextlib.suppress(OSError, StoreError):
+            store = self._store(record.text)
+            place.make(store)
+            files.make_folder(store.folder / paths.PAIRS)
+            with files.Folder(store.folder / paths.PAIRS) as folder:
+                value = {
+                    "text": _inside(store, record.text),
+                    "book": _inside(store, record.book),
+                    "said": record.said,
+                    "commands": sorted(record.commands),
+                }
+                folder.replace(_name(store, record.text), files.to_json(value))
+
+    def _root(self, path: Path) -> Path:
+        if path.is_relative_to(self._here) or not path.parent.is_dir():
+            return self._here
+        return place.find_root(path.parent)
+
+    def _store(self, path: Path) -> Store:
+        root = self._root(records.place(path))
+        if root not in self._stores:
+            self._stores[root] = project.to_read(root).store
+        return self._stores[root]
+
+
+def convert(
+    found: Iterable[Path], to: str = "", output: Path | None = None, *, dry: bool = False
+) -> Iterator[Outcome]:
+    """Convert files to the other kind, one outcome each; see `conversion.convert`."""
+    memory = Records()
+    work = partial(conversion.convert, memory=memory, to=to, output=output, dry=dry)
+    return each(found, work)
+
+
+def pair(
+    found: Iterable[Path], formats: Callable[[Path], str], *, dry: bool = False
+) -> Iterator[Outcome]:
+    """Pair files, with the formats that the function says for each; see `pairing.pair`."""
+    memory = Records()
+    return each(found, lambda path: pairing.pair(path, memory, formats(path), dry=dry))
+
+
+def sync(
+    found: Iterable[Path], side: Side | None = None, *, dry: bool = False
+) -> Iterator[Outcome]:
+    """Bring pairs into step, one outcome a pair, also where both halves are named."""
+    memory = Records()
+    return _once(found, lambda path: pairing.sync(path, memory, side, dry=dry))
+
+
+def check(found: Iterable[Path]) -> Iterator[Outcome]:
+    """Check files, one outcome a pair; see `checking.check`."""
+    memory = Records()
+    return _once(found, lambda path: checking.check(path, memory))
+
+
+def diff(path: Path) -> list[str]:
+    """What differs between the two of a pair; see `checking.diff`."""
+    return checking.diff(path, Records())
+
+
+def each(found: Iterable[Path], work: Callable[[Path], Report | None]) -> Iterator[Outcome]:
+    """Do the work for each file; what one of them raises is its outcome."""
+    for path in found:
+        try:
+            yield Outcome(path, work(path))
+        except NbbgError as error:
+            yield Outcome(path, refused=str(error))
+        except (OSError, RecursionError, MemoryError) as error:
+            yield Outcome(path, refused=f"{path}: {type(error).__name__} {error}")
+
+
+def _once(found: Iterable[Path], work: Callable[[Path], Report | None]) -> Iterator[Outcome]:
+    """As `each`, without those that belong to a pair which has had its turn."""
+    done: set[Path] = set()
+    for path in found:
+        if pairing.absolute(path) in done:
+            continue
+        for outcome in each([path], work):
+            if outcome.report:
+                done.update(outcome.report.files)
+            elif outcome.refused:
+                with contextlib.suppress(NotebookError):
+                    both = pairing.declared(pairing.absolute(path))
+                    done.update(both.files if both else ())
+            yield outcome
+
+
+def _inside(store: Store, path: Path) -> str:
+    root = store.root
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _name(store: Store, text: Path) -> str:
+    inside = _inside(store, records.place(text))
+    return f"{hashlib.sha256(inside.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
