@@ -14,10 +14,10 @@ Seconds = tuple[float, ...]
 Case = Callable[[], Seconds]  # one go, and how long its parts took
 
 
-def interleaved(cases: Mapping[str, Case]) -> dict[str, list[Seconds]]:
+def interleaved(cases: Mapping[str, Case], rounds: int = ROUNDS) -> dict[str, list[Seconds]]:
     """One go of each case a round, after a round that does not count."""
     taken: dict[str, list[Seconds]] = {name: [] for name in cases}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         for name in cases if number % 2 else reversed(taken):
             seconds = cases[name]()
             if number:
@@ -31,10 +31,12 @@ def spread(goes: Sequence[Seconds], part: int = 0) -> str:
     return f"{statistics.median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 
 
-def ratio(goes: Sequence[Seconds], base: Sequence[Seconds], part: int = 0) -> str:
+def ratio(
+    goes: Sequence[Seconds], base: Sequence[Seconds], part: int = 0, digits: int = 1
+) -> str:
     """How many times the base."""
     pairs = zip(goes, base, strict=True)
-    return f"{statistics.median(mine[part] / other[part] for mine, other in pairs):.1f}"
+    return f"{statistics.median(mine[part] / other[part] for mine, other in pairs):.{digits}f}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
