@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs" / "bench-convert.md"
 NOTEBOOKS, ROUNDS = 200, 5
 CELLS, LARGEST = (5, 200), 5_000_000  # a notebook; bytes of outputs
+MARKDOWN, IMAGES = 0.3, 0.5  # shares of the cells, and of the outputs
 BIN = Path(sys.executable).parent
 _TEXT = """# Converting a folder
 
 Written by `python -m bench.convert` on {date}: {count} notebooks of {cells[0]} to {cells[1]} cells,
-with outputs of up to {largest:.0f} MB, {size:.0f} MB in all, on {cpus} CPUs (load before: {load:.1f}).
-nbbg {nbbg}, jupytext {jupytext}, Python {python}. Times are in ms: the median of {rounds} rounds, with the
-smallest and the largest; *times* is the median of the ratios to jupytext, round by round. Memory is
-that of the largest process. The text of {same} of {count} scripts is the same.
+with outputs of up to {largest:.0f} MB, {size:.0f} MB in all, on {cpus} CPUs (load: {load:.1f}).
+nbbg {nbbg}, jupytext {jupytext}, Python {python}. Times are in ms: the median of {rounds} rounds,
+with the smallest and the largest; *times* is the median of the ratios to jupytext, round by round.
+Memory is that of the largest process. The text of {same} of {count} scripts is the same.
 
 {table}
 """
@@ -110,7 +111,7 @@ def _case(folder: Path, *argv: str, fresh: bool = True) -> Case:
         if not pid:
             os.chdir(folder)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.execv(argv[0], argv)
+            os.execv(argv[0], argv)  # noqa: S606 - its memory is asked for
         _, status, used = os.wait4(pid, 0)
         if status:
             raise RuntimeError(f"{argv[:3]} ended with {status}")
@@ -121,13 +122,16 @@ def _case(folder: Path, *argv: str, fresh: bool = True) -> Case:
 
 def _make(folder: Path, number: int) -> int:
     """Write one notebook, the same on every machine; its size."""
-    dice = random.Random(number)
+    dice = random.Random(number)  # noqa: S311 - no secret
     bytes_left = int(LARGEST ** dice.uniform(0.3, 1))
     cells: list[dict[str, Any]] = []
     for index in range(dice.randint(*CELLS)):
         cell: dict[str, Any] = {"id": f"cell-{index}", "metadata": {}}
-        if dice.random() < 0.3:
-            cell |= {"cell_type": "markdown", "source": [f"## Step {index}\n", "\n", "Some *text*."]}
+        if dice.random() < MARKDOWN:
+            cell |= {
+                "cell_type": "markdown",
+                "source": [f"## Step {index}\n", "\n", "Some *text*."],
+            }
         else:
             lines = "\n".join(dice.choices(_LINES, k=dice.randint(1, 12)))
             size = min(bytes_left, int(bytes_left * dice.random()))
@@ -143,7 +147,7 @@ def _make(folder: Path, number: int) -> int:
 
 
 def _output(size: int, dice: random.Random) -> dict[str, Any]:
-    if dice.random() < 0.5:
+    if dice.random() < IMAGES:
         image = {"image/png": f"{dice.getrandbits(4 * size):x}", "text/plain": ["<Figure>"]}
         return {"output_type": "display_data", "metadata": {}, "data": image}
     lines = [f"epoch {n}: loss {dice.random():.6f}\n" for n in range(size // 24 + 1)]

@@ -31,9 +31,7 @@ def spread(goes: Sequence[Seconds], part: int = 0) -> str:
     return f"{statistics.median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 
 
-def ratio(
-    goes: Sequence[Seconds], base: Sequence[Seconds], part: int = 0, digits: int = 1
-) -> str:
+def ratio(goes: Sequence[Seconds], base: Sequence[Seconds], part: int = 0, digits: int = 1) -> str:
     """How many times the base."""
     pairs = zip(goes, base, strict=True)
     return f"{statistics.median(mine[part] / other[part] for mine, other in pairs):.{digits}f}"

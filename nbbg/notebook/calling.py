@@ -9,21 +9,46 @@ import contextlib
 import logging
 import textwrap
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import userfiles
+from nbbg.notebook import quick, userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+_known: dict[Path, Any] | None = None  # configurations, while one piece of work goes on
 
 
 def configuration(path: Path) -> Any:
     """The configuration of jupytext that is for a file, searched upward; or None."""
     from jupytext.config import load_jupytext_config
 
-    return load_jupytext_config(str(path.absolute()))
+    place = path.absolute()
+    if _known is None or place.is_dir() or "jupytext" in place.name:
+        return load_jupytext_config(str(place))
+    if place.parent not in _known:
+        _known[place.parent] = load_jupytext_config(str(place))
+    return _known[place.parent]
+
+
+@contextlib.contextmanager
+def one_configuration() -> Iterator[None]:
+    """Look for the configuration of a folder once, whatever the number of its files."""
+    global _known  # noqa: PLW0603 - what is known ends with the work that it is for
+    before, _known = _known, {}
+    try:
+        yield
+    finally:
+        _known = before
+
+
+def warm() -> None:
+    """Import jupytext, so that processes forked from this one need not."""
+    with quiet(Path()):
+        pass
 
 
 @contextlib.contextmanager
@@ -36,6 +61,7 @@ def quiet(path: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore")
             import jupytext
 
+            quick.use()
             yield jupytext
     except NotebookError:
         raise

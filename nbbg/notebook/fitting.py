@@ -28,8 +28,7 @@ _NEIGHBOUR: dict[str, Any] = {
 def fitted(notebook: Notebook, texts: Iterable[tuple[Path, Format]]) -> Notebook:
     """The notebook, with each code cell marked that would not come back from one of the scripts."""
     for place, form in texts:
-        # A cell may come after the last one, whose open quote would swallow it.
-        if _is_lossless({**notebook, "cells": [*notebook["cells"], _NEIGHBOUR]}, place, form):
+        if _is_closed(notebook, place, form) and _is_lossless(notebook, place, form):
             continue
         cells = [
             {**cell, "metadata": {**cell["metadata"], **ACTIVE}}
@@ -41,6 +40,14 @@ def fitted(notebook: Notebook, texts: Iterable[tuple[Path, Format]]) -> Notebook
         ]
         notebook = {**notebook, "cells": cells}
     return notebook
+
+
+def _is_closed(notebook: Notebook, place: Path, form: Format) -> bool:
+    """Whether a cell may come after the last one, whose open quote would swallow it."""
+    last = notebook["cells"][-1:]
+    if not any({*cell["source"]} & {*"\"'\\"} for cell in last):
+        return True
+    return _is_lossless({**notebook, "cells": [_NEIGHBOUR, *last, _NEIGHBOUR]}, place, form)
 
 
 def _is_lossless(notebook: Notebook, place: Path, form: Format) -> bool:

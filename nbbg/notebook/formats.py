@@ -42,7 +42,9 @@ def pair_of(path: Path, notebook: Notebook) -> Pair | None:
 
         declared = notebook["metadata"].get("jupytext", {}).get("formats")
         config = configuration(path)
-        formats = notebook_formats(node(notebook), config, str(path), fallback_on_current_fmt=False)
+        formats = notebook_formats(
+            node({**notebook, "cells": []}), config, str(path), fallback_on_current_fmt=False
+        )
     said_by = "metadata" if declared else "configuration"
     return _pair(path, formats, said_by) if formats else None
 

@@ -118,7 +118,7 @@ def read(pair: Pair, memory: Memory, known: Script | None = None, *, old: bool =
     file = userfiles.read(pair.notebook)
     notebook = dict(EMPTY)
     if file.text is not None:
-        notebook = ipynb.parse(userfiles.wanted(file), file.path, upgrade=old)
+        file, notebook = ipynb.read(file.path, upgrade=old)
         notebook = notebook if pair.formats else scripts.unpaired(notebook)
     places = [place for place, _ in pair.texts]
     texts = {

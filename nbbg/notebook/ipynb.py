@@ -13,17 +13,37 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
+from nbbg.notebook import userfiles
 from nbbg.notebook.userfiles import shown
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from nbbg.notebook.userfiles import UserFile
+
 MAJOR = 4
 CELL_TYPES = ("code", "markdown", "raw")
 LAYOUT = ("lines_to_next_cell", "lines_to_end_of_cell_marker")  # what jupytext notes in a cell
 _KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
 _INDENT = re.compile(r"[\[{]\r?\n([ \t]+)")
+_last: list[tuple[UserFile, bool, dict[str, Any]]] = []  # one at most: the notebook in work
+
+
+def read(path: Path, *, upgrade: bool = True) -> tuple[UserFile, dict[str, Any]]:
+    """A notebook that must be there; one that was read just now, and is the same, is not parsed.
+
+    Raises:
+        NotebookError: as `parse` raises it, or the file can't be read.
+    """
+    file = userfiles.read(path)
+    for before, how, notebook in _last:
+        if (file, upgrade) == (before, how):
+            return file, notebook
+    _last.clear()
+    notebook = parse(userfiles.wanted(file), path, upgrade=upgrade)
+    _last.append((file, upgrade, notebook))
+    return file, notebook
 
 
 def parse(text: str, path: Path, *, upgrade: bool = True) -> dict[str, Any]:

@@ -180,7 +180,7 @@ def undecided(found: Halves, differ: Differ) -> str:
 
 def read_notebook(path: Path, *, old: bool = False) -> Notebook:
     """A notebook that must be there."""
-    return ipynb.parse(userfiles.wanted(userfiles.read(path)), path, upgrade=old)
+    return ipynb.read(path, upgrade=old)[1]
 
 
 def absolute(path: Path) -> Path:

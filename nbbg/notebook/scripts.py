@@ -32,6 +32,8 @@ _HEADER_OPTION = re.compile(r"^\S+\s+comment_magics:", re.MULTILINE)
 _HEADER_FORMAT = re.compile(r"^#\s+format_name:\s*(\w+)\s*$", re.MULTILINE)
 _ODD_LINE_END = re.compile("[\x0b\x1c-\x1e\x85\u2028\u2029]|(?<=[^\n\r])\x0c|\x0c(?=[^\n\r])")
 
+_last: list[tuple[Notebook, Path, Format, str, Notebook]] = []  # one at most
+
 
 @dataclass(frozen=True)
 class Script:
@@ -109,7 +111,37 @@ def writes(notebook: Notebook, path: Path, form: Format) -> str:
 
 def through(notebook: Notebook, path: Path, form: Format) -> Notebook:
     """What is read back when a notebook is written as a script."""
-    return reads(writes(notebook, path, form), path, form)
+    return written(notebook, path, form)[1]
+
+
+def written(notebook: Notebook, path: Path, form: Format) -> tuple[str, Notebook]:
+    """A notebook as the text of a script, and what is read back from that.
+
+    The last one is remembered, since it is proved to be without loss, and then wanted again.
+    """
+    for before, where, how, text, back in _last:
+        if before is notebook and (where, how) == (path, form):
+            return text, back
+    text = writes(notebook, path, form)
+    back = reads(text, path, form)
+    _last[:] = [(notebook, path, dict(form), text, back)]
+    return text, back
+
+
+def commented(notebook: Notebook, back: Notebook, text: str, path: Path, form: Format) -> Notebook:
+    """What was written, and reads back as `back`, read literally.
+
+    In an ordinary Python script the two differ in what jupytext's own function comments alone.
+    """
+    cells = [cell for cell in back["cells"] if cell["cell_type"] == "code"]
+    if (
+        form != {"extension": userfiles.SCRIPT, "format_name": formats.PERCENT}
+        or notebook["metadata"].get("jupytext")
+        or configuration(path)
+        or any(not _is_plain(cell) for cell in cells)
+    ):
+        return literally(text, path, form)
+    return {**back, "cells": [{**cell, "source": _commented(cell["source"])} for cell in cells]}
 
 
 def is_read_alike(text: str, path: Path, form: Format) -> bool:
@@ -169,6 +201,24 @@ def unpaired(notebook: Notebook) -> Notebook:
         return notebook
     others = {key: value for key, value in notebook["metadata"].items() if key != "jupytext"}
     return {**notebook, "metadata": {**others, **({"jupytext": own} if own else {})}}
+
+
+def _is_plain(cell: Notebook) -> bool:
+    return (
+        not cell["source"].lstrip().startswith(("%%", "# %%"))
+        and not {
+            "active",
+            "language",
+            "tags",
+        }
+        & cell["metadata"].keys()
+    )
+
+
+def _commented(source: str) -> str:
+    from jupytext.magics import comment_magic
+
+    return "\n".join(comment_magic(source.split("\n")))
 
 
 def _check_script(text: str, path: Path, format_name: str) -> None:

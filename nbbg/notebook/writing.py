@@ -152,10 +152,9 @@ def _book_write(halves: Halves, notebook: Notebook) -> _Write | None:
 def _text_write(
     halves: Halves, place: Path, form: Format, notebook: Notebook
 ) -> tuple[_Write | None, Record]:
-    text = scripts.writes(notebook, place, form)
-    back = scripts.reads(text, place, form)
+    text, back = scripts.written(notebook, place, form)
     agreement.check_lossless(notebook, back, halves.pair.notebook, place)
-    record = _record(halves, place, back, scripts.literally(text, place, form))
+    record = _record(halves, place, back, scripts.commented(notebook, back, text, place, form))
     script = halves.texts.get(place)
     if script is None:
         return _Write(userfiles.read(place), text, loses=False), record

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from nbbg import files, paths
 from nbbg.errors import NbbgError, NotebookError, StoreError
-from nbbg.notebook import checking, conversion, pairing, records
+from nbbg.notebook import calling, checking, conversion, pairing, records, userfiles
 from nbbg.notebook.records import Record
-from nbbg.ops import project
+from nbbg.ops import forked, project
 from nbbg.store import place
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nbbg.notebook.pairing import Side
     from nbbg.notebook.writing import Report
     from nbbg.store.place import Store
+
+WORTH_FORKING = 8  # files
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def convert(
     """Convert files to the other kind, one outcome each; see `conversion.convert`."""
     memory = Records()
     work = partial(conversion.convert, memory=memory, to=to, output=output, dry=dry)
-    return each(found, work)
+    with calling.one_configuration():
+        yield from _together(list(found), work)
 
 
 def pair(
@@ -134,6 +137,36 @@ def each(found: Iterable[Path], work: Callable[[Path], Report | None]) -> Iterat
             yield Outcome(path, refused=str(error))
         except (OSError, RecursionError, MemoryError) as error:
             yield Outcome(path, refused=f"{path}: {type(error).__name__} {error}")
+
+
+def _together(found: list[Path], work: Callable[[Path], Report | None]) -> Iterator[Outcome]:
+    """As `each`, on all cores where that is worth it.
+
+    Files of the same name, whose conversions may meet in one file, take turns in one process.
+    """
+    if len(found) < WORTH_FORKING or (cores := forked.cores()) < 2:  # noqa: PLR2004 - the word
+        yield from each(found, work)
+        return
+    calling.warm()
+    groups: dict[str, list[Path]] = {}
+    for path in found:
+        groups.setdefault(path.name.partition(".")[0], []).append(path)
+    results = forked.run(
+        list(groups.values()),
+        lambda paths: list(each(paths, work)),
+        lambda paths, how: [Outcome(path, refused=_lost(path, how)) for path in paths],
+        cores,
+    )
+    known: dict[Path, Outcome] = {}
+    with contextlib.closing(results):
+        for path in found:
+            while path not in known:
+                known.update((outcome.path, outcome) for outcome in next(results))
+            yield known.pop(path)
+
+
+def _lost(path: Path, how: str) -> str:
+    return f"{userfiles.shown(path)}: the process that converted it {how}; try it alone"
 
 
 def _once(found: Iterable[Path], work: Callable[[Path], Report | None]) -> Iterator[Outcome]:
