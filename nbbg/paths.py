@@ -13,6 +13,7 @@ STORE = ".nbbg"
 FORMAT = "format"
 FORMAT_VERSION = 1
 PAIRS = "pairs"
+CONVERTED = "converted.json"  # among them
 INDEX = "index.db"
 BATCHES = "batches"
 GITIGNORE = ".gitignore"

@@ -95,7 +95,8 @@ def _sum(seen: Sequence[Outcome], word: str) -> str:
 def _groups(seen: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome], list[Outcome]]:
     changed = [one for one in seen if one.report and one.report.changed]
     not_done = [one for one in seen if one.refused]
-    return changed, [one for one in seen if one not in changed and one not in not_done], not_done
+    as_before = [one for one in seen if not one.refused and not (one.report and one.report.changed)]
+    return changed, as_before, not_done
 
 
 def _json(seen: Sequence[Outcome], done: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from nbbg.notebook import formats, scripts, userfiles
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+_USUAL = frozenset({userfiles.NOTEBOOK, userfiles.SCRIPT})  # known without jupytext
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
 
 
@@ -37,10 +38,9 @@ class Selection:
         return list(result)
 
     def _inside(self, folder: Path) -> Iterator[Path]:
-        suffixes = formats.suffixes()
         for path in _walk(folder, recursive=self.recursive):
             inner = path.relative_to(folder)
-            if path.suffix != userfiles.NOTEBOOK and path.suffix not in suffixes:
+            if path.suffix not in _USUAL and path.suffix not in formats.suffixes():
                 continue
             if self._meant(inner) and (
                 path.suffix == userfiles.NOTEBOOK or scripts.has_cells(path)

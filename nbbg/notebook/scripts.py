@@ -239,7 +239,7 @@ def _check_script(text: str, path: Path, format_name: str) -> None:
 
 def has_cells(path: Path) -> bool:
     """Whether a script looks like a notebook: it has a header of jupytext or a marker."""
-    if path.suffix not in formats.suffixes():
+    if path.suffix != userfiles.SCRIPT and path.suffix not in formats.suffixes():
         return True  # a text in Markdown
     try:
         with path.open("rb") as file:

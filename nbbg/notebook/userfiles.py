@@ -34,7 +34,7 @@ class UserFile:
     stamp: tuple[int, ...]  # device, inode, size and time of the last change
     mark: bool = False  # whether it begins with a byte order mark
 
-    def replace(self, text: str, *, keep: bool) -> Path | None:
+    def replace(self, text: str, *, keep: bool) -> tuple[Path | None, tuple[int, ...]]:
         """Put `text` in its place.
 
         Args:
@@ -42,7 +42,7 @@ class UserFile:
             keep: whether the present version stays beside it.
 
         Returns:
-            Where the older version is, if it was kept.
+            Where the older version is, if it was kept; and the stamp of the new one.
 
         Raises:
             NotebookError: it was changed since it was read, or can't be written.
@@ -59,23 +59,26 @@ class UserFile:
                 f"{shown(self.path)}: can't be written: {error.strerror}"
             ) from error
 
-    def _replace(self, target: Path, text: str, *, keep: bool) -> Path | None:
+    def _replace(
+        self, target: Path, text: str, *, keep: bool
+    ) -> tuple[Path | None, tuple[int, ...]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
         try:
             _write_beside(temporary, target, text)
-            if _stamp(target) != self.stamp:
+            if stamp(target) != self.stamp:
                 raise NotebookError(
                     f"{shown(self.path)}: somebody else wrote it just now; it was left as it is;"
                     " try again"
                 )
             kept = _keep(target) if keep and self.text is not None else None
+            made = stamp(temporary)
             temporary.rename(target)
         finally:
             temporary.unlink(missing_ok=True)
         files.fsync_folder(target.parent)
-        return kept
+        return kept, made
 
 
 def read(path: Path) -> UserFile:
@@ -84,7 +87,7 @@ def read(path: Path) -> UserFile:
     Raises:
         NotebookError: it is a folder, can't be read, or is not UTF-8.
     """
-    stamp = _stamp(path)
+    seen = stamp(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -94,7 +97,7 @@ def read(path: Path) -> UserFile:
     except OSError as error:
         raise NotebookError(f"{shown(path)}: can't be read: {error.strerror}") from error
     text = _decoded(data, path)
-    return UserFile(path, text.removeprefix(_MARK), stamp, text.startswith(_MARK))
+    return UserFile(path, text.removeprefix(_MARK), seen, text.startswith(_MARK))
 
 
 def wanted(file: UserFile) -> str:
@@ -158,7 +161,8 @@ def _decoded(data: bytes, path: Path) -> str:
         raise NotebookError(f"{shown(path)}:{line}: is not UTF-8 (byte 0x{byte:02x})") from None
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp(path: Path) -> tuple[int, ...]:
+    """What tells versions of a file apart without its content; nothing where there is none."""
     try:
         about = path.stat()
     except OSError:

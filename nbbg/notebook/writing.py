@@ -35,6 +35,7 @@ class Report:
     kept: tuple[Path, ...] = ()  # older versions whose sources were replaced
     notes: tuple[str, ...] = ()  # sentences about single lines
     target: Path | None = None  # of a conversion, which makes no pair
+    stamps: tuple[tuple[Path, tuple[int, ...]], ...] = ()  # of the files as read or written
 
     @property
     def paired(self) -> bool:
@@ -89,16 +90,20 @@ class Task:
         writes = [_book_write(halves, notebook), *(write for write, _ in texts)]
         todo = [write for write in writes if write and self.target in (None, write.file.path)]
         todo.sort(key=lambda write: source is None or write.file != source.file)
-        kept = [] if self.dry else [self._apply(write, source) for write in todo]
+        done = [] if self.dry else [self._apply(write, source) for write in todo]
+        stamps = self._stamps() | {
+            write.file.path: stamp for write, (_, stamp) in zip(todo, done, strict=False)
+        }
         if not self.dry:
             self._remember([record for _, record in texts])
         return Report(
             halves.pair.files,
             made=tuple(write.file.path for write in todo if write.file.text is None),
             updated=tuple(write.file.path for write in todo if write.file.text is not None),
-            kept=tuple(place for place in kept if place is not None),
+            kept=tuple(place for place, _ in done if place is not None),
             notes=(*notes, *_commented(halves, notebook)) if todo else (),
             target=self.target,
+            stamps=tuple(stamps.items()),
         )
 
     def agreed(self) -> Report:
@@ -108,15 +113,21 @@ class Task:
             known = ((place, halves.meaning(place)) for place in halves.texts)
             literal = {place: script.literal for place, script in halves.texts.items()}
             self._remember([_record(halves, *one, literal[one[0]]) for one in known])
-        return Report(halves.pair.files, target=self.target)
+        stamps = tuple(self._stamps().items())
+        return Report(halves.pair.files, target=self.target, stamps=stamps)
 
-    def _apply(self, write: _Write, source: Script | None) -> Path | None:
+    def _apply(self, write: _Write, source: Script | None) -> tuple[Path | None, tuple[int, ...]]:
         is_source = source is not None and write.file == source.file
         keep = (write.loses or self.keep) and not is_source
-        kept = write.file.replace(write.text, keep=keep)
+        done = write.file.replace(write.text, keep=keep)
         if write.file == self.halves.file:
             trust.keep(self.halves.file)
-        return kept
+        return done
+
+    def _stamps(self) -> dict[Path, tuple[int, ...]]:
+        """Those of the files as they were read, of which a dry run knows nothing."""
+        read = [self.halves.file, *(script.file for script in self.halves.texts.values())]
+        return {} if self.dry else {file.path: file.stamp for file in read if file.text is not None}
 
     def _remember(self, seen: list[Record]) -> None:
         for record in seen:

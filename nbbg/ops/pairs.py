@@ -19,6 +19,7 @@ from nbbg.errors import NbbgError, NotebookError, StoreError
 from nbbg.notebook import calling, checking, conversion, pairing, records, userfiles
 from nbbg.notebook.records import Record
 from nbbg.ops import forked, project
+from nbbg.ops.stamps import Stamps
 from nbbg.store import place
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Records:
     def __init__(self, here: Path | None = None) -> None:
         self._here = place.find_root(here or Path.cwd())
         self._stores: dict[Path, Store] = {}
+        self._noted: dict[Path, Stamps] = {}
 
     def covers(self, path: Path) -> bool:
         """Whether a file belongs to its project; a link may lead out of it."""
@@ -79,6 +81,28 @@ class Records:
                 }
                 folder.replace(_name(store, record.text), files.to_json(value))
 
+    def untouched(self, path: Path, to: str) -> Report | None:
+        """What converting a file again would say, where none of its files was touched since."""
+        with contextlib.suppress(OSError, StoreError):
+            return self._stamps(path, to).unchanged(pairing.absolute(path))
+        return None
+
+    def note(self, path: Path, to: str, report: Report) -> None:
+        """Note the files of a conversion as it has left them."""
+        with contextlib.suppress(OSError, StoreError):
+            self._stamps(path, to).note(pairing.absolute(path), report)
+
+    def save(self) -> None:
+        """Keep what was noted."""
+        for stamps in self._noted.values():
+            stamps.save()
+
+    def _stamps(self, path: Path, to: str) -> Stamps:
+        store = self._store(pairing.absolute(path))
+        if store.root not in self._noted:
+            self._noted[store.root] = Stamps(store, to)
+        return self._noted[store.root]
+
     def _root(self, path: Path) -> Path:
         if path.is_relative_to(self._here) or not path.parent.is_dir():
             return self._here
@@ -97,8 +121,28 @@ def convert(
     """Convert files to the other kind, one outcome each; see `conversion.convert`."""
     memory = Records()
     work = partial(conversion.convert, memory=memory, to=to, output=output, dry=dry)
+    found = list(found)
     with calling.one_configuration():
-        yield from _together(list(found), work)
+        if output or len(found) < WORTH_FORKING:
+            yield from each(found, work)
+        else:
+            yield from _touched(found, work, memory, to)
+
+
+def _touched(
+    found: list[Path], work: Callable[[Path], Report | None], memory: Records, to: str
+) -> Iterator[Outcome]:
+    """The outcomes of all, for which only those are worked on that were touched since the last."""
+    known = {path: report for path in found if (report := memory.untouched(path, to))}
+    results = _together([path for path in found if path not in known], work)
+    try:
+        for path in found:
+            outcome = Outcome(path, known[path]) if path in known else next(results)
+            if outcome.report and path not in known:
+                memory.note(path, to, outcome.report)
+            yield outcome
+    finally:
+        memory.save()
 
 
 def pair(
