@@ -46,6 +46,11 @@ def read(path: Path, *, upgrade: bool = True) -> tuple[UserFile, dict[str, Any]]
     return file, notebook
 
 
+def forget() -> None:
+    """Let go of the notebook that was read last."""
+    _last.clear()
+
+
 def parse(text: str, path: Path, *, upgrade: bool = True) -> dict[str, Any]:
     """A notebook in nbformat 4, whatever the version of the file.
 

@@ -7,16 +7,18 @@ a schema, which takes longer than reading it, and which only metadata can offend
 
 from __future__ import annotations
 
+import pickle
 from functools import lru_cache
 from typing import Any
 
 _LINES, _SHORT = 1 << 14, 256  # how many lines are remembered, and how long they are
+_HEADERS = 64
 _FREE = frozenset({"lines_to_next_cell", "lines_to_end_of_cell_marker"})  # no schema knows them
 
 
 def use() -> None:
     """Put the quick parts into jupytext and nbformat, once."""
-    from jupytext import cell_reader, jupytext, magics
+    from jupytext import cell_reader, header, jupytext, magics
     from jupytext.stringparser import StringParser
 
     if magics.is_magic.__module__ == __name__:
@@ -24,6 +26,7 @@ def use() -> None:
     for name in ("new_code_cell", "new_markdown_cell", "new_raw_cell"):
         vars(cell_reader)[name] = _making(vars(cell_reader)[name])
     vars(jupytext)["new_notebook"] = _gathering(vars(jupytext)["new_notebook"])
+    vars(header)["yaml"] = _Yaml(vars(header)["yaml"])
     vars(magics)["is_magic"] = _judging(magics.is_magic)
     type.__setattr__(StringParser, "read_line", _reading(StringParser))
 
@@ -53,6 +56,21 @@ def _gathering(new_notebook: Any) -> Any:
         return notebook
 
     return quick
+
+
+class _Yaml:
+    """The module yaml, which remembers headers: those of a folder's scripts are mostly the same."""
+
+    def __init__(self, yaml: Any) -> None:
+        self._yaml = yaml
+        self._pickled = lru_cache(_HEADERS)(lambda text: pickle.dumps(yaml.safe_load(text)))
+
+    def safe_load(self, text: str) -> Any:
+        """What a header says, as objects that may be changed."""
+        return pickle.loads(self._pickled(text))  # noqa: S301 - pickled here
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._yaml, name)
 
 
 def _judging(is_magic: Any) -> Any:

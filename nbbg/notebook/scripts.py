@@ -128,6 +128,12 @@ def written(notebook: Notebook, path: Path, form: Format) -> tuple[str, Notebook
     return text, back
 
 
+def forget() -> None:
+    """Let go of the notebook in work, which was remembered so that it is read and written once."""
+    _last.clear()
+    ipynb.forget()
+
+
 def commented(notebook: Notebook, back: Notebook, text: str, path: Path, form: Format) -> Notebook:
     """What was written, and reads back as `back`, read literally.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkProcess
 
+_RARELY = 100_000  # new objects before a collection: a notebook has many, and no rings
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -87,6 +88,7 @@ class _Gang(Generic[T, R]):
                 self.done[number] = pipe.recv()
             except (EOFError, OSError):
                 del self._workers[pipe]
+                pipe.close()
                 process.join()
                 self.done[number] = self._lost(self._pieces[number], _how(process.exitcode))
                 self.hire()
@@ -113,6 +115,7 @@ class _Gang(Generic[T, R]):
     def _serve(self, pipe: Connection, other_end: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         other_end.close()
+        gc.set_threshold(_RARELY)
         for theirs in self._workers:
             theirs.close()
         try:

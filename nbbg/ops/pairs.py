@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 
 from nbbg import files, paths
 from nbbg.errors import NbbgError, NotebookError, StoreError
-from nbbg.notebook import calling, checking, conversion, pairing, records, userfiles
+from nbbg.notebook import (
+    calling,
+    checking,
+    conversion,
+    pairing,
+    records,
+    scripts,
+    userfiles,
+)
 from nbbg.notebook.records import Record
 from nbbg.ops import forked, project
 from nbbg.ops.stamps import Stamps
@@ -181,6 +189,8 @@ def each(found: Iterable[Path], work: Callable[[Path], Report | None]) -> Iterat
             yield Outcome(path, refused=str(error))
         except (OSError, RecursionError, MemoryError) as error:
             yield Outcome(path, refused=f"{path}: {type(error).__name__} {error}")
+        finally:
+            scripts.forget()  # no memory is kept for more than one notebook
 
 
 def _together(found: list[Path], work: Callable[[Path], Report | None]) -> Iterator[Outcome]:

@@ -74,7 +74,16 @@ class Stamps:
             place.make(self._store)
             files.make_folder(self._store.folder / paths.PAIRS)
             with files.Folder(self._store.folder / paths.PAIRS) as folder:
-                folder.replace(paths.CONVERTED, files.to_json({**self._known, **self._fresh}))
+                folder.replace(paths.CONVERTED, files.to_json(self._there() | self._fresh))
+
+    def _there(self) -> dict[str, Any]:
+        """What was known of files that are still there."""
+        root = self._store.root
+        return {
+            key: note
+            for key, note in self._known.items()
+            if (root / key.partition(":")[2]).exists()
+        }
 
     def _by(self, folder: Path) -> str:
         if folder not in self._around:
