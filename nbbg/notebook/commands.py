@@ -167,9 +167,14 @@ def _split(
 
 def lines_of(notebook: Notebook) -> frozenset[str]:
     """Each line of a notebook's code, as `_known_as` names it."""
-    return frozenset(
-        _known_as(source, line) for source in ipynb.code(notebook) for line in source.split("\n")
-    )
+    found: set[str] = set()
+    for source in ipynb.code(notebook):
+        lines = source.split("\n")
+        is_magic = source.startswith("%%")
+        found.update(
+            [_known_as(source, one) for one in lines] if is_magic else map(str.strip, lines)
+        )
+    return frozenset(found)
 
 
 def commented_python(notebook: Notebook) -> Iterator[tuple[int, str]]:
