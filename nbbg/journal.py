@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 END = "end"
 HEAD = 1 << 12
-TAIL = 1 << 16
 BLOCK = 1 << 20
 
 
@@ -75,12 +74,12 @@ def read(folder: files.Folder, name: str) -> list[dict[str, Any]]:
 
 def read_head(folder: files.Folder, name: str, size: int = HEAD) -> list[dict[str, Any]]:
     """The events in the first `size` bytes of a journal."""
-    return list(files.read_lines(_read_part(folder, name, 0, size)))
-
-
-def read_tail(folder: files.Folder, name: str, size: int = TAIL) -> list[dict[str, Any]]:
-    """The events in the last `size` bytes of a journal."""
-    return list(files.read_lines(_read_part(folder, name, -size, size)))
+    try:
+        fd = folder.open(name, os.O_RDONLY)
+    except FileNotFoundError:
+        return []
+    with os.fdopen(fd, "rb") as file:
+        return list(files.read_lines(file.read(size)))
 
 
 def find_last(folder: files.Folder, name: str, kind: str) -> dict[str, Any] | None:
@@ -105,11 +104,6 @@ def first(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
     return next((event for event in events if event.get("event") == kind), None)
 
 
-def last(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
-    """The last event of that kind, or None."""
-    return next((event for event in reversed(events) if event.get("event") == kind), None)
-
-
 def _backwards(file: BinaryIO, needle: bytes) -> Iterator[int]:
     """The positions of some bytes in a file, the last one first."""
     end = file.seek(0, os.SEEK_END)
@@ -122,15 +116,3 @@ def _backwards(file: BinaryIO, needle: bytes) -> Iterator[int]:
             yield start + at
             at = block.rfind(needle, 0, at)
         end = start
-
-
-def _read_part(folder: files.Folder, name: str, start: int, size: int) -> bytes:
-    """At most `size` bytes from `start`, which counts from the end where it is negative."""
-    try:
-        fd = folder.open(name, os.O_RDONLY)
-    except FileNotFoundError:
-        return b""
-    with os.fdopen(fd, "rb") as file:
-        end = os.fstat(fd).st_size
-        file.seek(max(0, end + start) if start < 0 else start)
-        return file.read(size)

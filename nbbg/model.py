@@ -264,7 +264,6 @@ class Unknown:
 Ended = Succeeded | Failed | Exited | Killed | TimedOut | Stopped
 RunState = Queued | Submitted | Running | Ended | Lost | Unknown
 
-LIVE = frozenset({Submitted.word, Running.word, Unknown.word})
 UNSUCCESSFUL = frozenset({Failed.word, Exited.word, Killed.word, TimedOut.word})
 RESUMABLE = frozenset({Stopped.word, Lost.word})
 WORDS = (

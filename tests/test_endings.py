@@ -96,3 +96,10 @@ def test_exit_codes() -> None:
         )
     ]
     assert codes == [0, 1, 5, None, None]
+
+
+def test_a_stop_that_nobody_noticed_changes_nothing() -> None:
+    """Asked while the last cell was ending, before any signal: a success stays one."""
+    unheard = Circumstances(stopped_by="nbbg stop", stopped_at=5.0, heard=False)
+    assert endings.from_journal({"status": "succeeded", "time": 6.0}, unheard) == model.Succeeded()
+    assert endings.from_journal({"status": "failed", "time": 6.0}, unheard).word == "stopped"

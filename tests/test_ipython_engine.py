@@ -335,7 +335,7 @@ def test_a_death_in_mid_cell(
         f"import asyncio\ntry:\n    await asyncio.sleep({LONG})\nfinally:\n    print('finally')",
         "try:\n    while True: sum(range(99))\nfinally: print('finally')",
         f"%%time\nimport time\ntry: time.sleep({LONG})\nfinally: print('finally')",
-        f"!trap 'echo finally' EXIT; sleep {LONG}",
+        f"!trap 'echo finally; exit 1' INT; sleep {LONG}",
         f"%%bash\nsleep {LONG}",
         f"x = !sleep {LONG}",
         f"%%capture\n!sleep {LONG}",

@@ -103,7 +103,7 @@ class Attempt:
     @property
     def end(self) -> Json:
         """The journal's end; empty where there is none."""
-        return journal.last(self.events, "end") or {}
+        return journal.first(self.events[::-1], "end") or {}
 
     def wait(self) -> int:
         """The engine's wait status; negative for a signal."""

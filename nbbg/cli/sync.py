@@ -22,4 +22,6 @@ def command(arguments: argparse.Namespace) -> int:
     seen = many.tell(outcomes, len(found), arguments, "synced")
     if not seen and not arguments.json:
         output.say("no notebook here is paired\npair one: nbbg pair NOTEBOOK")
-    return 1 if many.refused(seen) else 0
+    if not many.refused(seen):
+        return 0
+    return 2 if len(found) == 1 and not found[0].exists() else 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, model, secrets
+from nbbg import files, model, paths, secrets
 from nbbg.errors import NbbgError, UsageError
 from nbbg.notebook import document, injection, interpreters, kernelspecs
 from nbbg.ops import naming
@@ -158,7 +158,7 @@ def _frozen_name(name: str, *, inside: bool) -> str:
     if not inside:
         short = hashlib.sha256(name.encode()).hexdigest()[:12]
         name = f"outside/{short}/{Path(name).name}"
-    return f"frozen/{name}" + ("" if name.endswith(".ipynb") else ".ipynb")
+    return f"{paths.FROZEN}/{name}" + ("" if name.endswith(".ipynb") else ".ipynb")
 
 
 def _interpreter(project: Project, doc: Document, engine: str) -> str:

@@ -36,9 +36,10 @@ def execute(folder: Folder, work: Work) -> Exit:
     program = _start(folder, work)
     who = process.identity(program.pid) or model.Identity(program.pid, 0)
     kills = process.oom_kills()
+    stopping = Stopping(folder, who, work.marker, work.batch.grace)
     try:
         _introduce(folder, work, who)
-        kills = _watch(folder, work, who)
+        kills = _watch(folder, who, stopping)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
         traceback.print_exc()
         _wait_out(program.pid)
@@ -51,6 +52,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     return Exit(
         program.returncode,
         at,
+        interrupted_at=stopping.began_at,
         max_rss=usage.ru_maxrss * (1024 if process.LINUX else 1),
         cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
         out_of_memory=program.returncode == -signal.SIGKILL and process.oom_kills() > kills,
@@ -88,9 +90,8 @@ def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
     os.close(cells)
 
 
-def _watch(folder: Folder, work: Work, who: model.Identity) -> int:
+def _watch(folder: Folder, who: model.Identity, stopping: Stopping) -> int:
     """Wait until the engine is dead; how often the kernel had killed for memory shortly before."""
-    stopping = Stopping(folder, who, work.marker, work.batch.grace)
     pane = Pane(folder)
     watch = process.Watch(who)
     kills = before = process.oom_kills()

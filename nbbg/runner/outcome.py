@@ -23,10 +23,16 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
     """The content of `result.json`, after the executed notebook has been put in its place."""
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     by, asked_at = state.stop_of(folder)
+    last = journal.find_last(folder, paths.CELLS, "end")
+    interrupted = end.interrupted_at and end.interrupted_at <= (last or {}).get("time", 0.0)
     around = endings.Circumstances(
-        by if asked_at <= end.at else "", asked_at, cell.get("ordinal"), end.out_of_memory
+        stopped_by=by if asked_at <= end.at else "",
+        stopped_at=asked_at,
+        heard=bool(interrupted) or folder.exists(paths.LISTENS),
+        cell=cell.get("ordinal"),
+        out_of_memory=end.out_of_memory,
     )
-    ending = endings.decide(journal.find_last(folder, paths.CELLS, "end"), end.status, around)
+    ending = endings.decide(last, end.status, around)
     record = {
         **endings.to_json(ending),
         "max_rss": end.max_rss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class Stopping:
     engine: Identity
     marker: str
     grace: float  # seconds between two steps
+    began_at: float = 0.0  # when the first signal was sent, seconds since the epoch
     _done: int = 0
     _due: float | None = None
 
@@ -36,6 +38,7 @@ class Stopping:
             # A notebook that asks `nbbg.should_stop()` is given time to end by itself.
             self._due = now + (self.grace if self.folder.exists(paths.LISTENS) else 0)
         if now >= self._due:
+            self.began_at = self.began_at or time.time()
             self._send(_STEPS[min(self._done, len(_STEPS) - 1)])
             self._done += 1
             self._due = now + (self.grace if self._done < len(_STEPS) else 0)

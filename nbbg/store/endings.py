@@ -35,6 +35,7 @@ class Circumstances:
 
     stopped_by: str = ""  # who asked, empty where nobody did
     stopped_at: float = 0.0  # seconds since the epoch
+    heard: bool = True  # whether the notebook can have noticed before its end
     cell: int | None = None  # the last one that began
     out_of_memory: bool = False
 
@@ -47,7 +48,8 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
     cell = end.get("ordinal")
     left_out = tuple(end.get("left_out") or ())
     status = end.get("status")
-    if around.stopped_by and around.stopped_at <= end.get("time", 0.0):
+    asked = around.stopped_by and around.stopped_at <= end.get("time", 0.0)
+    if asked and (status != "succeeded" or around.heard):
         # Also where every cell came to its end: a loop that heard of the stop was left early.
         return model.Stopped(around.stopped_by, cell, note)
     if status == "succeeded":

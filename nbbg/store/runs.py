@@ -12,7 +12,7 @@ from nbbg.store import batches, endings, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbbg.store.place import Store
@@ -25,12 +25,6 @@ def newest_attempt(run_folder: Path) -> int:
     except FileNotFoundError:
         return 0
     return max((int(name) for name in names if name.isdigit()), default=0)
-
-
-def attempts(run_folder: Path) -> Iterator[Path]:
-    """The folders of all attempts, oldest first."""
-    for number in range(1, newest_attempt(run_folder) + 1):
-        yield run_folder / str(number)
 
 
 def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
