@@ -69,6 +69,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made.nbbg("run", "train.ipynb", "--wait")
     made.nbbg("run", "bad.ipynb", "--wait", code=1)
     until(lambda: made.members() == [])
+    made.nbbg("status")  # takes the last events into the index
     return made
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import NotebookError
-from nbbg.notebook import quick, userfiles
+from nbbg.notebook import userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,6 @@ def quiet(path: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore")
             import jupytext
 
-            quick.use()
             yield jupytext
     except NotebookError:
         raise

@@ -1,4 +1,6 @@
-"""Work of jupytext that is spared, since it changes nothing of what jupytext says.
+"""Work of jupytext that is spared in a process that converts many files, and nothing else.
+
+It changes nothing of what jupytext says; where a version of it is built otherwise, it is left alone.
 
 It looks at a line when it writes it, when it seeks the end of a cell, and when it reads it back:
 what it found out is remembered, as a pure function's value. nbformat checks each new cell against
@@ -7,6 +9,7 @@ a schema, which takes longer than reading it, and which only metadata can offend
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from functools import lru_cache
 from typing import Any
@@ -17,7 +20,12 @@ _FREE = frozenset({"lines_to_next_cell", "lines_to_end_of_cell_marker"})  # no s
 
 
 def use() -> None:
-    """Put the quick parts into jupytext and nbformat, once."""
+    """Put the quick parts into this process's jupytext, once."""
+    with contextlib.suppress(ImportError, AttributeError, KeyError):
+        _put_in()
+
+
+def _put_in() -> None:
     from jupytext import cell_reader, header, jupytext, magics
     from jupytext.stringparser import StringParser
 

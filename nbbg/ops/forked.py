@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import multiprocessing
-import os
 import signal
 from collections import deque
 from multiprocessing.connection import wait
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 _RARELY = 100_000  # new objects before a collection: a notebook has many, and no rings
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def cores() -> int:
-    """How many processes can work at the same time here."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def run(

@@ -21,6 +21,7 @@ from nbbg.notebook import (
     checking,
     conversion,
     pairing,
+    quick,
     records,
     scripts,
     userfiles,
@@ -28,6 +29,7 @@ from nbbg.notebook import (
 from nbbg.notebook.records import Record
 from nbbg.ops import forked, project
 from nbbg.ops.stamps import Stamps
+from nbbg.runner import environment
 from nbbg.store import place
 
 if TYPE_CHECKING:
@@ -193,12 +195,18 @@ def each(found: Iterable[Path], work: Callable[[Path], Report | None]) -> Iterat
             scripts.forget()  # no memory is kept for more than one notebook
 
 
+def _in_a_worker(paths: list[Path], work: Callable[[Path], Report | None]) -> list[Outcome]:
+    # Only here, in a process that does nothing else, and not in the one of whoever called us.
+    quick.use()
+    return list(each(paths, work))
+
+
 def _together(found: list[Path], work: Callable[[Path], Report | None]) -> Iterator[Outcome]:
     """As `each`, on all cores where that is worth it.
 
     Files of the same name, whose conversions may meet in one file, take turns in one process.
     """
-    if len(found) < WORTH_FORKING or (cores := forked.cores()) < 2:  # noqa: PLR2004 - the word
+    if len(found) < WORTH_FORKING or (cores := environment.cpus()) < 2:  # noqa: PLR2004 - the word
         yield from each(found, work)
         return
     calling.warm()
@@ -207,7 +215,7 @@ def _together(found: list[Path], work: Callable[[Path], Report | None]) -> Itera
         groups.setdefault(path.name.partition(".")[0], []).append(path)
     results = forked.run(
         list(groups.values()),
-        lambda paths: list(each(paths, work)),
+        lambda paths: _in_a_worker(paths, work),
         lambda paths, how: [Outcome(path, refused=_lost(path, how)) for path in paths],
         cores,
     )
