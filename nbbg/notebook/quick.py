@@ -1,6 +1,6 @@
 """Work of jupytext that is spared in a process that converts many files, and nothing else.
 
-It changes nothing of what jupytext says; where a version of it is built otherwise, it is left alone.
+It changes nothing of what jupytext says; a version that is built otherwise is left alone.
 
 It looks at a line when it writes it, when it seeks the end of a cell, and when it reads it back:
 what it found out is remembered, as a pure function's value. nbformat checks each new cell against
