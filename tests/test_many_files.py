@@ -20,10 +20,10 @@ from jupytext import stringparser
 from nbbg.errors import NotebookError
 from nbbg.notebook import agreement, calling, commands, fitting, scripts
 from nbbg.ops import forked
+from tests.project import Project, until
 from tests.test_round_trip import LINES, NOTEBOOKS, PYTHON
 
 if TYPE_CHECKING:
-    from tests.project import Project
 
 PERCENT = {"extension": ".py", "format_name": "percent"}
 
@@ -99,15 +99,14 @@ def test_an_untouched_folder_does_not_hide_an_edit(project: Project) -> None:
 
 def test_ctrl_c_leaves_whole_files(project: Project) -> None:
     """No process and no half-written file is left, and the rest is converted the next time."""
-    for number in range(60):
+    for number in range(150):
         project.write(f"{number}.ipynb", *(f"x{n} = '{number}'" for n in range(100)))
     command = [sys.executable, "-m", "nbbg", "convert", ".", "--to", "py"]
     process = subprocess.Popen(
         command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
-    assert process.stdout is not None
-    process.stdout.read(1)
+    until(lambda: any(project.root.glob("*.py")))
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, b"")
@@ -115,7 +114,7 @@ def test_ctrl_c_leaves_whole_files(project: Project) -> None:
         os.killpg(process.pid, 0)
     assert not list(project.root.glob(".*.new"))
     found = converted(project)
-    assert len(found["converted"] + found["unchanged"]) == 60
+    assert len(found["converted"] + found["unchanged"]) == 150
 
 
 @settings(max_examples=400, deadline=None, derandomize=True, database=None)
