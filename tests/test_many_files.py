@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,8 +22,6 @@ from nbbg.notebook import agreement, calling, commands, fitting, scripts
 from nbbg.ops import forked
 from tests.project import Project, until
 from tests.test_round_trip import LINES, NOTEBOOKS, PYTHON
-
-if TYPE_CHECKING:
 
 PERCENT = {"extension": ".py", "format_name": "percent"}
 
