@@ -34,6 +34,10 @@ class Arm:
         """What makes two arms the same arm."""
         return identity(self.notebook, self.params, self.seed)
 
+    def output_of(self, number: int) -> str:
+        """Where the executed notebook of that run number goes."""
+        return self.output.replace("{number}", str(number))
+
 
 def identity(notebook: str, params: Mapping[str, Any], seed: int) -> tuple[str, str, int]:
     """An arm's identity: the notebook's path in the project, all given parameters, the base."""

@@ -146,6 +146,14 @@ def send(who: Identity, number: int) -> None:
             os.kill(who.pid, number)
 
 
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; `signal 64` for one without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def end_tree(roots: Sequence[int], marker: str, session: int, grace: float) -> None:
     """End all that is left of an attempt: SIGTERM, at most `grace` seconds, SIGKILL, until gone.
 

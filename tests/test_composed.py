@@ -393,5 +393,5 @@ def test_no_byte_is_lost_and_none_told_twice(tmp_path: Path, events: list[str]) 
 def test_where_the_output_goes() -> None:
     """The number is filled in, whatever else stands in the name."""
     arm = records.an_arm(output="/p/{x}/train_{number}.ipynb")
-    assert composed.output_path(arm, 7) == "/p/{x}/train_7.ipynb"
-    assert Path(composed.output_path(arm, 7)).name == "train_7.ipynb"
+    assert arm.output_of(7) == "/p/{x}/train_7.ipynb"
+    assert Path(arm.output_of(7)).name == "train_7.ipynb"

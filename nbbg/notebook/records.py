@@ -38,21 +38,6 @@ class Memory(Protocol):
         """Keep a record instead of the one before; where nothing can be kept, do nothing."""
 
 
-class Forgetful:
-    """A memory that keeps nothing."""
-
-    def covers(self, path: Path) -> bool:  # noqa: ARG002 - as every memory
-        """True, for every file."""
-        return True
-
-    def recall(self, text: Path) -> Record | None:  # noqa: ARG002 - as every memory
-        """None, for every script."""
-        return None
-
-    def remember(self, record: Record) -> None:
-        """Do nothing."""
-
-
 def place(path: Path) -> Path:
     """The one path that records know a file by, however it was reached."""
     return path.parent.resolve() / path.name

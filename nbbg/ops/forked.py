@@ -15,6 +15,8 @@ from collections import deque
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from nbbg import process as processes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from multiprocessing.connection import Connection
@@ -121,5 +123,5 @@ class _Gang(Generic[T, R]):
 
 def _how(code: int | None) -> str:
     if code is not None and code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
+        return f"was killed by {processes.signal_name(-code)}"
     return f"ended with {code}"

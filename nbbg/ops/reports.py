@@ -98,7 +98,7 @@ def of_run(run: model.Run) -> RunReport:
         cell=run.cell,
         cells=run.cells,
         log=os.path.join(run.folder, paths.LOG) if run.attempt else None,
-        output=run.arm.output.replace("{number}", str(run.number)),
+        output=run.arm.output_of(run.number),
         metrics=dict(run.metrics),
         resumed_after=run.resumed_after,
     )

@@ -48,7 +48,7 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
 def _write_notebook(at: Place, ending: model.Ended) -> str:
     seen = replace(runs.read_attempt(at.run), state=ending, ended_at=time.time())
     notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen))
-    return put_beside_older(composed.output_path(seen.arm, seen.number), notebook)
+    return put_beside_older(seen.arm.output_of(seen.number), notebook)
 
 
 def put_beside_older(path: str, data: bytes) -> str:

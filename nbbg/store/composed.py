@@ -67,11 +67,6 @@ def read_executable(batch_folder: Path, arm: model.Arm) -> Json:
     return inject(frozen, arm.params)
 
 
-def output_path(arm: model.Arm, number: int) -> str:
-    """Where the executed notebook of that run number goes."""
-    return arm.output.replace("{number}", str(number))
-
-
 def to_bytes(notebook: Json) -> bytes:
     """The file's content, formatted as Jupyter does."""
     encoder = json.JSONEncoder(indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)
@@ -212,7 +207,7 @@ def _run_metadata(batch: model.Batch, run: model.Run) -> Json:
         "papermill": {
             "parameters": dict(run.arm.params),
             "input_path": run.arm.notebook,
-            "output_path": output_path(run.arm, run.number),
+            "output_path": run.arm.output_of(run.number),
             "start_time": iso(start) if start else None,
             "end_time": iso(end) if end else None,
             "duration": duration,

@@ -6,11 +6,10 @@ Pure functions. Nothing defaults to success: without an `end` in the journal not
 from __future__ import annotations
 
 import dataclasses
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model
+from nbbg import model, process
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def from_wait(status: int, around: Circumstances) -> model.Ended:
     if around.stopped_by:
         return model.Stopped(around.stopped_by, around.cell)
     if status < 0:
-        return model.Killed(signal_name(-status), around.cell, around.out_of_memory)
+        return model.Killed(process.signal_name(-status), around.cell, around.out_of_memory)
     return model.Exited(status, around.cell, "without reaching the notebook's end")
 
 
@@ -83,16 +82,8 @@ def decide(end: Mapping[str, Any] | None, status: int, around: Circumstances) ->
         return from_wait(status, around)
     if end.get("status") != "succeeded" or status == 0:
         return from_journal(end, around)
-    how = signal_name(-status) if status < 0 else f"exit code {status}"
+    how = process.signal_name(-status) if status < 0 else f"exit code {status}"
     return from_journal(end, around, f"{how} after its last cell")
-
-
-def signal_name(number: int) -> str:
-    """SIGKILL for 9; `signal 64` for one without a name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def to_json(state: model.Ended) -> dict[str, Any]:

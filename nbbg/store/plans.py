@@ -22,10 +22,9 @@ def to_bytes(plan: Iterable[Planned]) -> bytes:
     )
 
 
-def read(path: Path, offset: int = 0) -> Iterator[Planned]:
+def read(path: Path) -> Iterator[Planned]:
     """The runs of a plan, one at a time, however long it is."""
     with path.open("rb") as file:
-        file.seek(offset)
         for line in file:
             yield _parse(path, line)
 

@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg import process
 from nbbg.engines.kernel.live import AnswerError, DeadKernelError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class End:
 
     def fields(self, left_out: list[int]) -> dict[str, Any]:
         """Of the journal's `end` event."""
-        by_signal = signal_name(-self.code) if self.code < 0 else None
+        by_signal = process.signal_name(-self.code) if self.code < 0 else None
         return {
             "status": self.status,
             "ordinal": self.ordinal,
@@ -151,14 +152,6 @@ def died(code: int, ordinal: int | None) -> End:
     if code < 0:
         return End("killed", code, ordinal)
     return End("exited" if code else VANISHED, code, ordinal)
-
-
-def signal_name(number: int) -> str:
-    """SIGKILL for 9; `signal 64` for one without a name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _asks_to_exit(reply: dict[str, Any]) -> bool:

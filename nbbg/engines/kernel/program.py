@@ -7,13 +7,12 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from nbbg import paths
+from nbbg import paths, process
 from nbbg.engines.kernel.execution import (
     VANISHED,
     End,
     Execution,
     interrupted,
-    signal_name,
 )
 from nbbg.engines.kernel.launch import StartError
 from nbbg.engines.kernel.live import DeadKernelError, Kernel
@@ -106,7 +105,7 @@ def _why(task: Task, code: int, last: str) -> str:
     """Why a kernel ended before it could execute anything, and what to type."""
     if task.python and "No module named ipykernel" in last:
         return f"{last}; type: {task.python} -m pip install ipykernel"
-    how = signal_name(-code) if code < 0 else f"exit code {code}"
+    how = process.signal_name(-code) if code < 0 else f"exit code {code}"
     said = f"; its last line: {last}" if last else ""
     return f"{task.origin} ended before it could execute a cell ({how}){said}"
 
