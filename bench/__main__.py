@@ -23,7 +23,6 @@ def main() -> None:
     began, load = time.time(), os.getloadavg()[0]
     top = Path(tempfile.mkdtemp(prefix="nbbg-bench-"))
     try:
-        executing, peers = cases.executing(top)
         text = (HERE / "page.md").read_text()
         page = text.format(
             date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -32,11 +31,9 @@ def main() -> None:
             load=load,
             filesystem=_output("stat", "-f", "-c", "%T", str(top)),
             versions=_versions(),
-            peers=peers,
             reading=cases.reading(top),
             launching=cases.launching(top),
             waiting=cases.waiting(top),
-            executing=executing,
             minutes=(time.time() - began) / 60,
         )
     finally:

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING
 
 from bench import place
-from bench.measure import ROUNDS, interleaved, ratio, spread, table
-from nbbg import paths, process
+from bench.measure import interleaved, ratio, spread, table
+from nbbg import paths
 from nbbg.store import batches
 
 if TYPE_CHECKING:
@@ -131,45 +131,3 @@ def _waiting(top: Path, count: int) -> list[tuple[str, ...]]:
     where.call(place.NBBG, "stop", "b1")
     where.call(place.NBBG, "wait", "b1", code=1)
     return rows
-
-
-def executing(top: Path) -> tuple[str, str]:
-    """A whole notebook of one cell, without a launch; and the versions of the peers."""
-    where = place.make(top / "executing" / "project")
-    where.write("one", "print(sum(range(10)))")
-    attempts = (
-        where.batch("one", ROUNDS + 2) / paths.RUNS / str(n) / "1" for n in range(2, ROUNDS + 3)
-    )
-
-    def by_nbbg() -> tuple[float, ...]:
-        (attempt := next(attempts)).mkdir(parents=True)
-        return where.case(*process.own_program("nbbg.runner", str(attempt)))()
-
-    cases = {
-        "`python -u script.py`": where.case(sys.executable, "-u", "one.py"),
-        "nbbg: runner and engine `ipython`": by_nbbg,
-    }
-    peers = top / "peers" / "bin"
-    if versions := _install(peers):
-        client = (peers / "jupyter-execute", "one.ipynb", "--output", "client.ipynb")
-        cases["`jupyter execute` (nbclient)"] = where.case(*client)
-        mill = (peers / "papermill", "one.ipynb", "mill.ipynb", "--no-progress-bar")
-        cases["`papermill`"] = where.case(*mill)
-    base, *_ = (taken := interleaved(cases)).values()
-    rows = [(name, spread(goes), ratio(goes, base)) for name, goes in taken.items()]
-    return table(("", "ms", "times"), rows), versions or "papermill and nbclient can't be had here"
-
-
-def _install(peers: Path) -> str:
-    """Make the peers' environment; their versions, or nothing where they can't be had."""
-    python = str(peers / "python")
-    names = ("papermill", "nbclient", "ipykernel", "ipython", "nbformat")
-    ask = f"from importlib.metadata import version\nfor n in {names}: print(n, version(n))"
-    try:
-        subprocess.run([sys.executable, "-m", "venv", peers.parent], check=True)
-        pip = [python, "-m", "pip", "install", "-qq", *names[:3]]
-        subprocess.run(pip, check=True, capture_output=True, timeout=180)
-        told = subprocess.check_output([python, "-c", ask], text=True)
-        return ", ".join(told.splitlines())
-    except (subprocess.SubprocessError, OSError):
-        return ""

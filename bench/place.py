@@ -68,21 +68,34 @@ class Place:
         """`nbbg status --json`."""
         return json.loads(self.call(NBBG, "status", "--json"))
 
-    def write(self, name: str, source: str) -> None:
-        """A notebook of one cell, and beside it the same as a script."""
-        cell = {"cell_type": "code", "id": "one", "metadata": {}, "source": source}
+    def write(self, name: str, *sources: str) -> None:
+        """A notebook of code cells, and beside it the same as a script."""
+        cells: list[dict[str, Any]] = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "source": source,
+                "outputs": [],
+                "execution_count": None,
+            }
+            for number, source in enumerate(sources)
+        ]
         notebook = {
             "nbformat": 4,
             "nbformat_minor": 5,
             "metadata": {"kernelspec": _PYTHON},
-            "cells": [{**cell, "outputs": [], "execution_count": None}],
+            "cells": cells,
         }
-        (self.root / f"{name}.py").write_text(source)
+        (self.root / f"{name}.py").write_text("\n".join(sources) + "\n")
         (self.root / f"{name}.ipynb").write_text(json.dumps(notebook))
 
-    def batch(self, name: str, count: int) -> Path:
-        """The folder of a batch with `count` runs of a notebook; the first is carried out."""
-        self.call(NBBG, "run", f"{name}.ipynb", "--wait")
+    def batch(self, name: str, count: int, *options: str) -> Path:
+        """The folder of a batch with `count` runs of a notebook; the first is carried out.
+
+        It is the only batch of its project.
+        """
+        self.call(NBBG, "run", f"{name}.ipynb", "--wait", *options)
         folder = self.root / paths.STORE / paths.BATCHES / "1"
         until(lambda: not _members(folder))
         record = json.loads((folder / paths.BATCH).read_bytes())

@@ -188,6 +188,17 @@ def reap_others(child: int) -> bool:
     return False
 
 
+def is_alone_with(child: int) -> bool:
+    """Whether this process, of one thread, certainly has no other child; False where unknown.
+
+    To a subreaper, what its descendants leave behind comes as children: it has no descendants then.
+    """
+    me = os.getpid()
+    with contextlib.suppress(OSError):
+        return (PROC / f"{me}/task/{me}/children").read_bytes().split() == [b"%d" % child]
+    return False
+
+
 class Watch:
     """Waits for the exit of one process, child or not, without being asked to collect it."""
 

@@ -243,3 +243,17 @@ def test_this_machine() -> None:
     assert process.pid_namespace().isdigit()
     assert process.host()
     assert process.oom_kills() >= 0
+
+
+def test_who_has_no_other_child(sleeper: subprocess.Popen[bytes]) -> None:
+    """A process knows when one child is all that it has, also when that one is dead."""
+    code = (
+        "import subprocess, sys, time; from nbbg import process;"
+        "first = subprocess.Popen(['true']); time.sleep(0.1);"
+        "print(process.is_alone_with(first.pid));"
+        "other = subprocess.Popen(['sleep', '60']); print(process.is_alone_with(first.pid));"
+        "other.kill(); other.wait(); print(process.is_alone_with(other.pid))"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said.split() == ["True", "False", "False"]
+    assert not process.is_alone_with(sleeper.pid + 1)

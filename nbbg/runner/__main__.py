@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from nbbg.runner.attempt import carry_out
 
 if __name__ == "__main__":
-    sys.exit(carry_out(Path(sys.argv[1])))
+    code = carry_out(Path(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(code)  # all is written: a slot shall not wait for Python to tidy up

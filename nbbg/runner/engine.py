@@ -44,7 +44,8 @@ def execute(folder: Folder, work: Work) -> Exit:
         traceback.print_exc()
         _wait_out(program.pid)
     at = time.time()
-    process.end_tree([os.getpid()], work.marker, who.pid, min(SWEEP, work.batch.grace))
+    if not process.is_alone_with(program.pid):
+        process.end_tree([os.getpid()], work.marker, who.pid, min(SWEEP, work.batch.grace))
     _, waited, usage = os.wait4(program.pid, 0)
     program.returncode = os.waitstatus_to_exitcode(waited)
     with contextlib.suppress(OSError):
