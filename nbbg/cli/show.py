@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import logs, model, paths
-from nbbg.cli import output, reading, table
+from nbbg.cli import output, parameters, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, reports, selection
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """Show runs, one after the other."""
+    """Show runs, one after the other; or what notebooks say about their parameters."""
+    if any(map(parameters.is_file, arguments.ids)):
+        return parameters.show(arguments.ids, as_json=arguments.json)
     where = reading.here()
     with Index(where.store) as index:
         runs = selection.select(index, arguments.ids)
