@@ -52,11 +52,11 @@ def show(names: Sequence[str], *, as_json: bool) -> int:
 def _declared(doc: Document) -> list[Parameter]:
     from nbbg.notebook import parameters
 
-    return list(parameters.declared(doc.notebook).values())
+    return list(parameters.declared(doc.notebook).values()) if doc.language == "python" else []
 
 
 def _document(name: str, doc: Document, *, tagged: bool) -> dict[str, Any]:
-    keys = ("name", "kind", "default", "help", "cell", "line")
+    keys = ("name", "kind", "default", "comment", "cell", "line")
     declared = [{key: getattr(each, key) for key in keys} for each in _declared(doc)]
     renamed = [{"type" if k == "kind" else k: v for k, v in each.items()} for each in declared]
     return {"notebook": name, "tagged": tagged, "parameters": renamed}
@@ -80,7 +80,7 @@ def _table(name: str, doc: Document, *, tagged: bool) -> None:
 
 
 def _said(each: Parameter) -> tuple[str, str, str]:
-    return each.kind, each.default or "(none)", each.help
+    return each.kind, each.default or "(none)", each.comment
 
 
 def _how_to_tag(doc: Document) -> str:

@@ -39,7 +39,7 @@ class Parameter:
     line: int  # in the cell, from 1
     annotation: str = ""
     default: str = ""
-    help: str = ""
+    comment: str = ""
 
     @property
     def kind(self) -> str:
@@ -51,7 +51,7 @@ class Parameter:
         if earlier is None:
             return self
         said = self.annotation or earlier.annotation
-        return replace(self, annotation=said, help=self.help or earlier.help)
+        return replace(self, annotation=said, comment=self.comment or earlier.comment)
 
     def fits(self, value: Any) -> Fit:
         """How well a value fits."""
@@ -139,14 +139,14 @@ def _of_cell(source: str, ordinal: int) -> Iterator[Parameter]:
     comments = _comments(text)
     for statement in statements:
         for name, annotation, value in _assignments(statement):
-            said, help_ = _said(comments, statement, name)
+            said, comment = _said(comments, statement, name)
             yield Parameter(
                 name=name,
                 cell=ordinal,
                 line=statement.lineno,
                 annotation=_source(text, annotation) or said,
                 default=_source(text, value),
-                help=help_,
+                comment=comment,
             )
 
 
