@@ -112,7 +112,9 @@ def odd_results(doc: Document, asked: Sequence[str], tagged: Sequence[str]) -> l
 
 def _unassigned(doc: Document, name: str, bound: Iterable[str]) -> str:
     near = parameters.near(name, bound)
-    return f"{_shown(doc)}: nothing in it assigns {name}" + (f"; did you mean {near}?" if near else "")
+    return f"{_shown(doc)}: nothing in it assigns {name}" + (
+        f"; did you mean {near}?" if near else ""
+    )
 
 
 def _is_foreign(doc: Document) -> bool:

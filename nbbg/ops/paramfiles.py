@@ -209,15 +209,25 @@ class _Typing:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.count = 0
+        self._made: dict[int, tuple[Node, int]] = {}  # by the identity of PyYAML's node
 
     def of(self, found: Any) -> Node:
-        """A node of PyYAML's as one of ours."""
-        self.count += 1
-        if self.count > MOST:
+        """A node of PyYAML's as one of ours; what an alias stands for is made once."""
+        if id(found) not in self._made:
+            make: Callable[[Any], Any] = getattr(self, f"_{found.id}")
+            node = self._node(found, make(found))
+            self._made[id(found)] = node, self._size(found)
+        node, size = self._made[id(found)]
+        if size > MOST:
             raise UsageError(f"{self.path}: its aliases come to more than {MOST:,} values")
-        make: Callable[[Any], Any] = getattr(self, f"_{found.id}")
-        return self._node(found, make(found))
+        return node
+
+    def _size(self, found: Any) -> int:
+        """How many values there are in it, those of aliases counted each time."""
+        if found.id == "scalar":
+            return 1
+        inner = found.value if found.id == "sequence" else [value for _, value in found.value]
+        return 1 + sum(self._made[id(one)][1] for one in inner)
 
     def _node(self, found: Any, value: Any) -> Node:
         return Node(value, self.path, found.start_mark.line + 1, found.start_mark.column + 1)
