@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbbg import model
 
 MOST = 1 << 20  # bytes of JSON that are put into a listing
+LONGEST = 400  # characters of the reason why one was left out
 _KINDS = {kept.JSON: "json", kept.PICKLE: "pickle", kept.LEFT_OUT: "left out"}
 
 _SHOW = """import sys
@@ -90,7 +91,7 @@ class Kept:
         """Why there is nothing to read without trust."""
         if self.kind == "pickle":
             return f"the result {self.name} is a pickle, and loading one can execute anything"
-        reason = Path(self.path).read_text(errors="replace")
+        reason = " ".join(Path(self.path).read_text(errors="replace").split())[:LONGEST]
         return f"the result {self.name} was not kept: {reason}"
 
     def to_json(self) -> dict[str, Any]:
