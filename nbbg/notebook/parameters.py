@@ -8,10 +8,7 @@ which variables a cell tagged `results` names, and whether anything assigns a va
 from __future__ import annotations
 
 import ast
-import difflib
-import io
 import re
-import tokenize
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +120,8 @@ def assigned(notebook: Mapping[str, Any]) -> set[str] | None:
 
 def near(name: str, known: Iterable[str]) -> str:
     """The known name that was probably meant, or nothing."""
+    import difflib  # takes as long as all that is imported here
+
     return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
 
 
@@ -184,6 +183,9 @@ def _assignments(
 
 def _comments(text: str) -> dict[int, tuple[str, bool]]:
     """By line: what its comment says, and whether it stands alone there."""
+    import io
+    import tokenize
+
     found: dict[int, tuple[str, bool]] = {}
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):

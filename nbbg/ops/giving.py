@@ -8,7 +8,6 @@ takes none of what was given, a result that nothing in the notebook assigns.
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,17 +46,19 @@ class Giving:
     def __init__(
         self, documents: Sequence[Document], names: Iterable[str], freedom: Freedom
     ) -> None:
+        names = dict.fromkeys(names)
+        asked = documents if names else ()  # most launches need not read what is declared
         self.freedom = freedom
-        self.own = {doc.path: parameters.declared(doc.notebook) for doc in documents}
+        self.own = {doc.path: parameters.declared(doc.notebook) for doc in asked}
         self.known = {name for own in self.own.values() for name in own}
-        new = [name for name in dict.fromkeys(names) if name not in self.known]
+        new = [name for name in names if name not in self.known]
         foreign = any(_is_foreign(doc) for doc in documents)
         if new and not freedom.new_names and not foreign:
             raise UsageError(_unknown(documents, new, sorted(self.known)))
 
     def to(self, doc: Document, given: Mapping[str, Any]) -> dict[str, Any]:
         """Those that a notebook knows; and those that no notebook does, where that is allowed."""
-        if _is_foreign(doc):  # what it declares is not known here
+        if not given or _is_foreign(doc):  # what that declares is not known here
             return dict(given)
         own = self.own[doc.path]
         loose = self.freedom.new_names and not parameters.is_tagged(doc.notebook)
@@ -70,7 +71,7 @@ class Giving:
         Raises:
             UsageError: a value can't be meant.
         """
-        own = self.own[doc.path]
+        own = self.own.get(doc.path, {})
         fits = {name: own[name].fits(value) for name, value in taken.items() if name in own}
         wrong = [own[name] for name, fit in fits.items() if fit is Fit.BAD]
         if wrong and not self.freedom.any_type and not _is_foreign(doc):
@@ -148,6 +149,8 @@ def _wrong(doc: Document, wrong: Sequence[Parameter], given: Mapping[str, Any]) 
     more = f" (and so for {', '.join(each.name for each in wrong[1:])})" if wrong[1:] else ""
     advice = "to give it all the same: --allow-any-type"
     if first.kind == "str" and isinstance(given[first.name], (bool, int, float)):
+        import shlex
+
         text = shlex.quote(f'{first.name}="{json.dumps(given[first.name])}"')
         advice = f"as text: -p {text}"
     what = _contrast(first, given[first.name])
