@@ -188,10 +188,10 @@ def test_a_parameter_is_held_to_its_type(project: Project) -> None:
 def test_what_is_meant_as_text_is_said(project: Project) -> None:
     """A number for a declared text is refused with the words that give it as text."""
     project.write("train.ipynb", "print(repr(tag))", parameters="tag: str = ''")
-    said = project.nbbg("run", "train.ipynb", "-p", "tag=2.0", code=2).stderr
-    assert """as text: -p 'tag="2.0"'""" in said
-    project.nbbg("run", "train.ipynb", "-p", 'tag="2.0"', "--wait")
-    assert project.log(1) == "'2.0'\n"
+    said = project.nbbg("run", "train.ipynb", "-p", "tag=7", code=2).stderr
+    assert """as text: -p 'tag="7"'""" in said
+    project.nbbg("run", "train.ipynb", "-p", 'tag="7"', "--wait")
+    assert project.log(1) == "'7'\n"
 
 
 def test_what_is_odd_is_told(project: Project) -> None:

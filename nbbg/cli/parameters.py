@@ -63,6 +63,9 @@ def _document(name: str, doc: Document, *, tagged: bool) -> dict[str, Any]:
 
 
 def _table(name: str, doc: Document, *, tagged: bool) -> None:
+    if doc.language != "python":
+        print(f"{name} is in {doc.language or 'an unknown language'}: its parameters are not read")
+        return
     if not tagged:
         print(f"{name}: no cell is tagged `parameters`\n  {_how_to_tag(doc)}")
         return

@@ -7,7 +7,6 @@ takes none of what was given, a result that nothing in the notebook assigns.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +150,10 @@ def _wrong(doc: Document, wrong: Sequence[Parameter], given: Mapping[str, Any]) 
     if first.kind == "str" and isinstance(given[first.name], (bool, int, float)):
         import shlex
 
-        text = shlex.quote(f'{first.name}="{json.dumps(given[first.name])}"')
-        advice = f"as text: -p {text}"
+        value = given[first.name]
+        text = str(value) if type(value) is int else "TEXT"  # 1e5 was typed, or 100000.0
+        quoted = shlex.quote(f'{first.name}="{text}"')
+        advice = f"as text: -p {quoted}"
     what = _contrast(first, given[first.name])
     return f"{_place(doc, first)}: {what}{more}\n{advice}"
 
@@ -162,7 +163,8 @@ def _contrast(parameter: Parameter, value: Any) -> str:
     shown = repr(value)
     shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
     wanted = parameter.annotation or f"{parameter.kind} by its default {parameter.default}"
-    return f"{parameter.name} is {wanted}, and is given {_kind(value)} {shown}".replace("\n", " ")
+    given = f"{_kind(value)} {shown}".strip()
+    return f"{parameter.name} is {wanted}, and is given {given}".replace("\n", " ")
 
 
 def _kind(value: Any) -> str:
