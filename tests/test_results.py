@@ -208,6 +208,15 @@ def test_a_pickle_is_whole_or_not_there(tmp_path: Path, capsys: pytest.CaptureFi
     assert kept.load(str(folder / "small.pickle")) == {1: 2}
 
 
+def test_a_long_pickling_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who waits for gigabytes to be written reads now and then how many there are."""
+    monkeypatch.setattr(kept, "FIRST_WORD", 0.0)
+    kept.keep({"big": (b"x" * 3_000_000, b"y" * 4_000_000)}, ["big"], str(tmp_path))
+    assert capsys.readouterr().err == "nbbg: keeping the result 'big': 0 MB so far\n"
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

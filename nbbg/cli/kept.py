@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nbbg import files
 from nbbg.cli import output
 from nbbg.errors import UsageError
 from nbbg.ops import keeping, reports, selection
@@ -66,7 +67,7 @@ def show(index: Index, arguments: argparse.Namespace) -> int:
     if kept.kind == "pickle" and arguments.trust:
         sys.stdout.write(keeping.text_of(kept, run))
     elif kept.is_readable:
-        output.document(kept.to_json().get("value", kept.value))
+        output.document(files.strict(kept.value))
     else:
         again = f"if you trust who wrote it: nbbg show {run.id} --result {kept.name} --trust"
         raise UsageError(kept.problem + (f"\n{again}" if kept.kind == "pickle" else ""))
