@@ -15,7 +15,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
 FILE_MODE = 0o600
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -99,7 +100,7 @@ class Folder:
         Raises:
             FileExistsError: the fact is there already; it is left as it is.
         """
-        with self._beside(name, data, mode) as temporary:
+        with self._beside(name, lambda file: file.write(data), mode) as temporary:
             try:
                 os.link(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             except FileExistsError:
@@ -110,7 +111,11 @@ class Folder:
 
     def replace(self, name: str, data: bytes) -> None:
         """Put a file that is no fact (a view, a counter) in place, over an older one."""
-        with self._beside(name, data) as temporary:
+        self.replace_by(name, lambda file: file.write(data))
+
+    def replace_by(self, name: str, write: Callable[[BinaryIO], Any]) -> None:
+        """The same for what is too large to hold in memory: `write` is given the open file."""
+        with self._beside(name, write) as temporary:
             os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             os.fsync(self.fd)
 
@@ -126,13 +131,15 @@ class Folder:
             os.unlink(name, dir_fd=self.fd)
 
     @contextlib.contextmanager
-    def _beside(self, name: str, data: bytes, mode: int = FILE_MODE) -> Iterator[str]:
+    def _beside(
+        self, name: str, write: Callable[[BinaryIO], Any], mode: int = FILE_MODE
+    ) -> Iterator[str]:
         # By chance, not by pid: containers that share a store have the same pids again and again.
         temporary = f".{name}.{os.urandom(8).hex()}"
         fd = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             with os.fdopen(fd, "wb") as file:
-                file.write(data)
+                write(file)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())

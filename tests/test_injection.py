@@ -1,4 +1,4 @@
-"""Parameters in a notebook: where the injected cell stands, what it says, what is declared."""
+"""Parameters in a notebook: where the injected cell stands, and what it says."""
 
 from __future__ import annotations
 
@@ -118,45 +118,6 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return list(one) == list(other) and all(map(same, one.values(), other.values()))
     return type(one) is type(other) and bool(one == other)
-
-
-def test_declared_names() -> None:
-    """All that the tagged cell assigns is declared, in order, with the source of its default."""
-    source = "lr: float = 1e-3\nepochs = 2 * 5  # many\na, (b, *c) = f()\nseed: int\nx = y = None"
-    found = injection.declared(notebook(code("z = 1"), code(source, "parameters")))
-    assert found == {
-        "lr": "1e-3",
-        "epochs": "2 * 5",
-        "a": "",
-        "b": "",
-        "c": "",
-        "seed": "",
-        "x": "None",
-        "y": "None",
-    }
-
-
-@pytest.mark.parametrize(
-    ("source", "names"),
-    [
-        ("%matplotlib inline\n!ls\nlr = 1\nlr?", ["lr"]),
-        ("%%time\nlr = 1", ["lr"]),
-        ("files = !ls\nlr = 1\nhome = %env HOME", ["files", "lr", "home"]),
-        ("if 1:\n    !ls\nlr = 1", ["lr"]),
-        ('text = """\n%not magic\n"""', ["text"]),
-        ("%%bash\nlr=1", []),
-        ("lr = = 1", []),
-        (["a = 1\n", "b = 2"], ["a", "b"]),
-    ],
-)
-def test_declared_beside_magics(source: str | list[str], names: list[str]) -> None:
-    """IPython's own lines do not hide the names; what is no Python declares none."""
-    assert list(injection.declared(notebook(code(source, "parameters")))) == names
-
-
-def test_nothing_is_declared_without_the_tag() -> None:
-    """A notebook without a cell tagged `parameters` declares no names."""
-    assert injection.declared(notebook(code("lr = 1"))) == {}
 
 
 def test_code_cells() -> None:

@@ -572,7 +572,7 @@ def test_results(executed: Callable[..., Attempt]) -> None:
     assert (unpickled["pair"], unpickled["keys"]) == ((1, 2), {1: 2})
     assert unpickled["frame"].x.sum() == 3
     kept = {path.stem for path in (done.folder / paths.RESULTS).iterdir()}
-    assert kept == {"plain", "nan", *pickled}
+    assert kept == {"plain", "nan", "open_file", *pickled}
     assert b"the result 'open_file' was not kept: TypeError" in done.stderr
 
 

@@ -63,6 +63,7 @@ def _run(subparsers: Subparsers) -> None:
         "launch notebooks in the background",
         "nbbg run train.ipynb --runs 20 --jobs 2",
         "nbbg run train.ipynb -p lr=0.1 --runs 5     an arm of its own: train/lr=0.1",
+        "nbbg run train.ipynb -f params.yaml         lr: 0.1 and the like; nbbg show train.ipynb",
         "nbbg run train.ipynb                        one more run, the next number",
         "nbbg run                                    NOTEBOOKS, RUN_TIMES, EXIT_FILE from .env",
     )
@@ -71,7 +72,16 @@ def _run(subparsers: Subparsers) -> None:
     add("--runs", metavar="N", help="runs 1..N shall succeed; +K: K more; without it: one more")
     add("--seed", type=int, default=0, metavar="BASE", help="run k has the seed BASE + k")
     add("-p", dest="params", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
+    add(
+        *("-f", "--params"),
+        dest="files",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="parameters from a .yaml or .json file; -p wins over it",
+    )
     add("--allow-new-params", action="store_true", help="also those that no notebook declares")
+    add("--allow-any-type", action="store_true", help="values of another type than declared")
     add("--name", metavar="ARM", help="the arm's name")
     add("--mix", action="store_true", help="go on with an arm although its notebook has changed")
     add("--note", default="", metavar="TEXT", help="kept with the batch")
@@ -112,9 +122,18 @@ def _status(subparsers: Subparsers) -> None:
 
 def _show(subparsers: Subparsers) -> None:
     parser = _command(
-        subparsers, "show", "everything about a run", "nbbg show 7", "nbbg show 7 --json"
+        subparsers,
+        "show",
+        "everything about a run, or the parameters of a notebook",
+        "nbbg show 7",
+        "nbbg show 7 --json",
+        "nbbg show 7 --result table      a variable that it kept; a pickle with --trust alone",
+        "nbbg show train.ipynb           its parameters: type, default, comment",
     )
-    parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
+    parser.add_argument("ids", nargs="+", metavar="ID", help=f"{IDS}; a notebook (train.ipynb)")
+    parser.add_argument("--result", metavar="NAME", help="this kept result alone")
+    trust = "unpickle it, which can execute anything that its writer liked"
+    parser.add_argument("--trust", action="store_true", help=trust)
     _add_json(parser)
 
 

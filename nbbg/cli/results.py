@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbbg import results
-from nbbg.cli import output, reading, table
+from nbbg.cli import kept, output, reading, table
 from nbbg.index import Index
-from nbbg.ops import reports, selection
+from nbbg.ops import selection
 
 if TYPE_CHECKING:
     import argparse
@@ -22,13 +22,16 @@ def command(arguments: argparse.Namespace) -> int:
         runs = selection.select(index, arguments.ids) if arguments.ids else index.runs()
         runs = results.current(runs)
     if arguments.json:
-        output.document([reports.of_run(run).to_json() for run in runs])
+        output.document([kept.report(run) for run in runs])
         return 0
+    runs, others = kept.as_columns(runs)
     names = results.metrics(runs)
     rows = [_texts(results.row(run, names)) for run in runs]
     if not rows:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
     table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
+    if others:
+        output.say(f"also kept: {', '.join(others)}; see: nbbg show RUN --result NAME")
     return 0
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbbg import model
 from nbbg.cli import ids, output, progress
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, reports, supervision
-from nbbg.ops.asked import target, typed
+from nbbg.ops import project, reports, sources, supervision
+from nbbg.ops.asked import target
+from nbbg.ops.giving import Freedom
 from nbbg.ops.launch import Request, launch
 
 if TYPE_CHECKING:
@@ -59,28 +60,14 @@ def _request(where: Project, arguments: argparse.Namespace) -> Request:
     return Request(
         notebooks=notebooks,
         target=target(runs),
-        params=[_params(arguments.params)],
+        params=sources.sets(arguments.files, arguments.params),
         seed=arguments.seed,
         name=arguments.name,
         note=arguments.note,
         mix=arguments.mix,
-        allow_new_params=arguments.allow_new_params,
-        results=[name for name in arguments.results.split(",") if name],
+        freedom=Freedom(arguments.allow_new_params, arguments.allow_any_type),
+        results=[name.strip() for name in arguments.results.split(",") if name.strip()],
     )
-
-
-def _params(given: list[str]) -> dict[str, Any]:
-    params: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip().isidentifier():
-            message = f"-p {text}: NAME=VALUE, such as -p lr=0.1"
-            raise UsageError(message)
-        if name.strip() in params:
-            message = f"-p {name.strip()} is given twice"
-            raise UsageError(message)
-        params[name.strip()] = typed(value)
-    return params
 
 
 def _document(where: Project, launched: Launched) -> None:

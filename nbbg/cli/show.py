@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import logs, model, paths
-from nbbg.cli import output, reading, table
+from nbbg import logs, model
+from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, reports, selection
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """Show runs, one after the other."""
+    """Show runs, one after the other; or what notebooks say about their parameters."""
+    if any(map(parameters.is_file, arguments.ids)):
+        return parameters.show(arguments.ids, as_json=arguments.json)
     where = reading.here()
     with Index(where.store) as index:
+        if arguments.result:
+            return kept.show(index, arguments)
         runs = selection.select(index, arguments.ids)
         if arguments.json:
-            documents = [reports.of_run(run).to_json() for run in runs]
+            documents = [kept.report(run) for run in runs]
             one = len(arguments.ids) == 1 and arguments.ids[0].isdigit()
             output.document(documents[0] if one else documents)
             return 0
@@ -66,7 +70,6 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
 
 
 def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
-    kept = sorted(Path(run.folder, paths.RESULTS).glob("[!.]*")) if run.attempt else []
     output = report.output
     if not run.ended:
         output += " (when it has ended)"
@@ -74,7 +77,7 @@ def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         output += f" (not written; make it: nbbg notebook {run.id} -o FILE)"
     return [
         ("log", report.log or ""),
-        ("results", ", ".join(str(path) for path in kept)),
+        ("results", kept.line(run)),
         ("output", output if run.attempt else ""),
     ]
 

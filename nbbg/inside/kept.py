@@ -1,25 +1,31 @@
 """The results that a run was asked to keep: variables of its notebook, one file each.
 
-`<attempt>/results/NAME.json` where JSON holds the value exactly, else `NAME.pickle`. Both engines
-call this inside the user's process after the last cell. Runs in the user's own interpreter:
-standard library, Python 3.8.
+`<attempt>/results/NAME.json` where JSON holds the value exactly, else `NAME.pickle`; beside the
+pickle of a number that wraps another (NumPy's) also a `.json`, which everybody may read. What can't
+be kept leaves its reason in `NAME.left-out`. Both engines call `keep` inside the user's process
+after the last cell. Runs in the user's own interpreter: standard library, Python 3.8.
 """
 
 from __future__ import annotations
 
 import json
+import numbers
 import os
 import pickle
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.inside import values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import BinaryIO
 
-JSON, PICKLE = ".json", ".pickle"
-_PROTOCOL = 4  # the newest that every Python since 3.4 reads
+JSON, PICKLE, LEFT_OUT = ".json", ".pickle", ".left-out"
+FIRST_WORD, NEXT_WORD = 5.0, 30.0  # seconds until a long pickling says how far it is
+_PROTOCOL = 5  # of Python 3.8; large arrays are written without a copy of them
 _EXACT = (type(None), bool, int, float, str)
 
 
@@ -43,28 +49,106 @@ def keep(namespace: Mapping[str, Any], names: Iterable[str], attempt: str) -> No
             _keep_one(folder, name, namespace[name])
 
 
+def load(path: str) -> Any:
+    """The value that a pickle holds; for those who trust who wrote it: it can execute anything.
+
+    Raises:
+        ValueError: it can't be loaded in this interpreter; the sentence says why.
+    """
+    name = os.path.basename(path)
+    name = name[: -len(PICKLE)] if name.endswith(PICKLE) else name
+    try:
+        with open(path, "rb") as file:
+            return _Unpickler(file).load()
+    except _OfTheNotebookError as error:
+        raise ValueError(
+            f"the result {name} needs the class {error}, which the notebook itself defines\n"
+            "to load it elsewhere, put the class into a module, or keep what it is made of"
+        ) from None
+    except ImportError as error:
+        raise ValueError(
+            f"the result {name} needs what {sys.executable} does not have: {error}"
+        ) from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"the result {name} can't be loaded: {reason}") from error
+
+
+class _OfTheNotebookError(Exception):
+    """A pickle needs what lives in the `__main__` of the notebook."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "__main__":  # which is another one here, and may have one of that name
+            raise _OfTheNotebookError(name)
+        return super().find_class(module, name)
+
+
 def _keep_one(folder: files.Folder, name: str, value: Any) -> None:
     try:
-        suffix, data = _encoded(value)
-        folder.replace(name + suffix, data)
+        exact = _exactly(value)
+        if exact is not None:
+            folder.replace(name + JSON, exact)
+            return
+        folder.replace_by(name + PICKLE, lambda file: _pickle(value, file, name))
+        number = _as_number(value)
+        if number is not None:
+            folder.replace(name + JSON, number)
     except Exception as error:  # noqa: BLE001 - a class's own __reduce__ may raise anything
         reason = f"{type(error).__name__}: {error}"
         sys.stderr.write(f"nbbg: the result {name!r} was not kept: {reason}\n")
+        folder.replace(name + LEFT_OUT, reason.encode("utf-8", "replace"))
 
 
-def _encoded(value: Any) -> tuple[str, bytes]:
+def _pickle(value: Any, file: BinaryIO, name: str) -> None:
+    pickle.dump(value, _Telling(file, name), protocol=_PROTOCOL)
+
+
+class _Telling:
+    """A file that says now and then how much was written to it."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+        self._size = 0
+        self._next = time.monotonic() + FIRST_WORD
+
+    def write(self, data: bytes) -> int:
+        """Write all of it."""
+        written = self._file.write(data)
+        self._size += written
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + NEXT_WORD
+            size = f"{self._size / 1e6:,.0f} MB so far"
+            sys.stderr.write(f"nbbg: keeping the result {self._name!r}: {size}\n")
+        return written
+
+
+def _exactly(value: Any) -> bytes | None:
+    """The JSON that holds the value, and not merely an equal one; None where there is none."""
     try:
         if _is_exact(value):
             data = files.to_json(value)
             json.loads(data)  # an integer can have more digits than Python reads
-            return JSON, data
+            return data
     except (RecursionError, ValueError):
         pass
-    return PICKLE, pickle.dumps(value, protocol=_PROTOCOL)
+    return None
+
+
+def _as_number(value: Any) -> bytes | None:
+    """The JSON of a number that wraps another, such as NumPy's and torch's; None for all else."""
+    is_scalar = getattr(value, "shape", None) == () and hasattr(value, "item")
+    if not is_scalar and not isinstance(value, numbers.Real):
+        return None
+    try:
+        return files.to_json(values.plain(value))
+    except Exception:  # noqa: BLE001 - it is kept already; this is for reading it at a glance
+        return None
 
 
 def _is_exact(value: Any) -> bool:
-    """Whether the value, and not merely an equal one, comes back from JSON."""
     if type(value) in _EXACT:
         return True
     if type(value) is list:

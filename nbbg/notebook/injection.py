@@ -8,24 +8,17 @@ user's own interpreter: standard library, Python 3.8.
 
 from __future__ import annotations
 
-import ast
 import keyword
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 PARAMETERS = "parameters"
 INJECTED = "injected-parameters"
 
 _FIRST_WITH_IDS = 5  # nbformat_minor
-# Patterns are compiled when they are used: the engine, which starts often, needs none of them.
-_CELL_MAGIC = r"\A\s*%%(\w+)"
-_ON_PYTHON = {"capture", "time", "timeit", "prun"}  # cell magics whose cell is Python all the same
-_LINE = r"(?m)^([ \t]*)(?:[%!?].*|[^#'\"\n]*\?)$"
-_ASSIGNED = r"(?m)^([ \t]*[\w, ]+=[ \t]*)[%!].*$"
 
 
 def inject(notebook: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,23 +37,6 @@ def inject(notebook: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any
         before, after = _around(cells)
         cells = [*before, _injected_cell(params, notebook, [*before, *after]), *after]
     return {**notebook, "cells": cells}
-
-
-def declared(notebook: Mapping[str, Any]) -> dict[str, str]:
-    """The names that the first cell tagged `parameters` assigns, in order, with their source.
-
-    IPython's own lines are skipped; a cell that is no Python declares nothing.
-    """
-    cells = notebook.get("cells", [])
-    index = _first_tagged(cells, PARAMETERS)
-    if index is None:
-        return {}
-    source = source_of(cells[index])
-    found: dict[str, str] = {}
-    for statement in _statements(source):
-        for name, value in _assignments(statement):
-            found[name] = ast.get_source_segment(source, value) or "" if value else ""
-    return found
 
 
 def code_cells(notebook: Mapping[str, Any]) -> list[int]:
@@ -150,27 +126,3 @@ def _free_id(taken: set[str | None]) -> str:
         number += 1
         found = f"{INJECTED}-{number}"
     return found
-
-
-def _statements(source: str) -> list[ast.stmt]:
-    magic = re.match(_CELL_MAGIC, source)
-    if magic and magic.group(1) not in _ON_PYTHON:
-        return []
-    without = re.sub(_ASSIGNED, r"\1None", re.sub(_LINE, r"\1pass", source))
-    for text in (source, without):
-        try:
-            return ast.parse(text).body
-        except (SyntaxError, ValueError):
-            pass
-    return []
-
-
-def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        yield statement.target.id, statement.value
-    elif isinstance(statement, ast.Assign):
-        for target in statement.targets:
-            alone = isinstance(target, ast.Name)
-            for node in ast.walk(target):
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    yield node.id, statement.value if alone else None

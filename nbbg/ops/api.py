@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import pickle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model, paths
-from nbbg.errors import RunFailed
+from nbbg import model
+from nbbg.errors import RunFailed, UsageError
 from nbbg.index import Index
-from nbbg.ops import project, reports, selection, supervision, waiting
+from nbbg.ops import keeping, project, reports, selection, supervision, waiting
 from nbbg.ops.asked import target
+from nbbg.ops.giving import Freedom
 from nbbg.ops.launch import Request, launch
 
 if TYPE_CHECKING:
@@ -44,6 +42,16 @@ class Run:
         """
         with Index(self._where.store) as index:
             return reports.of_run(selection.one(index, str(self.id)))
+
+    def results(self, *, trust: bool = False) -> keeping.Results:
+        """The variables that it kept, by name.
+
+        Args:
+            trust: unpickle those that JSON can't hold, which executes whatever the pickle says;
+                without it they are named, and asking for one is an error.
+        """
+        with Index(self._where.store) as index:
+            return keeping.Results(keeping.of_run(selection.one(index, str(self.id))), trust=trust)
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait until it has ended, at most `timeout` seconds; the run itself.
@@ -100,11 +108,13 @@ def run(
         note: any text, kept with the batch.
         mix: go on with an arm although its notebook has changed.
         results: variables to keep after the last cell.
-        settings: `jobs`, `engine`, `executor`, `python` and the other settings.
+        settings: `jobs`, `engine`, `executor`, `python` and the other settings; and
+            `allow_new_params` and `allow_any_type`, as on the command line.
 
     Raises:
         NbbgError: what was asked can't be done; nothing was launched then.
     """
+    freedom = _freedom(settings)
     where = project.here(settings)
     request = Request(
         notebooks=[os.fspath(notebook) for notebook in notebooks],
@@ -114,7 +124,8 @@ def run(
         name=name,
         note=note,
         mix=mix,
-        results=results,
+        freedom=freedom,
+        results=_names(results),
     )
     launched = launch(where, request)
     if launched.foreground:
@@ -155,14 +166,29 @@ def run_notebook(
 ) -> tuple[Any, ...]:
     """Run a notebook anew, wait for it, and return the named variables of its end.
 
-    What the notebook does not define is None.
+    What the notebook does not define is None. What JSON can't hold is pickled there and unpickled
+    here, so this interpreter needs the modules of those values.
+
+    Args:
+        notebook: its path, or its name without `.ipynb` or `.py`.
+        results: names of variables.
+        params: values by name.
+        settings: as of `run`.
 
     Raises:
-        RunFailed: it did not succeed; the message names the cell and the exception.
+        RunFailed: it did not succeed, and the message names the cell and the exception; or one of
+            the variables can't be pickled.
+        StoreError: one of the variables can't be unpickled here.
         NbbgError: it could not be launched.
     """
+    freedom = _freedom(settings)
     where = project.here(settings)
-    request = Request(notebooks=[os.fspath(notebook)], params=[dict(params or {})], results=results)
+    request = Request(
+        notebooks=[os.fspath(notebook)],
+        params=[dict(params or {})],
+        freedom=freedom,
+        results=_names(results),
+    )
     launched = launch(where, request)
     number = launched.runs()[0]
     try:
@@ -178,8 +204,8 @@ def run_notebook(
         message = f"{what}\nsee: nbbg show {report.id}"
         raise RunFailed(message)
     with Index(where.store) as index:
-        folder = Path(selection.one(index, str(number)).folder) / paths.RESULTS
-    return tuple(_load(folder, name) for name in results)
+        found = keeping.of_run(selection.one(index, str(number)))
+    return tuple(_own(found, name, number) for name in results)
 
 
 def _sets(params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -187,10 +213,26 @@ def _sets(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(params, chosen, strict=True)) for chosen in itertools.product(*values)]
 
 
-def _load(folder: Path, name: str) -> Any:
+def _names(results: Sequence[str]) -> Sequence[str]:
+    if isinstance(results, str):
+        message = f'results={results!r}: a list of names, such as results=["{results}"]'
+        raise UsageError(message)
+    return results
+
+
+def _freedom(settings: dict[str, Any]) -> Freedom:
+    """What is allowed, taken out of the settings."""
+    new_names = bool(settings.pop("allow_new_params", False))
+    return Freedom(new_names, bool(settings.pop("allow_any_type", False)))
+
+
+def _own(found: Mapping[str, keeping.Kept], name: str, number: int) -> Any:
     """A variable that this very call has asked for: its own pickle may be read back."""
-    kept = folder / f"{name}.json"
-    if kept.exists():
-        return json.loads(kept.read_bytes())
-    kept = folder / f"{name}.pickle"
-    return pickle.loads(kept.read_bytes()) if kept.exists() else None  # noqa: S301 - see above
+    kept = found.get(name)
+    if kept is None:
+        return None
+    try:
+        return kept.load()
+    except UsageError as error:  # it was there, and could not be kept
+        message = f"run {number}: {kept.problem}"
+        raise RunFailed(message) from error

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, secrets
 from nbbg.errors import NbbgError, UsageError
-from nbbg.notebook import document, injection, interpreters, kernelspecs
-from nbbg.ops import naming
+from nbbg.notebook import document, injection, interpreters, kernelspecs, parameters
+from nbbg.ops import giving, naming
+from nbbg.ops.giving import STRICT, Freedom, Giving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ class Wanted:
 
     arm: model.Arm
     notebook: dict[str, Any]
-    note: str  # a sentence that the person should see, or empty
+    notes: tuple[str, ...]  # sentences that the person should see
 
     @property
     def frozen(self) -> bytes:
@@ -43,18 +44,32 @@ def wanted(
     params: Sequence[Mapping[str, Any]],
     *,
     seed: int,
-    allow_new: bool = False,
+    freedom: Freedom = STRICT,
+    results: Sequence[str] = (),
 ) -> list[Wanted]:
     """Every notebook with every set of parameters, checked.
+
+    Args:
+        project: where they lie.
+        notebooks: as they are named.
+        params: sets of parameters, one arm each.
+        seed: the base.
+        freedom: what is allowed beyond what the notebooks declare.
+        results: the variables to keep; of none, those of the cells tagged `results`.
 
     Raises:
         NotebookError, UsageError, EnvironmentFault: something can't be run as asked.
     """
+    giving.check_names(results)
     documents = [document.load(document.resolve(name)) for name in notebooks]
-    if not allow_new:
-        _check_params(documents, {name for given in params for name in given})
+    give = Giving(documents, [name for given in params for name in given], freedom)
     arms = [(_arm(project, doc, seed), doc) for doc in documents]
-    found = [_with_params(arm, doc, given) for arm, doc in arms for given in params]
+    found = []
+    for arm, doc in arms:
+        odd = [doc.note, *giving.odd_results(doc, results, arm.results)]
+        for given in params:
+            want = _with_params(arm, doc, give, given)
+            found.append(replace(want, notes=tuple(filter(None, [*odd, *want.notes]))))
     return list({want.arm.identity(): want for want in found}.values())  # each once
 
 
@@ -129,14 +144,17 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
         kernel=doc.kernel,
         output="",
         cwd=str(path.parent),
+        results=tuple(parameters.results(doc.notebook)) if doc.language == "python" else (),
     )
 
 
-def _with_params(arm: model.Arm, doc: Document, params: Mapping[str, Any]) -> Wanted:
-    _check_values(doc, params)
+def _with_params(arm: model.Arm, doc: Document, give: Giving, given: Mapping[str, Any]) -> Wanted:
+    taken = give.to(doc, given)
+    _check_values(doc, taken)
     # As the records will give them back, so that the same call twice is the same arm.
-    kept = json.loads(files.to_json(dict(params)))
-    return Wanted(replace(arm, params=kept), doc.notebook, doc.note)
+    kept = json.loads(files.to_json(taken))
+    notes = give.check(doc, kept, given)
+    return Wanted(replace(arm, params=kept), doc.notebook, tuple(notes))
 
 
 def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
@@ -181,14 +199,3 @@ def _interpreter(project: Project, doc: Document, engine: str) -> str:
         root=project.root,
     )
     return interpreters.check(chosen, engine, os.environ, str(folder)).executable
-
-
-def _check_params(documents: Sequence[Document], given: set[str]) -> None:
-    known = {name for doc in documents for name in injection.declared(doc.notebook)}
-    if new := sorted(given - known):
-        names = f"known: {', '.join(sorted(known))}" if known else "no cell is tagged `parameters`"
-        message = (
-            f"no notebook of this launch has a parameter {', '.join(new)} ({names})\n"
-            "check the spelling, or pass --allow-new-params"
-        )
-        raise UsageError(message)

@@ -6,9 +6,12 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _WORDS = {"True": True, "False": False, "None": None, "nan": math.nan, "inf": math.inf}
 _WORDS["-inf"] = -math.inf
@@ -44,8 +47,28 @@ def typed(text: str) -> Any:
         return _WORDS[text]
     try:
         return json.loads(text, parse_constant=_not_json)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
+
+
+def pairs(given: Iterable[str]) -> dict[str, Any]:
+    """What the texts after `-p`, each NAME=VALUE, say.
+
+    Raises:
+        UsageError: one is no such text, or a name is given twice.
+    """
+    params: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name.isidentifier():
+            message = f"-p {text}: NAME=VALUE, such as -p lr=0.1"
+            raise UsageError(message)
+        if name in params:
+            message = f"-p {name} is given twice"
+            raise UsageError(message)
+        params[name] = typed(value)
+    return params
 
 
 def _not_json(name: str) -> None:

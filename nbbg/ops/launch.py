@@ -17,6 +17,7 @@ from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
 from nbbg.ops import arms, project, provenance, steer, supervision
 from nbbg.ops.asked import Target
+from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
 from nbbg.store import batches, place
 
@@ -40,7 +41,7 @@ class Request:
     name: str | None = None
     note: str = ""
     mix: bool = False
-    allow_new_params: bool = False
+    freedom: Freedom = STRICT
     results: Sequence[str] = ()
     command: Sequence[str] = field(default_factory=lambda: tuple(sys.argv))
 
@@ -98,7 +99,7 @@ def launch(where: Project, request: Request) -> Launched:
     if batch and executors.get(batch.executor).detached:
         supervision.ensure(where, batch)
     launched = _set_going(where, batch, plan[0].covered)
-    notes = [*(want.note for want in wanted if want.note), *plan[0].mixtures]
+    notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures]
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -113,7 +114,8 @@ def _check(where: Project, request: Request) -> list[Wanted]:
         request.notebooks,
         request.params,
         seed=request.seed,
-        allow_new=request.allow_new_params,
+        freedom=request.freedom,
+        results=request.results,
     )
     if request.name is not None:
         _check_name(request.name, len(wanted))

@@ -108,7 +108,7 @@ def _for_engine(at: Place, lock: int) -> dict[str, Any]:
         "path": arm.notebook,
         "params": dict(arm.params),
         "lock_fd": lock,
-        "results": list(at.batch.results),
+        "results": list(at.batch.results or arm.results),
         "engine": arm.engine,
         "python": arm.python,
         "kernel": arm.kernel,

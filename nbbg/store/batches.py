@@ -236,7 +236,7 @@ def _placed(arm: Mapping[str, Any], root: str) -> dict[str, Any]:
     places = {
         name: os.path.normpath(os.path.join(root, arm[name])) for name in _PLACES if arm[name]
     }
-    return {**arm, **places}
+    return {**arm, **places, "results": tuple(arm.get("results", ()))}
 
 
 def _known(kind: type[model.Batch | model.Arm], record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""The kept results of runs, as `nbbg show` and `nbbg results` tell them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files
+from nbbg.cli import output
+from nbbg.errors import UsageError
+from nbbg.ops import keeping, reports, selection
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from nbbg import model
+    from nbbg.index import Index
+    from nbbg.ops.keeping import Kept
+
+_SCALARS = (bool, int, float, str)
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_STEP = 1000
+
+
+def report(run: model.Run) -> dict[str, Any]:
+    """All about a run as JSON, what it kept too."""
+    results = {name: one.to_json() for name, one in keeping.of_run(run).items()}
+    return {**reports.of_run(run).to_json(), "results": results}
+
+
+def line(run: model.Run) -> str:
+    """What a run kept, with kind and size, and where it lies; or nothing."""
+    found = list(keeping.of_run(run).values())
+    if not found:
+        return ""
+    return f"{', '.join(map(_said, found))}: in {os.path.dirname(found[0].path)}"
+
+
+def as_columns(runs: Iterable[model.Run]) -> tuple[list[model.Run], list[str]]:
+    """The runs with each kept number or text among their metrics; and what else is kept."""
+    shown: list[model.Run] = []
+    others: dict[str, None] = {}
+    for run in runs:
+        found = keeping.of_run(run)
+        scalars = {name: one.value for name, one in found.items() if _is_short(one)}
+        scalars = {name: value for name, value in scalars.items() if isinstance(value, _SCALARS)}
+        others.update({f"{n} ({one.kind})": None for n, one in found.items() if n not in scalars})
+        shown.append(replace(run, metrics={**scalars, **run.metrics}))
+    return shown, list(others)
+
+
+def show(index: Index, arguments: argparse.Namespace) -> int:
+    """Show one kept result of one run.
+
+    Raises:
+        UsageError: there is none of that name, or it is a pickle that is not trusted.
+        StoreError: it can't be loaded.
+    """
+    run = selection.one(index, arguments.ids[0])
+    found = keeping.of_run(run)
+    kept = found.get(arguments.result)
+    if len(arguments.ids) > 1 or kept is None:
+        raise UsageError(_nothing(run, found, arguments.result))
+    if kept.kind == "pickle" and arguments.trust:
+        sys.stdout.write(keeping.text_of(kept, run))
+    elif kept.is_readable:
+        output.document(files.strict(kept.value))
+    else:
+        again = f"if you trust who wrote it: nbbg show {run.id} --result {kept.name} --trust"
+        raise UsageError(kept.problem + (f"\n{again}" if kept.kind == "pickle" else ""))
+    return 0
+
+
+def _nothing(run: model.Run, found: dict[str, Kept], name: str) -> str:
+    names = ", ".join(found) or "no results"
+    what = f"run {run.id} has not kept {name}; it kept {names}"
+    return f"{what}\nto keep it: nbbg run {run.arm.notebook} --results {name}"
+
+
+def _is_short(one: Kept) -> bool:
+    return one.is_readable and os.path.getsize(one.json_path) <= keeping.MOST
+
+
+def _said(one: Kept) -> str:
+    if one.kind == "left out":
+        return one.problem.removeprefix("the result ")
+    return f"{one.name} ({one.kind}, {_size(one.size)})"
+
+
+def _size(count: float) -> str:
+    for unit in _UNITS:
+        if count < _STEP or unit == _UNITS[-1]:
+            break
+        count /= _STEP
+    return f"{count:.3g} {unit}"
