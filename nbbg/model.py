@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Arm:
     kernel: str  # kernelspec name, for the `kernel` engine
     output: str  # where the executed notebook goes, with `{number}`; absolute
     cwd: str
+    python_source: str = ""  # why that interpreter, such as "--python", "VIRTUAL_ENV"
+    # What its environment sets at the start, `${NAME}` filled in; None: is not to be set.
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    withheld: Sequence[str] = ()  # secrets that it sets too, whose values are not recorded
 
     def identity(self) -> tuple[str, str, int]:
         """What makes two arms the same arm."""

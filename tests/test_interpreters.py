@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nbbg.errors import EnvironmentFault
-from nbbg.notebook import interpreters
-from nbbg.notebook.interpreters import Interpreter
+from nbbg.notebook.interpreters import asking, choosing
+from nbbg.notebook.interpreters.choosing import Interpreter
 from nbbg.notebook.kernelspecs import KernelSpec
 
 
@@ -48,7 +48,7 @@ def test_the_first_that_applies_is_chosen(tmp_path: Path) -> None:
     }
 
     def chosen(named: str = "", kernel: KernelSpec | None = None) -> Interpreter:
-        return interpreters.choose(
+        return choosing.choose(
             named, kernel=kernel, environment=environment, folder=folder, root=root
         )
 
@@ -79,7 +79,7 @@ def test_what_is_named_may_have_many_forms(tmp_path: Path) -> None:
     in_venv = python(tmp_path / "venv" / "bin" / "python")
 
     def chosen(named: str) -> Interpreter:
-        return interpreters.choose(
+        return choosing.choose(
             named, named_by="NBBG_PYTHON", environment=environment, folder=tmp_path, root=tmp_path
         )
 
@@ -114,7 +114,7 @@ def test_conda_environments_are_found_by_name(tmp_path: Path) -> None:
     }
 
     def chosen(name: str) -> str:
-        return interpreters.choose(
+        return choosing.choose(
             f"conda:{name}", environment=environment, folder=tmp_path, root=tmp_path
         ).path
 
@@ -132,9 +132,9 @@ def test_a_virtual_environment_is_not_left(bare: str, tmp_path: Path) -> None:
     """Its interpreter is a link, which is not followed: the run is in the environment."""
     folder = Path(bare).parents[1]
     environment = {"PATH": os.defpath, "VIRTUAL_ENV": str(folder)}
-    found = interpreters.choose("", environment=environment, folder=tmp_path, root=tmp_path)
+    found = choosing.choose("", environment=environment, folder=tmp_path, root=tmp_path)
     assert found.path == bare
-    facts = interpreters.check(found, "plain")
+    facts = asking.check(found, "plain")
     assert facts.executable == bare
     assert facts.python == ".".join(map(str, sys.version_info[:3]))
     assert not facts.ipython
@@ -148,13 +148,14 @@ def test_missing_packages_are_said(bare: str, tmp_path: Path) -> None:
 
     def said(engine: str = "ipython") -> str:
         with pytest.raises(EnvironmentFault) as caught:
-            interpreters.check(found, engine, environment)
+            asking.check(found, engine, environment)
         return str(caught.value)
 
     another = "or name another interpreter: --python PATH"
     assert said() == (
-        f"{bare} (VIRTUAL_ENV) has no IPython\n{bare} -m pip install ipython, {another}"
+        f"{bare} (VIRTUAL_ENV) has no IPython\nuv pip install --python {bare} ipython, {another}"
     )
+    (Path(bare).parent / "pip").touch()
     release = site / "IPython" / "core" / "release.py"
     release.parent.mkdir(parents=True)
     (site / "IPython" / "__init__.py").write_text("raise SystemExit('imported')\n")
@@ -164,7 +165,7 @@ def test_missing_packages_are_said(bare: str, tmp_path: Path) -> None:
         f"{bare} -m pip install -U ipython, {another}"
     )
     release.write_text("_version_major = 8\n_version_minor = 3\n_version_patch = 1\n")
-    assert interpreters.check(found, environment=environment).ipython == "8.3.1"
+    assert asking.check(found, environment=environment).ipython == "8.3.1"
     assert said("kernel").splitlines()[0] == f"{bare} (VIRTUAL_ENV) has no ipykernel"
 
 
@@ -173,7 +174,7 @@ def test_what_does_not_work_is_said(tmp_path: Path) -> None:
 
     def said(path: str) -> str:
         with pytest.raises(EnvironmentFault) as caught:
-            interpreters.check(Interpreter(path, "--python"), timeout=0.3)
+            asking.check(Interpreter(path, "--python"), timeout=0.3)
         return str(caught.value).splitlines()[0]
 
     plain = tmp_path / "plain"
@@ -190,8 +191,8 @@ def test_what_does_not_work_is_said(tmp_path: Path) -> None:
 def test_nbbgs_own_interpreter_is_asked_without_a_process() -> None:
     """The facts about nbbg's own interpreter are those that it would answer."""
     own = Interpreter(sys.executable, "nbbg's own")
-    facts = interpreters.check(own, "kernel", environment={}, folder="/nowhere", timeout=0)
+    facts = asking.check(own, "kernel", environment={}, folder="/nowhere", timeout=0)
     copied = Interpreter(f"{os.path.dirname(sys.executable)}/./python", "--python")
     assert facts.ipykernel
-    asked = interpreters.check(copied, "kernel")
+    asked = asking.check(copied, "kernel")
     assert (asked.python, asked.ipython) == (facts.python, facts.ipython)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, secrets
 from nbbg.errors import NbbgError, UsageError
-from nbbg.notebook import document, injection, interpreters, kernelspecs
-from nbbg.ops import naming
+from nbbg.notebook import document, injection
+from nbbg.ops import interpreter, naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -125,10 +123,10 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
         source=doc.source_hash,
         frozen=_frozen_name(name, inside=inside),
         engine=engine,
-        python=_interpreter(project, doc, engine),
         kernel=doc.kernel,
         output="",
         cwd=str(path.parent),
+        **interpreter.of(project, doc, engine),
     )
 
 
@@ -159,28 +157,6 @@ def _frozen_name(name: str, *, inside: bool) -> str:
         short = hashlib.sha256(name.encode()).hexdigest()[:12]
         name = f"outside/{short}/{Path(name).name}"
     return f"{paths.FROZEN}/{name}" + ("" if name.endswith(".ipynb") else ".ipynb")
-
-
-def _interpreter(project: Project, doc: Document, engine: str) -> str:
-    """The interpreter that a Python notebook runs in, checked; empty for another language."""
-    named = project.settings.python
-    kernel = kernelspecs.find(doc.kernel) if doc.kernel else None
-    if kernel is None and doc.kernel and not named:
-        raise kernelspecs.unknown(doc.kernel)
-    if doc.language != "python":
-        return ""
-    if project.settings.executor == "inline" and not named:
-        named = sys.executable
-    folder = doc.path.resolve().parent
-    chosen = interpreters.choose(
-        named,
-        named_by=project.settings["python"].source,
-        kernel=kernel,
-        environment=os.environ,
-        folder=folder,
-        root=project.root,
-    )
-    return interpreters.check(chosen, engine, os.environ, str(folder)).executable
 
 
 def _check_params(documents: Sequence[Document], given: set[str]) -> None:
