@@ -105,8 +105,12 @@ def _make(
         given["VIRTUAL_ENV"] = venv
         new = [uv, "venv", "--no-project", *python, venv]
         sync = [uv, "sync", "--active", "--script", str(folder / _SCRIPT)]
-        for argv in (new, sync):
-            _run(argv, header, given, tell)
+        try:
+            for argv in (new, sync):
+                _run(argv, header, given, tell)
+        except BaseException:
+            shutil.rmtree(venv, ignore_errors=True)
+            raise
         opened.replace(_MADE, b"")
 
 
@@ -145,6 +149,7 @@ def _reason(said: list[str]) -> str:
     begins = re.search(r"(?m)^\s*(?:error:|\u00d7)", text)
     told = text[begins.start() :] if begins else text
     told = re.split(r"(?m)^\s*hint:|\n\s*\n", told)[0]
+    told = re.sub(r"(?m)^\s*(?:\d* *\|.*|\^+)\n?", "", told)  # the place in the script made for uv
     parts = [part.rstrip(":") for part in _sentences(told)]
     chosen = parts if len(parts) <= 3 else [*parts[:2], parts[-1]]  # noqa: PLR2004 - see above
     reason = ": ".join(chosen) or "it says nothing"
@@ -173,7 +178,7 @@ def _uv(header: Header, given: Mapping[str, str]) -> str:
 def _listed(header: Header) -> str:
     shown = list(header.dependencies[:8])
     more = len(header.dependencies) - len(shown)
-    return ", ".join([*shown, *([f"{more} more"] if more else [])]) or "no packages"
+    return ", ".join([*shown, *([f"{more} more"] if more else [])]) or "IPython alone"
 
 
 def _cache(given: Mapping[str, str]) -> Path:
