@@ -72,6 +72,70 @@ def test_the_first_that_applies_is_chosen(tmp_path: Path) -> None:
     assert chosen(str(tmp_path / "conda"), spec("/opt/bin/python")).path == conda
 
 
+def test_a_header_goes_before_all_but_a_name(tmp_path: Path) -> None:
+    """Its environment is made only when its turn comes, and a kernel does not come before it."""
+    asked: list[str] = []
+
+    def made() -> str:
+        asked.append("made")
+        return "/made/bin/python"
+
+    def chosen(named: str) -> Interpreter:
+        return choosing.choose(
+            named,
+            made=made,
+            kernel=spec("/opt/bin/python3"),
+            environment={},
+            folder=tmp_path,
+            root=tmp_path,
+        )
+
+    assert chosen(sys.executable) == Interpreter(sys.executable, "--python")
+    assert not asked
+    assert chosen("") == Interpreter("/made/bin/python", "its PEP 723 header")
+
+
+def test_condas_base_is_no_choice_of_the_project(tmp_path: Path) -> None:
+    """It is active in every shell of many people, so a `.venv` goes before it."""
+    environment = {"CONDA_PREFIX": str(tmp_path / "conda"), "CONDA_DEFAULT_ENV": "base"}
+    base = python(tmp_path / "conda" / "bin" / "python")
+
+    def chosen() -> str:
+        return choosing.choose("", environment=environment, folder=tmp_path, root=tmp_path).path
+
+    assert chosen() == base
+    own = python(tmp_path / ".venv" / "bin" / "python")
+    assert chosen() == own
+    environment["CONDA_DEFAULT_ENV"] = "ml"
+    assert chosen() == base
+
+
+def test_an_environment_without_its_python_is_said(tmp_path: Path) -> None:
+    """A `.venv` whose Python was removed is not passed over; nor is one that conda has none in."""
+    venv = tmp_path / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to("/nowhere/python3.9")
+    empty = tmp_path / ".conda" / "envs" / "r"
+    (empty / "conda-meta").mkdir(parents=True)
+    (tmp_path / ".conda" / "environments.txt").write_text(f"{empty}\n")
+
+    def said(named: str) -> str:
+        with pytest.raises(EnvironmentFault) as caught:
+            choosing.choose(
+                named, environment={"HOME": str(tmp_path)}, folder=tmp_path, root=tmp_path
+            )
+        return str(caught.value)
+
+    gone = (
+        f"the Python that {venv} was made from is gone: /nowhere/python3.9\n"
+        f"make it anew: python3 -m venv --clear {venv}, or name another: --python PATH"
+    )
+    assert said("") == f".venv of the project: {gone}"
+    assert said(str(venv)) == said(str(venv / "bin" / "python")) == f"--python: {gone}"
+    for named in (str(empty), "conda:r"):
+        assert said(named).splitlines()[0] == f"the conda environment {empty} has no Python"
+
+
 def test_what_is_named_may_have_many_forms(tmp_path: Path) -> None:
     """An executable, an environment's folder, a name on PATH, and `~` all name an interpreter."""
     path = python(tmp_path / "bin" / "python3.12")
@@ -186,6 +250,33 @@ def test_what_does_not_work_is_said(tmp_path: Path) -> None:
     assert said(hanging) == f"{hanging} (--python) did not answer within 0.3 s"
     old = python(tmp_path / "old", "echo nbbg 3.7.9 7.31.0 yes /old/python")
     assert said(old) == f"{old} (--python) is Python 3.7.9; a run needs 3.8 or later"
+    foreign = python(
+        tmp_path / "python.exe", r"printf 'nbbg 3.12.1 9.0.0 - C:\\Python\\python.exe\n'"
+    )
+    assert said(foreign) == f"{foreign} (--python) is a Python for Windows"
+
+
+def test_a_wrapper_into_a_container_is_started_itself(tmp_path: Path) -> None:
+    """The interpreter's own path means nothing outside; that of an ordinary wrapper does."""
+    wrapper = python(tmp_path / "inside", "echo nbbg 3.12.1 9.0.0 - /in/the/container/python")
+    assert asking.check(Interpreter(wrapper, "--python")).executable == wrapper
+    shim = python(tmp_path / "shim", f'echo noise; exec {sys.executable} "$@"')
+    assert asking.check(Interpreter(shim, "--python")).executable == sys.executable
+
+
+def test_a_system_that_keeps_pip_out_is_known(tmp_path: Path) -> None:
+    """Where pip may not install, an environment is advised."""
+    system = python(tmp_path / "bin" / "python3", "echo nbbg 3.11.2 - - $0")
+    marker = tmp_path / "lib" / "python3.11" / "EXTERNALLY-MANAGED"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    with pytest.raises(EnvironmentFault) as caught:
+        asking.check(Interpreter(system, "python3 on PATH"))
+    assert (
+        str(caught.value)
+        .splitlines()[1]
+        .startswith(f"{system} -m venv .venv && .venv/bin/python -m pip install ipython, or")
+    )
 
 
 def test_nbbgs_own_interpreter_is_asked_without_a_process() -> None:

@@ -52,14 +52,18 @@ def entering(
     """
     prefix = os.path.dirname(os.path.dirname(python))
     configured = {**_configured(prefix, base), **(of_kernel or {})}
-    hidden = _secret(configured, base)
+    hidden = _secret(configured, base) - {*kept}
+
+    def free(values: Variables) -> Variables:
+        return {name: value for name, value in values.items() if name not in (*kept, *hidden)}
+
     changes = {
-        **_left(prefix, base),
-        **{name: value for name, value in configured.items() if name not in hidden},
+        **free(_left(prefix, base)),
+        **_own(prefix, base),
+        **_path(os.path.dirname(python), base),
+        **free(configured),
     }
-    own = {**_own(prefix, base), **_path(os.path.dirname(python), base)}
-    recorded = {name: value for name, value in changes.items() if name not in kept}
-    return Entering({**own, **recorded}, tuple(sorted(hidden - {*kept})))
+    return Entering(changes, tuple(sorted(hidden)))
 
 
 def withheld(
