@@ -118,8 +118,7 @@ def test_a_notebook_runs_in_an_old_python(version: str, project: Project, tmp_pa
     venv, uv = tmp_path / "old", [sys.executable, "-m", "uv", "--quiet"]
     subprocess.run([*uv, "venv", "--python", installed(version), venv], check=True)
     python = venv / "bin" / "python"
-    install = [*uv, "pip", "install", "--python", python, "ipython", "ipykernel"]
-    subprocess.run(install, check=True)
+    subprocess.run([*uv, "pip", "install", "-p", str(python), "ipython", "ipykernel"], check=True)
     project.write("train.ipynb", OF_A_RUN, parameters="lr: float = 0.5")
     given = ("-p", "lr=0.25", "--results", "answer", "--python", python)
     project.nbbg("run", "train.ipynb", "--engine", "ipython", *given)

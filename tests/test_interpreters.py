@@ -28,6 +28,13 @@ def spec(argv0: str) -> KernelSpec:
     return KernelSpec("mine", (argv0, "-m", "ipykernel_launcher"), "python", "Mine", "")
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of interpreters are kept with the test."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+
 @pytest.fixture(name="bare")
 def bare_environment(tmp_path: Path) -> str:
     """A virtual environment without any package; returns its interpreter."""
@@ -287,3 +294,33 @@ def test_nbbgs_own_interpreter_is_asked_without_a_process() -> None:
     assert facts.ipykernel
     asked = asking.check(copied, "kernel")
     assert (asked.python, asked.ipython) == (facts.python, facts.ipython)
+
+
+def test_an_interpreter_is_asked_once(bare: str, tmp_path: Path) -> None:
+    """Its answer holds until a folder that it imports from, or it itself, has changed."""
+    found = Interpreter(bare, ".venv of the project")
+    site = tmp_path / "site"
+    release = site / "IPython" / "core" / "release.py"
+    release.parent.mkdir(parents=True)
+    (site / "IPython" / "__init__.py").touch()
+    release.write_text("_version_major = 8\n_version_minor = 3\n_version_patch = 1\n")
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": str(site)}
+
+    def answer(timeout: float = 60) -> str:
+        return asking.check(found, environment=environment, timeout=timeout).ipython
+
+    assert answer() == "8.3.1"
+    release.write_text("_version_major = 9\n_version_minor = 0\n_version_patch = 0\n")
+    assert answer(timeout=0) == "8.3.1"  # no process answers within no time
+    (site / "ipython-9.0.0.dist-info").mkdir()
+    assert answer() == "9.0.0"
+    os.utime(Path(bare).parents[1] / "pyvenv.cfg")
+    with pytest.raises(EnvironmentFault, match="did not answer"):
+        answer(timeout=0)
+    environment["PYTHONPATH"] = ""
+    with pytest.raises(EnvironmentFault, match="has no IPython"):
+        answer()
+    for kept in tmp_path.glob(".cache/nbbg/interpreters/*"):
+        kept.write_text("{")
+    environment["PYTHONPATH"] = str(site)
+    assert answer() == "9.0.0"

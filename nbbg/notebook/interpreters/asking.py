@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from nbbg.errors import EnvironmentFault
+from nbbg.notebook.interpreters import remembering
 from nbbg.notebook.interpreters.places import is_venv
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 OLDEST_PYTHON, OLDEST_IPYTHON = (3, 8), (7, 30)
 TIMEOUT = 60.0  # seconds; the first start from a network disk can take many
 _ANOTHER = "or name another interpreter: --python PATH"
+_PATH = re.compile(r"^nbbg-path (\[.*\])$", re.MULTILINE)
 _ANSWER = re.compile(r"^nbbg ([\d.]+) (\S+) (\S+) (.+)$", re.MULTILINE)
 
 # Runs in any Python, also in 2.7. Importing IPython would take ten times as long as finding it.
@@ -44,6 +47,8 @@ sys.path[:] = [folder for folder in sys.path if folder]
 {_ASK_PACKAGES}
 words = tuple(sys.version_info[:3]) + (ipython, ipykernel, sys.executable)
 sys.stdout.write("\\nnbbg %d.%d.%d %s %s %s\\n" % words)
+import json
+sys.stdout.write("nbbg-path %s\\n" % json.dumps(sys.path))
 """
 
 
@@ -76,8 +81,27 @@ def check(
     Raises:
         EnvironmentFault: it does not start, is too old, or lacks something; with what to type.
     """
-    own = interpreter.path == sys.executable
-    facts = _own_facts() if own else _asked(interpreter, environment, folder, timeout)
+    given = os.environ if environment is None else environment
+    if interpreter.path == sys.executable:
+        return _fit(interpreter, _own_facts(), engine)
+    if facts := _remembered(interpreter, given, engine):
+        return facts
+    return _fit(interpreter, _asked(interpreter, given, folder, timeout), engine)
+
+
+def _remembered(
+    interpreter: Interpreter, environment: Mapping[str, str], engine: str
+) -> Facts | None:
+    """What it has answered before, where that will do: what it lacked it may have by now."""
+    said = remembering.recall(interpreter.path, environment)
+    try:
+        return _fit(interpreter, Facts(**said), engine) if said else None
+    except (EnvironmentFault, TypeError):  # another nbbg may have kept other facts
+        return None
+
+
+def _fit(interpreter: Interpreter, facts: Facts, engine: str) -> Facts:
+    """The facts, where they are those of an interpreter that will do."""
     if _numbers(facts.python) < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         raise EnvironmentFault(
@@ -98,7 +122,7 @@ def _own_facts() -> Facts:
 
 def _asked(
     interpreter: Interpreter,
-    environment: Mapping[str, str] | None,
+    environment: Mapping[str, str],
     folder: str | Path,
     timeout: float,
 ) -> Facts:
@@ -129,7 +153,10 @@ def _asked(
         raise _broken(interpreter, "is a Python for Windows")
     # In a container that a wrapper enters, a program has a path of its own.
     started = executable if os.path.exists(executable) else interpreter.path
-    return _facts(python, ipython, ipykernel, started)
+    facts = _facts(python, ipython, ipykernel, started)
+    if (path := _PATH.search(done.stdout)) and executable == interpreter.path:  # and no wrapper
+        remembering.keep(executable, environment, asdict(facts), json.loads(path[1]))
+    return facts
 
 
 def _facts(python: str, ipython: str, ipykernel: str, executable: str) -> Facts:

@@ -15,14 +15,15 @@ import platform
 import re
 import shutil
 import sysconfig
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files
 from nbbg.errors import EnvironmentFault
+from nbbg.notebook.interpreters.places import cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from nbbg.notebook.interpreters.header import Header
 
@@ -53,7 +54,7 @@ def environment(
     script = header.script(*_NEEDS.get(engine, ()))
     words = f"{platform.system()} {platform.machine()}\n{script}"
     name = hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16]
-    folder = _cache(given) / "nbbg" / "environments" / name
+    folder = cache(given) / "environments" / name
     python = folder / _VENV / "bin" / "python"
     if not _is_whole(folder, python):
         uv = _uv(header, given)
@@ -179,7 +180,3 @@ def _listed(header: Header) -> str:
     shown = list(header.dependencies[:8])
     more = len(header.dependencies) - len(shown)
     return ", ".join([*shown, *([f"{more} more"] if more else [])]) or "IPython alone"
-
-
-def _cache(given: Mapping[str, str]) -> Path:
-    return Path(given.get("XDG_CACHE_HOME") or Path(given.get("HOME") or Path.home(), ".cache"))

@@ -39,3 +39,8 @@ def is_venv(prefix: str | Path) -> bool:
 def home(environment: Mapping[str, str]) -> str:
     """The user's folder."""
     return environment.get("HOME") or str(Path.home())
+
+
+def cache(environment: Mapping[str, str]) -> Path:
+    """Where nbbg keeps what it can make again."""
+    return Path(environment.get("XDG_CACHE_HOME") or Path(home(environment), ".cache"), "nbbg")
