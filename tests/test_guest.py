@@ -134,3 +134,21 @@ def test_a_notebook_runs_in_an_old_python(version: str, project: Project, tmp_pa
         assert json.loads(kept.read_text()) == {"a": [1, 2]}
     batch = project.batch("b1") / "guest"
     subprocess.run([python, "-m", "compileall", "-q", "-f", batch], check=True)
+
+
+@pytest.mark.parametrize("engine", ["ipython", "kernel"])
+def test_nbbg_is_imported_after_a_move(engine: str, project: Project) -> None:
+    """A notebook that asks for nbbg only after its project was moved is served, and recorded."""
+    project.write(
+        "train.ipynb",
+        "import os, time\nprint('ready', flush=True)\n"
+        "while not os.path.exists('go'):\n    time.sleep(0.05)",
+        "import nbbg\nnbbg.log(loss=nbbg.should_stop() + 0.5)\nanswer = 42",
+    )
+    project.nbbg("run", "train.ipynb", "--engine", engine, "--results", "answer")
+    project.until_running(1, "ready")
+    project.root = project.root.rename(project.root.with_name("moved"))
+    (project.root / "go").touch()
+    project.nbbg("wait", "1")
+    assert project.run(1)["metrics"] == {"loss": 0.5}
+    assert (project.attempt(1) / "results" / "answer.json").read_text() == "42"
