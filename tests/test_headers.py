@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -137,15 +138,27 @@ def test_two_launches_at_once_make_it_once(chosen: Project, index: Path) -> None
 def test_what_is_half_made_is_made_anew(chosen: Project, index: Path) -> None:
     """What a killed launch left behind, and one whose Python is gone, are not used."""
     (chosen.root / "train.py").write_text(script(wheels.header(index, wheels.TRIAL), CELL))
-    chosen.nbbg("run", "train.py")
+    chosen.nbbg("run", "train.py", "--wait")
     folder = made(chosen)[0]
     (folder / "made").unlink()
     shutil.rmtree(folder / "venv" / "lib")
-    assert MAKING in chosen.nbbg("run", "train.py").stderr
+    assert MAKING in chosen.nbbg("run", "train.py", "--wait").stderr
     python = folder / "venv" / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/python3.11")
     assert MAKING in chosen.nbbg("run", "train.py", "--wait").stderr
+
+
+def test_a_lock_is_kept_to(chosen: Project, index: Path) -> None:
+    """The versions of `uv lock --script` are installed, and what nbbg adds beside them."""
+    script_file = chosen.root / "train.py"
+    script_file.write_text(script(wheels.header(index, f"{wheels.TRIAL}<1"), "1"))
+    lock = [PYTHON, "-m", "uv", "lock", "--quiet", "--script", str(script_file)]
+    subprocess.run(lock, check=True, env={**os.environ, **chosen.environment})
+    script_file.write_text(script(wheels.header(index, wheels.TRIAL), "1"))
+    chosen.nbbg("run", "train.py")
+    (installed,) = made(chosen)[0].glob("venv/lib/python*/site-packages/nbbg_trial-*.dist-info")
+    assert installed.name == "nbbg_trial-0.9.dist-info"
 
 
 def read(*sources: str) -> header.Header | None:

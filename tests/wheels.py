@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 TRIAL = "nbbg-trial"  # a package that is nowhere else; `import nbbg_trial`
 
+ELSEWHERE = (("colorama", "0.4.6"),)  # what IPython needs on other systems; a lock has it too
+
 
 def make_index(folder: Path) -> Path:
     """A folder of wheels: IPython with all that it needs, and the trial package."""
     folder.mkdir()
     for name in sorted(set(_needed("ipython"))):
         _pack(metadata.distribution(name), folder)
-    _write_trial(folder)
+    for name, version in ((TRIAL, "0.9"), (TRIAL, "1.0"), *ELSEWHERE):
+        _write(folder, name, version)
     return folder
 
 
@@ -65,14 +68,15 @@ def _pack(installed: metadata.Distribution, folder: Path) -> None:
                 wheel.write(str(file.locate()), str(file))
 
 
-def _write_trial(folder: Path) -> None:
-    info = "nbbg_trial-1.0.dist-info"
+def _write(folder: Path, name: str, version: str) -> None:
+    stem = f"{name.replace('-', '_')}-{version}"
+    info = f"{stem}.dist-info"
     contents = {
-        "nbbg_trial.py": "VALUE = 'trial'\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {TRIAL}\nVersion: 1.0\n",
+        f"{name.replace('-', '_')}.py": "VALUE = 'trial'\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
     }
-    with zipfile.ZipFile(folder / "nbbg_trial-1.0-py3-none-any.whl", "w") as wheel:
-        for name, text in contents.items():
-            wheel.writestr(name, text)
+    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+        for path, text in contents.items():
+            wheel.writestr(path, text)

@@ -37,6 +37,7 @@ class Header:
     text: str  # TOML
     dependencies: tuple[str, ...]
     requires_python: str  # a version specifier, or empty
+    lock: str = ""  # what `uv lock --script` or juv has settled, or empty
 
     def script(self, *more: str) -> str:
         """A script with this header and further dependencies, which works in any folder."""
@@ -83,7 +84,16 @@ def read(notebook: dict[str, Any], path: Path) -> Header | None:
         raise _bad(path, "has `dependencies` that are no list of texts")
     if not isinstance(python, str):
         raise _bad(path, "has a `requires-python` that is no text")
-    return Header(path, text, tuple(dependencies), python)
+    return Header(path, text, tuple(dependencies), python, _lock(notebook, path))
+
+
+def _lock(notebook: dict[str, Any], path: Path) -> str:
+    """The versions that are settled: beside a script, or in a notebook's metadata."""
+    kept = notebook.get("metadata", {}).get("uv.lock")
+    beside = path.with_name(f"{path.name}.lock")
+    if isinstance(kept, str):
+        return kept
+    return beside.read_text(errors="replace") if beside.is_file() else ""
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def environment(
         EnvironmentFault: there is no uv, or it can't make the environment.
     """
     script = header.script(*_NEEDS.get(engine, ()))
-    words = f"{platform.system()} {platform.machine()}\n{script}"
+    words = f"{platform.system()} {platform.machine()}\n{script}{header.lock}"
     name = hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16]
     folder = cache(given) / "environments" / name
     python = folder / _VENV / "bin" / "python"
@@ -100,11 +100,13 @@ def _make(
     with files.Folder(folder) as opened:
         opened.remove(_MADE)
         opened.replace(_SCRIPT, script.encode())
+        if header.lock:  # uv keeps the versions in it, and settles what was added
+            opened.replace(f"{_SCRIPT}.lock", header.lock.encode())
         venv = str(folder / _VENV)
         shutil.rmtree(venv, ignore_errors=True)
         python = ["--python", header.requires_python] if header.requires_python else []
         given["VIRTUAL_ENV"] = venv
-        new = [uv, "venv", "--no-project", *python, venv]
+        new = [uv, "venv", "--no-project", "--allow-existing", *python, venv]
         sync = [uv, "sync", "--active", "--script", str(folder / _SCRIPT)]
         try:
             for argv in (new, sync):
