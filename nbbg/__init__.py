@@ -51,10 +51,28 @@ def __getattr__(name: str) -> Any:
     if name in _OUTSIDE:
         _find_installed()
     try:
-        return getattr(importlib.import_module(home), name)
+        try:
+            return getattr(importlib.import_module(home), name)
+        except ModuleNotFoundError:
+            _follow()
+            return getattr(importlib.import_module(home), name)
     except ModuleNotFoundError as error:
         message = f"nbbg.{name} needs nbbg itself in this interpreter: pip install nbbg"
         raise ImportError(message) from error
+
+
+def _follow() -> None:
+    """Find this package again after the project that it lies in, as a run's guest, was moved."""
+    holding = importlib.import_module("nbbg.holding")
+    before = os.path.dirname(__path__[-1])
+    for folder in holding.folders.values():
+        batch = os.path.abspath(os.path.join(folder.where(), "..", "..", ".."))
+        now = os.path.join(batch, os.path.basename(before))
+        packages = [sys.modules[name] for name in sys.modules if name.split(".")[0] == "nbbg"]
+        for found in [sys.path, *(getattr(package, "__path__", []) for package in packages)]:
+            found[:] = [
+                now + each[len(before) :] if each.startswith(before) else each for each in found
+            ]
 
 
 def _find_installed() -> None:

@@ -1,5 +1,7 @@
 """The attempt's lock in the process that executes cells: held by it, and by nothing it starts.
 
+Also its open folder, which tells where the project is after it was moved.
+
 Runs in the user's own interpreter: standard library, Python 3.8.
 """
 
@@ -7,6 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbbg import files
+
+folders: dict[str, files.Folder] = {}  # of this process's attempt, by the path that it had
 
 
 def keep_from_children(lock: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,10 @@ class Arm:
     output: str  # where the executed notebook goes, with `{number}`; absolute
     cwd: str
     results: tuple[str, ...] = ()  # variables that its own cell tagged `results` names
+    python_source: str = ""  # why that interpreter, such as "--python", "VIRTUAL_ENV"
+    # What its environment sets at the start, `${NAME}` filled in; None: is not to be set.
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    withheld: Sequence[str] = ()  # secrets that it sets too, whose values are not recorded
 
     def identity(self) -> tuple[str, str, int]:
         """What makes two arms the same arm."""

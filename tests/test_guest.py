@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import pwd
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbbg.engines import commands
+from tests.project import Project, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,3 +86,69 @@ def test_it_needs_no_other_part_of_nbbg(name: str) -> None:
     """What a guest file imports of nbbg, late imports included, goes along with it."""
     for names in imports(parsed(name), late=True):
         assert top(names) != "nbbg" or names & MODULES, names
+
+
+OF_A_RUN = """import nbbg, random, sys
+nbbg.seed_everything()
+for step in nbbg.track(range(3), resume=True):
+    nbbg.log(loss=step, drawn=random.random())
+    nbbg.saved(step)
+print(sys.version_info[:2], lr, nbbg.params(), nbbg.should_stop())
+answer = {"a": [1, 2]}
+!python -c "import sys; print(sys.version_info[:2])"
+"""
+
+
+def installed(version: str) -> str:
+    """An interpreter of that version: pyenv's, or one on PATH."""
+    home = pwd.getpwuid(os.getuid()).pw_dir  # not HOME: the tests have one of their own
+    roots = {os.environ.get("PYENV_ROOT", home), f"{home}/.pyenv"}
+    places = [str(path) for root in roots for path in Path(root).glob(f"versions/{version}.*")]
+    there = [f"{place}/bin/python" for place in places] + [shutil.which(f"python{version}") or ""]
+    for python in filter(None, there):
+        asked = subprocess.run([python, "-V"], capture_output=True, check=False)
+        if asked.returncode == 0:
+            return python
+    pytest.skip(f"no Python {version} is installed here")
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9"])
+def test_a_notebook_runs_in_an_old_python(version: str, project: Project, tmp_path: Path) -> None:
+    """Both engines, and `import nbbg` with all that it offers, where nbbg is not installed."""
+    venv, uv = tmp_path / "old", [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--python", installed(version), venv], check=True)
+    python = venv / "bin" / "python"
+    subprocess.run([*uv, "pip", "install", "-p", str(python), "ipython", "ipykernel"], check=True)
+    project.write("train.ipynb", OF_A_RUN, parameters="lr: float = 0.5")
+    given = ("-p", "lr=0.25", "--results", "answer", "--python", python)
+    project.nbbg("run", "train.ipynb", "--engine", "ipython", *given)
+    project.nbbg("run", "train.ipynb", "--engine", "kernel", *given)
+    until(lambda: all(run["ended_at"] for run in project.runs()))
+    numbers = version.replace(".", ", ")
+    for run in project.runs():
+        assert run["state"] == "succeeded", project.log(run["id"])
+        assert run["metrics"]["loss"] == 2
+        said = project.log(run["id"]).splitlines()
+        assert said[-2:] == [f"({numbers}) 0.25 {{'lr': 0.25}} False", f"({numbers})"]
+        kept = project.attempt(run["id"]) / "results" / "answer.json"
+        assert json.loads(kept.read_text()) == {"a": [1, 2]}
+    batch = project.batch("b1") / "guest"
+    subprocess.run([python, "-m", "compileall", "-q", "-f", batch], check=True)
+
+
+@pytest.mark.parametrize("engine", ["ipython", "kernel"])
+def test_nbbg_is_imported_after_a_move(engine: str, project: Project) -> None:
+    """A notebook that asks for nbbg only after its project was moved is served, and recorded."""
+    project.write(
+        "train.ipynb",
+        "import os, time\nprint('ready', flush=True)\n"
+        "while not os.path.exists('go'):\n    time.sleep(0.05)",
+        "import nbbg\nnbbg.log(loss=nbbg.should_stop() + 0.5)\nanswer = 42",
+    )
+    project.nbbg("run", "train.ipynb", "--engine", engine, "--results", "answer")
+    project.until_running(1, "ready")
+    project.root = project.root.rename(project.root.with_name("moved"))
+    (project.root / "go").touch()
+    project.nbbg("wait", "1")
+    assert project.run(1)["metrics"] == {"loss": 0.5}
+    assert (project.attempt(1) / "results" / "answer.json").read_text() == "42"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nbbg.errors import EnvironmentFault
-from nbbg.notebook import interpreters
-from nbbg.notebook.interpreters import Interpreter
+from nbbg.notebook.interpreters import asking, choosing
+from nbbg.notebook.interpreters.choosing import Interpreter
 from nbbg.notebook.kernelspecs import KernelSpec
 
 
@@ -26,6 +26,13 @@ def python(place: Path, answer: str = "") -> str:
 def spec(argv0: str) -> KernelSpec:
     """A kernel with that program."""
     return KernelSpec("mine", (argv0, "-m", "ipykernel_launcher"), "python", "Mine", "")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of interpreters are kept with the test."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
 
 @pytest.fixture(name="bare")
@@ -48,7 +55,7 @@ def test_the_first_that_applies_is_chosen(tmp_path: Path) -> None:
     }
 
     def chosen(named: str = "", kernel: KernelSpec | None = None) -> Interpreter:
-        return interpreters.choose(
+        return choosing.choose(
             named, kernel=kernel, environment=environment, folder=folder, root=root
         )
 
@@ -72,6 +79,70 @@ def test_the_first_that_applies_is_chosen(tmp_path: Path) -> None:
     assert chosen(str(tmp_path / "conda"), spec("/opt/bin/python")).path == conda
 
 
+def test_a_header_goes_before_all_but_a_name(tmp_path: Path) -> None:
+    """Its environment is made only when its turn comes, and a kernel does not come before it."""
+    asked: list[str] = []
+
+    def made() -> str:
+        asked.append("made")
+        return "/made/bin/python"
+
+    def chosen(named: str) -> Interpreter:
+        return choosing.choose(
+            named,
+            made=made,
+            kernel=spec("/opt/bin/python3"),
+            environment={},
+            folder=tmp_path,
+            root=tmp_path,
+        )
+
+    assert chosen(sys.executable) == Interpreter(sys.executable, "--python")
+    assert not asked
+    assert chosen("") == Interpreter("/made/bin/python", "its PEP 723 header")
+
+
+def test_condas_base_is_no_choice_of_the_project(tmp_path: Path) -> None:
+    """It is active in every shell of many people, so a `.venv` goes before it."""
+    environment = {"CONDA_PREFIX": str(tmp_path / "conda"), "CONDA_DEFAULT_ENV": "base"}
+    base = python(tmp_path / "conda" / "bin" / "python")
+
+    def chosen() -> str:
+        return choosing.choose("", environment=environment, folder=tmp_path, root=tmp_path).path
+
+    assert chosen() == base
+    own = python(tmp_path / ".venv" / "bin" / "python")
+    assert chosen() == own
+    environment["CONDA_DEFAULT_ENV"] = "ml"
+    assert chosen() == base
+
+
+def test_an_environment_without_its_python_is_said(tmp_path: Path) -> None:
+    """A `.venv` whose Python was removed is not passed over; nor is one that conda has none in."""
+    venv = tmp_path / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to("/nowhere/python3.9")
+    empty = tmp_path / ".conda" / "envs" / "r"
+    (empty / "conda-meta").mkdir(parents=True)
+    (tmp_path / ".conda" / "environments.txt").write_text(f"{empty}\n")
+
+    def said(named: str) -> str:
+        with pytest.raises(EnvironmentFault) as caught:
+            choosing.choose(
+                named, environment={"HOME": str(tmp_path)}, folder=tmp_path, root=tmp_path
+            )
+        return str(caught.value)
+
+    gone = (
+        f"the Python that {venv} was made from is gone: /nowhere/python3.9\n"
+        f"make it anew: python3 -m venv --clear {venv}, or name another: --python PATH"
+    )
+    assert said("") == f".venv of the project: {gone}"
+    assert said(str(venv)) == said(str(venv / "bin" / "python")) == f"--python: {gone}"
+    for named in (str(empty), "conda:r"):
+        assert said(named).splitlines()[0] == f"the conda environment {empty} has no Python"
+
+
 def test_what_is_named_may_have_many_forms(tmp_path: Path) -> None:
     """An executable, an environment's folder, a name on PATH, and `~` all name an interpreter."""
     path = python(tmp_path / "bin" / "python3.12")
@@ -79,7 +150,7 @@ def test_what_is_named_may_have_many_forms(tmp_path: Path) -> None:
     in_venv = python(tmp_path / "venv" / "bin" / "python")
 
     def chosen(named: str) -> Interpreter:
-        return interpreters.choose(
+        return choosing.choose(
             named, named_by="NBBG_PYTHON", environment=environment, folder=tmp_path, root=tmp_path
         )
 
@@ -114,7 +185,7 @@ def test_conda_environments_are_found_by_name(tmp_path: Path) -> None:
     }
 
     def chosen(name: str) -> str:
-        return interpreters.choose(
+        return choosing.choose(
             f"conda:{name}", environment=environment, folder=tmp_path, root=tmp_path
         ).path
 
@@ -132,9 +203,9 @@ def test_a_virtual_environment_is_not_left(bare: str, tmp_path: Path) -> None:
     """Its interpreter is a link, which is not followed: the run is in the environment."""
     folder = Path(bare).parents[1]
     environment = {"PATH": os.defpath, "VIRTUAL_ENV": str(folder)}
-    found = interpreters.choose("", environment=environment, folder=tmp_path, root=tmp_path)
+    found = choosing.choose("", environment=environment, folder=tmp_path, root=tmp_path)
     assert found.path == bare
-    facts = interpreters.check(found, "plain")
+    facts = asking.check(found, "plain")
     assert facts.executable == bare
     assert facts.python == ".".join(map(str, sys.version_info[:3]))
     assert not facts.ipython
@@ -148,13 +219,14 @@ def test_missing_packages_are_said(bare: str, tmp_path: Path) -> None:
 
     def said(engine: str = "ipython") -> str:
         with pytest.raises(EnvironmentFault) as caught:
-            interpreters.check(found, engine, environment)
+            asking.check(found, engine, environment)
         return str(caught.value)
 
     another = "or name another interpreter: --python PATH"
     assert said() == (
-        f"{bare} (VIRTUAL_ENV) has no IPython\n{bare} -m pip install ipython, {another}"
+        f"{bare} (VIRTUAL_ENV) has no IPython\nuv pip install --python {bare} ipython, {another}"
     )
+    (Path(bare).parent / "pip").touch()
     release = site / "IPython" / "core" / "release.py"
     release.parent.mkdir(parents=True)
     (site / "IPython" / "__init__.py").write_text("raise SystemExit('imported')\n")
@@ -164,7 +236,7 @@ def test_missing_packages_are_said(bare: str, tmp_path: Path) -> None:
         f"{bare} -m pip install -U ipython, {another}"
     )
     release.write_text("_version_major = 8\n_version_minor = 3\n_version_patch = 1\n")
-    assert interpreters.check(found, environment=environment).ipython == "8.3.1"
+    assert asking.check(found, environment=environment).ipython == "8.3.1"
     assert said("kernel").splitlines()[0] == f"{bare} (VIRTUAL_ENV) has no ipykernel"
 
 
@@ -173,7 +245,7 @@ def test_what_does_not_work_is_said(tmp_path: Path) -> None:
 
     def said(path: str) -> str:
         with pytest.raises(EnvironmentFault) as caught:
-            interpreters.check(Interpreter(path, "--python"), timeout=0.3)
+            asking.check(Interpreter(path, "--python"), timeout=0.3)
         return str(caught.value).splitlines()[0]
 
     plain = tmp_path / "plain"
@@ -185,13 +257,70 @@ def test_what_does_not_work_is_said(tmp_path: Path) -> None:
     assert said(hanging) == f"{hanging} (--python) did not answer within 0.3 s"
     old = python(tmp_path / "old", "echo nbbg 3.7.9 7.31.0 yes /old/python")
     assert said(old) == f"{old} (--python) is Python 3.7.9; a run needs 3.8 or later"
+    foreign = python(
+        tmp_path / "python.exe", r"printf 'nbbg 3.12.1 9.0.0 - C:\\Python\\python.exe\n'"
+    )
+    assert said(foreign) == f"{foreign} (--python) is a Python for Windows"
+
+
+def test_a_wrapper_into_a_container_is_started_itself(tmp_path: Path) -> None:
+    """The interpreter's own path means nothing outside; that of an ordinary wrapper does."""
+    wrapper = python(tmp_path / "inside", "echo nbbg 3.12.1 9.0.0 - /in/the/container/python")
+    assert asking.check(Interpreter(wrapper, "--python")).executable == wrapper
+    shim = python(tmp_path / "shim", f'echo noise; exec {sys.executable} "$@"')
+    assert asking.check(Interpreter(shim, "--python")).executable == sys.executable
+
+
+def test_a_system_that_keeps_pip_out_is_known(tmp_path: Path) -> None:
+    """Where pip may not install, an environment is advised."""
+    system = python(tmp_path / "bin" / "python3", "echo nbbg 3.11.2 - - $0")
+    marker = tmp_path / "lib" / "python3.11" / "EXTERNALLY-MANAGED"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    with pytest.raises(EnvironmentFault) as caught:
+        asking.check(Interpreter(system, "python3 on PATH"))
+    assert (
+        str(caught.value)
+        .splitlines()[1]
+        .startswith(f"{system} -m venv .venv && .venv/bin/python -m pip install ipython, or")
+    )
 
 
 def test_nbbgs_own_interpreter_is_asked_without_a_process() -> None:
     """The facts about nbbg's own interpreter are those that it would answer."""
     own = Interpreter(sys.executable, "nbbg's own")
-    facts = interpreters.check(own, "kernel", environment={}, folder="/nowhere", timeout=0)
+    facts = asking.check(own, "kernel", environment={}, folder="/nowhere", timeout=0)
     copied = Interpreter(f"{os.path.dirname(sys.executable)}/./python", "--python")
     assert facts.ipykernel
-    asked = interpreters.check(copied, "kernel")
+    asked = asking.check(copied, "kernel")
     assert (asked.python, asked.ipython) == (facts.python, facts.ipython)
+
+
+def test_an_interpreter_is_asked_once(bare: str, tmp_path: Path) -> None:
+    """Its answer holds until a folder that it imports from, or it itself, has changed."""
+    found = Interpreter(bare, ".venv of the project")
+    site = tmp_path / "site"
+    release = site / "IPython" / "core" / "release.py"
+    release.parent.mkdir(parents=True)
+    (site / "IPython" / "__init__.py").touch()
+    release.write_text("_version_major = 8\n_version_minor = 3\n_version_patch = 1\n")
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": str(site)}
+
+    def answer(timeout: float = 60) -> str:
+        return asking.check(found, environment=environment, timeout=timeout).ipython
+
+    assert answer() == "8.3.1"
+    release.write_text("_version_major = 9\n_version_minor = 0\n_version_patch = 0\n")
+    assert answer(timeout=0) == "8.3.1"  # no process answers within no time
+    (site / "ipython-9.0.0.dist-info").mkdir()
+    assert answer() == "9.0.0"
+    os.utime(Path(bare).parents[1] / "pyvenv.cfg")
+    with pytest.raises(EnvironmentFault, match="did not answer"):
+        answer(timeout=0)
+    environment["PYTHONPATH"] = ""
+    with pytest.raises(EnvironmentFault, match="has no IPython"):
+        answer()
+    for kept in tmp_path.glob(".cache/nbbg/interpreters/*"):
+        kept.write_text("{")
+    environment["PYTHONPATH"] = str(site)
+    assert answer() == "9.0.0"

@@ -96,7 +96,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--jobs", "-j", metavar="K", help="how many run at a time (1)")
     add("--engine", metavar="NAME", help="ipython (the default for Python) or kernel")
     add("--executor", metavar="NAME", help="local (the default), tmux or inline")
-    add("--python", metavar="PATH", help="interpreter or environment that the notebook runs in")
+    add("--python", metavar="PATH", help="an interpreter, an environment's folder, or conda:NAME")
     add("--grace", metavar="SECONDS", help="between the steps of a stop (10)")
     add(
         "--exit-file",

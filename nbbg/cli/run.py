@@ -112,7 +112,8 @@ def _of_batch(batch: model.Batch) -> str:
 
 
 def _of_arm(arm: model.Arm) -> str:
-    with_what = arm.python or f"kernel {arm.kernel}"
+    source = f" ({arm.python_source})" if arm.python_source else ""
+    with_what = f"{arm.python}{source}" if arm.python else f"kernel {arm.kernel}"
     folder = os.path.relpath(os.path.dirname(arm.output))
     return f"  {arm.name}: {arm.notebook}, {arm.engine}, {with_what}, to {folder}/"
 

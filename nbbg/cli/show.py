@@ -59,7 +59,7 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("cell", cell),
         ("notebook", report.notebook),
         ("params", json.dumps(report.params) if report.params else ""),
-        ("engine", f"{report.engine}, {run.arm.python or run.arm.kernel}"),
+        ("engine", f"{report.engine}, {_with_what(run.arm)}"),
         ("where", _where(report)),
         ("queued", _clock(run.queued_at)),
         ("started", _clock(run.started_at)),
@@ -67,6 +67,11 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
         ("metrics", ", ".join(f"{name} {value}" for name, value in report.metrics.items())),
     ]
+
+
+def _with_what(arm: model.Arm) -> str:
+    source = f" ({arm.python_source})" if arm.python_source else ""
+    return f"{arm.python}{source}" if arm.python else arm.kernel
 
 
 def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from typing import Any, Callable
 from IPython import get_ipython
 
 from nbbg import files, holding
-from nbbg.inside import kept
+from nbbg.inside import kept, place
 from nbbg.inside.recorder import TAKES, Recorder
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
@@ -35,6 +35,7 @@ def prepare(attempt: str, lock: int, session: str) -> None:
         AttributeError: this kernel is not made as ipykernel's are.
     """
     holding.keep_from_children(lock)
+    place.attempt()  # opened before anybody moves the project
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
     kernel = get_ipython().kernel
@@ -51,7 +52,8 @@ def prepare(attempt: str, lock: int, session: str) -> None:
 
 def keep(names: list[str], attempt: str) -> None:
     """Keep the notebook's variables of these names in the folder of the attempt."""
-    kept.keep(get_ipython().user_ns, names, attempt)
+    folder = place.attempt()
+    kept.keep(get_ipython().user_ns, names, folder.where() if folder else attempt)
 
 
 def exit_code() -> int:

@@ -6,9 +6,7 @@ where the folder is gone, there is none.
 
 from __future__ import annotations
 
-from nbbg import files, paths
-
-_opened: dict[str, files.Folder] = {}
+from nbbg import files, holding, paths
 
 
 def attempt() -> files.Folder | None:
@@ -16,9 +14,9 @@ def attempt() -> files.Folder | None:
     path = paths.attempt_dir()
     if path is None:
         return None
-    if path not in _opened:
+    if path not in holding.folders:
         try:
-            _opened[path] = files.Folder(path)
+            holding.folders[path] = files.Folder(path)
         except OSError:
             return None
-    return _opened[path]
+    return holding.folders[path]

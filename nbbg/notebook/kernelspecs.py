@@ -11,7 +11,7 @@ import json
 import os
 import site
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class KernelSpec:
     language: str
     display_name: str
     path: str  # of the kernel.json; empty for the kernel that nbbg brings along
+    env: Mapping[str, str] = field(default_factory=dict)  # `${NAME}` in it is to be filled in
 
 
 def find(name: str, environment: Mapping[str, str] = os.environ) -> KernelSpec | None:
@@ -125,10 +126,11 @@ def _read(name: str, file: Path) -> KernelSpec:
         said: dict[str, Any] = json.loads(file.read_bytes())
         argv = tuple(str(part) for part in said["argv"])
         language, display = str(said.get("language", "")), str(said.get("display_name", name))
+        env = {str(key): str(value) for key, value in (said.get("env") or {}).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise EnvironmentFault(f"{file}: can't be read as a kernel: {reason}") from None
-    return KernelSpec(name, argv, language, display, str(file))
+    return KernelSpec(name, argv, language, display, str(file), env)
 
 
 def _native() -> KernelSpec | None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, secrets
 from nbbg.errors import NbbgError, UsageError
-from nbbg.notebook import document, injection, interpreters, kernelspecs, parameters
-from nbbg.ops import giving, naming
+from nbbg.notebook import document, injection, parameters
+from nbbg.ops import giving, interpreter, naming
 from nbbg.ops.giving import STRICT, Freedom, Giving
 
 if TYPE_CHECKING:
@@ -140,11 +138,11 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
         source=doc.source_hash,
         frozen=_frozen_name(name, inside=inside),
         engine=engine,
-        python=_interpreter(project, doc, engine),
         kernel=doc.kernel,
         output="",
         cwd=str(path.parent),
         results=tuple(parameters.results(doc.notebook)) if doc.language == "python" else (),
+        **interpreter.of(project, doc, engine),
     )
 
 
@@ -179,23 +177,3 @@ def _frozen_name(name: str, *, inside: bool) -> str:
     return f"{paths.FROZEN}/{name}" + ("" if name.endswith(".ipynb") else ".ipynb")
 
 
-def _interpreter(project: Project, doc: Document, engine: str) -> str:
-    """The interpreter that a Python notebook runs in, checked; empty for another language."""
-    named = project.settings.python
-    kernel = kernelspecs.find(doc.kernel) if doc.kernel else None
-    if kernel is None and doc.kernel and not named:
-        raise kernelspecs.unknown(doc.kernel)
-    if doc.language != "python":
-        return ""
-    if project.settings.executor == "inline" and not named:
-        named = sys.executable
-    folder = doc.path.resolve().parent
-    chosen = interpreters.choose(
-        named,
-        named_by=project.settings["python"].source,
-        kernel=kernel,
-        environment=os.environ,
-        folder=folder,
-        root=project.root,
-    )
-    return interpreters.check(chosen, engine, os.environ, str(folder)).executable

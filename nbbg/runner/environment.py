@@ -1,4 +1,4 @@
-"""What a run finds in its environment. Pure."""
+"""What a run finds in its environment."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nbbg import paths, secrets
+from nbbg.notebook.interpreters import entering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +47,10 @@ def of_resume(recorded: Mapping[str, str], now: Mapping[str, str]) -> dict[str, 
 def for_run(base: Mapping[str, str], batch: model.Batch, run: model.Run) -> dict[str, str]:
     """The environment of a run, but for its marker.
 
-    What the user set wins, but for the names that tell a run who it is.
+    What the user set wins, but for what belongs to the interpreter, and for the names that tell
+    a run who it is.
     """
+    base = entering.entered(base, {**run.arm.variables, **_withheld(run.arm)}, run.arm.python)
     folder = os.path.dirname(run.folder)
     # Each library looks for its own variable before OpenMP's, which is the one that people set.
     mine = base.get("OMP_NUM_THREADS", "").partition(",")[0]
@@ -67,6 +70,16 @@ def for_run(base: Mapping[str, str], batch: model.Batch, run: model.Run) -> dict
         paths.ATTEMPT: str(run.attempt),
         paths.ARM: run.arm.name,
     }
+
+
+def _withheld(arm: model.Arm) -> dict[str, str | None]:
+    """The secrets that the interpreter's environment sets: they were not recorded."""
+    if not arm.withheld:
+        return {}
+    from nbbg.notebook import kernelspecs
+
+    kernel = kernelspecs.find(arm.kernel) if arm.kernel else None
+    return entering.withheld(arm.python, arm.withheld, kernel.env if kernel else {})
 
 
 def cpus() -> int:

@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
         argv: the program's name and the folder, absolute.
     """
     attempt = Attempt(files.Folder(argv[1]))
+    holding.folders[argv[1]] = attempt.folder
     holding.keep_from_children(attempt.spec.lock_fd)
     os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()

@@ -1,0 +1,46 @@
+"""Where the interpreter of an environment lies. Links are not followed: that would leave it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VENV = "pyvenv.cfg"  # the file that makes a folder a virtual environment
+_NAMES = ("python", "python3")
+
+
+def python_in(prefix: str | Path) -> str:
+    """The interpreter of an environment's folder, or nothing."""
+    for name in _NAMES if prefix else ():
+        path = os.path.abspath(os.path.join(prefix, "bin", name))
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    return ""
+
+
+def gone_from(prefix: str | Path) -> str:
+    """The interpreter that an environment was made from, where that is gone; else nothing."""
+    for name in _NAMES if prefix else ():
+        path = os.path.join(prefix, "bin", name)
+        if os.path.islink(path) and not os.path.exists(path):
+            return os.path.realpath(path)
+    return ""
+
+
+def is_venv(prefix: str | Path) -> bool:
+    """Whether a folder is a virtual environment."""
+    return os.path.isfile(os.path.join(prefix, VENV))
+
+
+def home(environment: Mapping[str, str]) -> str:
+    """The user's folder."""
+    return environment.get("HOME") or str(Path.home())
+
+
+def cache(environment: Mapping[str, str]) -> Path:
+    """Where nbbg keeps what it can make again."""
+    return Path(environment.get("XDG_CACHE_HOME") or Path(home(environment), ".cache"), "nbbg")
