@@ -84,10 +84,16 @@ def _run(subparsers: Subparsers) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--jobs", "-j", metavar="K", help="how many run at a time (1)")
-    add("--engine", metavar="NAME", help="ipython (the default for Python) or kernel")
+    add("--engine", metavar="NAME", help="ipython (the default for Python), kernel or plain")
     add("--executor", metavar="NAME", help="local (the default), tmux or inline")
     add("--python", metavar="PATH", help="interpreter or environment that the notebook runs in")
     add("--grace", metavar="SECONDS", help="between the steps of a stop (10)")
+    add("--timeout", metavar="T", help="end a run that takes longer: 90s, 10m, 2h, 1h30m, 1d")
+    add("--cell-timeout", metavar="T", help="end a run when one of its cells takes longer")
+    add("--watchdog", metavar="T", help="end a run that neither prints nor computes for so long")
+    add("--quiet-after", metavar="T", help="status says so when it does neither (10m)")
+    allow = "go on after a cell that raised; the run succeeds, and says which"
+    add("--allow-errors", action="store_true", default=None, help=allow)
     add(
         "--exit-file",
         metavar="FILE",
@@ -112,9 +118,15 @@ def _status(subparsers: Subparsers) -> None:
 
 def _show(subparsers: Subparsers) -> None:
     parser = _command(
-        subparsers, "show", "everything about a run", "nbbg show 7", "nbbg show 7 --json"
+        subparsers,
+        "show",
+        "everything about a run",
+        "nbbg show 7",
+        "nbbg show 7 --json",
+        "nbbg show 7 --stack    where the code of a live run stands, now",
     )
     parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
+    parser.add_argument("--stack", action="store_true", help="ask a live run where its code stands")
     _add_json(parser)
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from nbbg.ops.launch import Launched
     from nbbg.ops.project import Project
 
-SETTINGS = ("jobs", "engine", "executor", "python", "grace", "exit_file")
+SETTINGS = (
+    *("jobs", "engine", "executor", "python", "grace", "exit_file"),
+    *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
+)
 
 
 def command(arguments: argparse.Namespace) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg import logs, model, paths
 from nbbg.cli import output, reading, table
 from nbbg.index import Index
-from nbbg.ops import failures, reports, selection
+from nbbg.ops import failures, reports, selection, stack
 
 if TYPE_CHECKING:
     import argparse
@@ -22,8 +22,11 @@ def command(arguments: argparse.Namespace) -> int:
     where = reading.here()
     with Index(where.store) as index:
         runs = selection.select(index, arguments.ids)
+        if arguments.stack and not arguments.json:
+            print("\n\n".join(stack.ask(run) for run in runs))
+            return 0
         if arguments.json:
-            documents = [reports.of_run(run).to_json() for run in runs]
+            documents = [_document(run, ask=arguments.stack) for run in runs]
             one = len(arguments.ids) == 1 and arguments.ids[0].isdigit()
             output.document(documents[0] if one else documents)
             return 0
@@ -34,6 +37,12 @@ def command(arguments: argparse.Namespace) -> int:
             if run.ended and run.state.word != model.Succeeded.word:
                 _card(index, run)
     return 0
+
+
+def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
+    """The report, with the stack that was recorded last, or is now."""
+    found = stack.ask(run) if ask else stack.recorded(run)
+    return {**reports.of_run(run).to_json(), "stack": found or None}
 
 
 def _show(index: Index, run: model.Run) -> None:
@@ -97,10 +106,17 @@ def _card(index: Index, run: model.Run) -> None:
     card = failures.card(index, run)
     if card.source:
         print(f"\ncell {card.ordinal}:")
-        print("\n".join(f"    {line}" for line in card.source.splitlines()))
-    if card.traceback:
+        print(indented(card.source))
+    if card.stack:
+        print(f"\nit stood at:\n{indented(card.stack)}")
+    if card.traceback and not card.stack:
         print(f"\n{logs.without_escapes(card.traceback)}")
     elif card.last_lines:
         print("\nlast lines:")
-        print("\n".join(f"    {line}" for line in card.last_lines))
-    print(f"\n  {card.advice}")
+        print(indented("\n".join(card.last_lines)))
+    print("".join(f"\n  {line}" for line in (card.install, card.advice) if line))
+
+
+def indented(text: str) -> str:
+    """Each line four further to the right."""
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -16,6 +16,7 @@ _GUEST = (
     "journal.py",
     "paths.py",
     "secrets.py",
+    "stacks.py",
     "notebook/__init__.py",
     "notebook/injection.py",
     "engines/__init__.py",

@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from IPython import get_ipython
 
-from nbbg import files, holding
+from nbbg import files, holding, stacks
 from nbbg.inside import kept
 from nbbg.inside.recorder import TAKES, Recorder
 
@@ -35,6 +35,8 @@ def prepare(attempt: str, lock: int, session: str) -> None:
         AttributeError: this kernel is not made as ipykernel's are.
     """
     holding.keep_from_children(lock)
+    with files.Folder(attempt) as folder:
+        stacks.answer(folder)
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
     kernel = get_ipython().kernel

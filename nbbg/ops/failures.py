@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, journal, logs, model, paths, secrets
+from nbbg.ops import missing, stack
 from nbbg.store import composed
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class Card:
     traceback: str
     last_lines: list[str]
     advice: str
+    stack: str = ""  # where the code stood when a limit of time was over
+    install: str = ""  # the line that installs a module that was missing
 
 
 def card(index: Index, run: model.Run) -> Card:
@@ -42,7 +45,14 @@ def card(index: Index, run: model.Run) -> Card:
         traceback=secrets.mask(traceback, secrets.values()),
         last_lines=_last_lines(f"{run.folder}/{paths.LOG}"),
         advice=advice,
+        stack=stack.recorded(run) if isinstance(run.state, model.TimedOut) else "",
+        install=_install(run),
     )
+
+
+def _install(run: model.Run) -> str:
+    error = run.state.error if isinstance(run.state, model.Failed) else None
+    return missing.install(error.name, error.value, run.arm.python) if error else ""
 
 
 def _belongs(display: dict[str, object], cell: dict[str, object]) -> bool:

@@ -113,6 +113,7 @@ def _for_engine(at: Place, lock: int) -> dict[str, Any]:
         "python": arm.python,
         "kernel": arm.kernel,
         "guest": str(at.batch_folder / paths.GUEST),
+        "allow_errors": at.batch.allow_errors,
     }
 
 

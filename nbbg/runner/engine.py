@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 from nbbg import journal, model, paths, process
 from nbbg.engines import commands
-from nbbg.runner import outcome
+from nbbg.runner import outcome, stacks
+from nbbg.runner.limits import Limits
 from nbbg.runner.pane import Pane
+from nbbg.runner.quiet import Watchdog
 from nbbg.runner.stopping import Stopping
 from nbbg.runner.work import Exit
+from nbbg.store import state
 
 if TYPE_CHECKING:
     import subprocess
@@ -39,7 +42,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     stopping = Stopping(folder, who, work.marker, work.batch.grace)
     try:
         _introduce(folder, work, who)
-        kills = _watch(folder, who, stopping)
+        kills = _watch(folder, who, stopping, work)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
         traceback.print_exc()
         _wait_out(program.pid)
@@ -49,6 +52,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     program.returncode = os.waitstatus_to_exitcode(waited)
     with contextlib.suppress(OSError):
         outcome.hide_secrets(folder, work.environment)
+        stacks.remove_empty(folder)
     return Exit(
         program.returncode,
         at,
@@ -90,19 +94,47 @@ def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
     os.close(cells)
 
 
-def _watch(folder: Folder, who: model.Identity, stopping: Stopping) -> int:
+def _watch(folder: Folder, who: model.Identity, stopping: Stopping, work: Work) -> int:
     """Wait until the engine is dead; how often the kernel had killed for memory shortly before."""
     pane = Pane(folder)
+    guard = _Guard(folder, who, work)
     watch = process.Watch(who)
     kills = before = process.oom_kills()
     while not process.reap_others(who.pid):
         kills, before = before, process.oom_kills()
         watch.wait(POLL)
         pane.show()
-        stopping.step(time.monotonic())
+        now = time.monotonic()
+        if not stopping.begun:
+            guard.step(now)
+        stopping.step(now)
     watch.close()
     pane.show()
     return kills
+
+
+class _Guard:
+    """Limits and watchdog; what is wrong with one of them is said once, and ends nothing."""
+
+    def __init__(self, folder: Folder, who: model.Identity, work: Work) -> None:
+        now = time.monotonic()
+        self._folder, self._who = folder, who
+        self._limits = Limits(folder, work.batch, now)
+        self._watchdog = Watchdog(folder, who, work.marker, work.batch, now)
+        self._broken = False
+
+    def step(self, now: float) -> None:
+        """Where a limit is over, write down where the code stands, and then that it is over."""
+        if self._broken:
+            return
+        try:
+            limit = self._limits.exceeded(now) or self._watchdog.step(now)
+            if limit:
+                stacks.ask(self._folder, self._who)
+                state.put_limit(self._folder, limit)
+        except Exception:  # noqa: BLE001 - a run is not lost for what watches over it
+            traceback.print_exc()
+            self._broken = True
 
 
 def _wait_out(pid: int) -> None:

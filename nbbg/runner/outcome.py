@@ -23,14 +23,17 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
     """The content of `result.json`, after the executed notebook has been put in its place."""
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     by, asked_at = state.stop_of(folder)
+    limit, limit_at = state.limit_of(folder)
     last = journal.find_last(folder, paths.CELLS, "end")
-    interrupted = end.interrupted_at and end.interrupted_at <= (last or {}).get("time", 0.0)
+    interrupted = 0 < end.interrupted_at <= (last["time"] if last else end.at)
     around = endings.Circumstances(
         stopped_by=by if asked_at <= end.at else "",
         stopped_at=asked_at,
-        heard=bool(interrupted) or folder.exists(paths.LISTENS),
+        heard=interrupted or folder.exists(paths.LISTENS),
         cell=cell.get("ordinal"),
         out_of_memory=end.out_of_memory,
+        limit=limit,
+        limit_at=limit_at,
     )
     ending = endings.decide(last, end.status, around)
     record = {

@@ -45,6 +45,19 @@ def refuse_input() -> None:
     getpass.getpass = _refuse
 
 
+def refuse_debugger() -> None:
+    """`breakpoint()` says where it can stop, unless the user chose what it does."""
+    if not os.environ.get("PYTHONBREAKPOINT"):
+        sys.breakpointhook = _refuse_breakpoint
+
+
+def _refuse_breakpoint(*_: Any, **__: Any) -> NoReturn:
+    raise RuntimeError(
+        "breakpoint() in a background run: nobody is there to type; debug it in your terminal with "
+        "`nbbg run NOTEBOOK --executor inline`, or set PYTHONBREAKPOINT=0 to pass over it"
+    )
+
+
 def _refuse(*_: Any, **__: Any) -> NoReturn:
     raise EOFError(
         "nobody is there to type an answer in a background run; make it a parameter: assign it in "
