@@ -14,9 +14,9 @@ cell_end  cell, status ("ok", "error", "skipped"), log
 quiet     since (seconds since the epoch; null: it goes on), ordinal, halted (pids that a signal has
           stopped); written by the runner: no output and no CPU since then
 end       status ("succeeded", "failed", "exited", "killed", "interrupted"), ordinal, error {name,
-          value}, exit_code, signal, left_out (ordinals of code cells not executed), raised (ordinals
-          of cells that raised while errors were allowed), note, log,
-          dropped (how many events a full disk has cost, where it has)
+          value}, exit_code, signal, left_out (ordinals of code cells not executed), raised
+          (ordinals of those that raised while errors were allowed), note, log, dropped (how many
+          events a full disk has cost, where it has)
 
 Every event has `time` (seconds since the epoch). Bytes of the log that no `stream` names are the
 standard output of the running cell: what Python prints, what C code and children write. Runs in

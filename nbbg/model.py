@@ -33,6 +33,12 @@ class Arm:
     kernel: str  # kernelspec name, for the `kernel` engine
     output: str  # where the executed notebook goes, with `{number}`; absolute
     cwd: str
+    script: str = ""  # what the `plain` engine executes, relative to the batch
+
+    @property
+    def log_only(self) -> bool:
+        """Whether its engine keeps a log, and no executed notebook."""
+        return bool(self.script)
 
     def identity(self) -> tuple[str, str, int]:
         """What makes two arms the same arm."""

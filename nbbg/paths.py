@@ -22,6 +22,7 @@ GITIGNORE = ".gitignore"
 BATCH = "batch.json"
 PLAN = "plan.jsonl"
 FROZEN = "frozen"
+SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
 EVENTS = "events.jsonl"
 SUPERVISOR_LOCK = "supervisor.lock"

@@ -130,7 +130,8 @@ def _of_batch(batch: model.Batch) -> str:
 def _of_arm(arm: model.Arm) -> str:
     with_what = arm.python or f"kernel {arm.kernel}"
     folder = os.path.relpath(os.path.dirname(arm.output))
-    return f"  {arm.name}: {arm.notebook}, {arm.engine}, {with_what}, to {folder}/"
+    where = "a log only" if arm.log_only else f"to {folder}/"
+    return f"  {arm.name}: {arm.notebook}, {arm.engine}, {with_what}, {where}"
 
 
 def _next(launched: Launched) -> list[str]:

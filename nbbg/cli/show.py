@@ -77,7 +77,9 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
 def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
     kept = sorted(Path(run.folder, paths.RESULTS).glob("[!.]*")) if run.attempt else []
     output = report.output
-    if not run.ended:
+    if output is None:
+        output = "none: the plain engine keeps a log only"
+    elif not run.ended:
         output += " (when it has ended)"
     elif run.attempt and not Path(output).exists():
         output += f" (not written; make it: nbbg notebook {run.id} -o FILE)"

@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from IPython import get_ipython
 
-from nbbg import files, holding, stacks
+from nbbg import files, holding, stacks, unattended
 from nbbg.inside import kept
 from nbbg.inside.recorder import TAKES, Recorder
 
@@ -37,6 +37,7 @@ def prepare(attempt: str, lock: int, session: str) -> None:
     holding.keep_from_children(lock)
     with files.Folder(attempt) as folder:
         stacks.answer(folder)
+    unattended.refuse_debugger()
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
     kernel = get_ipython().kernel

@@ -119,6 +119,10 @@ def _check(where: Project, request: Request) -> list[Wanted]:
         _check_name(request.name, len(wanted))
     if settings.executor == "inline":
         _check_inline(wanted)
+    if settings.engine == "plain" and (request.results or settings.allow_errors):
+        option = "--results" if request.results else "--allow-errors"
+        message = f"{option} is not for the plain engine, which keeps a log only\n--engine ipython"
+        raise UsageError(message)
     return wanted
 
 
@@ -245,7 +249,7 @@ def _draft(
             "secrets": sorted(secrets.names(supervision.now(where))),
         },
     )
-    frozen = {want.arm.frozen: want.frozen for want in wanted}
+    frozen = {name: data for want in wanted for name, data in want.frozen.items()}
     diff = provenance.dirty_diff(where.root)
     content = {**commands.guest(), **frozen, **({"dirty.diff": diff} if diff else {})}
     return batches.Draft(batch, runs, content)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import journal, model, paths, process
 from nbbg.engines import commands
+from nbbg.errors import EnvironmentFault
 from nbbg.runner import outcome, stacks
 from nbbg.runner.limits import Limits
 from nbbg.runner.pane import Pane
@@ -34,7 +35,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     """Carry the engine through, whatever happens around it.
 
     Raises:
-        OSError: it can't be started; nothing of it lives then.
+        EnvironmentFault: it can't be started; nothing of it lives then.
     """
     program = _start(folder, work)
     who = process.identity(program.pid) or model.Identity(program.pid, 0)
@@ -78,19 +79,37 @@ def _start(folder: Folder, work: Work) -> subprocess.Popen[bytes]:
             pass_fds=[work.lock],
             start_new_session=True,
         )
+    except OSError as error:
+        raise _cannot_start(error, work.run.arm) from error
     finally:
         os.close(log)
 
 
+def _cannot_start(error: OSError, arm: model.Arm) -> EnvironmentFault:
+    """What is gone, or wrong, since the launch."""
+    if not os.path.isdir(arm.cwd):
+        return EnvironmentFault(f"the notebook's folder {arm.cwd} is gone")
+    if arm.python and not os.path.exists(arm.python):
+        return EnvironmentFault(f"its interpreter {arm.python} is gone; choose one with --python")
+    return EnvironmentFault(f"{arm.python}: {error.strerror}")
+
+
 def _argv(folder: Folder, work: Work) -> list[str]:
     arm = work.run.arm
-    return commands.argv(arm.engine, arm.python, work.batch_folder, Path(folder.path))
+    return commands.argv(
+        arm.engine, arm.python, work.batch_folder, Path(folder.path), script=arm.script
+    )
 
 
 def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
     cells = folder.open(paths.CELLS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     record = {"pid": who.pid, "start_time": who.start_time, "engine": work.run.arm.engine}
-    journal.Journal(cells).write("engine", **record)
+    writing = journal.Journal(cells)
+    writing.write("engine", **record)
+    if work.run.arm.log_only:
+        from nbbg.runner import plain
+
+        writing.write("begin", cells=len(plain.cell_lines(work)))
     os.close(cells)
 
 
@@ -124,14 +143,17 @@ class _Guard:
         self._broken = False
 
     def step(self, now: float) -> None:
-        """Where a limit is over, write down where the code stands, and then that it is over."""
+        """Where a limit is over, write that down, and then where the code stands.
+
+        In this order, for the signal that asks may wake C code, which then goes on.
+        """
         if self._broken:
             return
         try:
             limit = self._limits.exceeded(now) or self._watchdog.step(now)
-            if limit:
-                stacks.ask(self._folder, self._who)
+            if limit and process.alive(self._who):
                 state.put_limit(self._folder, limit)
+                stacks.ask(self._folder, self._who)
         except Exception:  # noqa: BLE001 - a run is not lost for what watches over it
             traceback.print_exc()
             self._broken = True

@@ -50,7 +50,7 @@ class Circumstances:
             noticed: whether its end shows by itself that it was asked for.
         """
         stopped = bool(self.stopped_by) and self.stopped_at <= when and (noticed or self.heard)
-        limit = self.limit if self.limit_at <= when and self.heard else None
+        limit = self.limit if self.limit_at <= when else None
         if limit and not (stopped and self.stopped_at <= self.limit_at):
             return limit
         return model.Stopped(self.stopped_by, self.cell) if stopped else None

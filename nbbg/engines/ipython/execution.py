@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, List, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 from nbbg.engines.ipython.record import text_of
 
@@ -67,7 +67,7 @@ class Execution:
     ) -> None:
         self.cells = cells
         self.allow_errors = allow_errors
-        self.raised: List[int] = []
+        self.raised: list[int] = []
         self.shell = shell
         self.record = record
         self.loop = loop

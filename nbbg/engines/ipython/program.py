@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from nbbg import files, holding, stacks
+from nbbg import files, holding, stacks, unattended
 from nbbg.engines import spec
 from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
@@ -41,7 +41,8 @@ def main(argv: Sequence[str]) -> int:
     holding.keep_from_children(attempt.spec.lock_fd)
     os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()
-    surroundings.refuse_input()
+    unattended.refuse_input()
+    unattended.refuse_debugger()
     stacks.answer(attempt.folder)
     return attempt.execute()
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import faulthandler
-import getpass
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nbbg.engines.spec import Spec
@@ -37,29 +35,3 @@ def set_paths(spec: Spec) -> None:
 def set_figures() -> None:
     """Figures are shown in the cell, unless the user chose another backend."""
     os.environ.setdefault("MPLBACKEND", _FIGURES)
-
-
-def refuse_input() -> None:
-    """Nobody is there to type; waiting would be for ever."""
-    builtins.input = _refuse
-    getpass.getpass = _refuse
-
-
-def refuse_debugger() -> None:
-    """`breakpoint()` says where it can stop, unless the user chose what it does."""
-    if not os.environ.get("PYTHONBREAKPOINT"):
-        sys.breakpointhook = _refuse_breakpoint
-
-
-def _refuse_breakpoint(*_: Any, **__: Any) -> NoReturn:
-    raise RuntimeError(
-        "breakpoint() in a background run: nobody is there to type; debug it in your terminal with "
-        "`nbbg run NOTEBOOK --executor inline`, or set PYTHONBREAKPOINT=0 to pass over it"
-    )
-
-
-def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise EOFError(
-        "nobody is there to type an answer in a background run; make it a parameter: assign it in "
-        "a cell tagged `parameters`, and give it with `nbbg run -p NAME=VALUE`"
-    )
