@@ -116,7 +116,7 @@ def test_what_can_not_be_meant_is_said_with_its_place() -> None:
     assert message(jobs=0) == "--jobs = 0: must be 1 or more"
     assert message(run_times=True) == "--run-times = True: must be a whole number, 1 or more"
     assert message({"NBBG_GRACE": "nan"}).endswith("must be a number of seconds, 0 or more")
-    assert message({"NBBG_ENGINE": "x"}).endswith("must be ipython, kernel")
+    assert message({"NBBG_ENGINE": "x"}).endswith("must be ipython, kernel, plain")
     assert "NOTEBOOKS = " in message({"NOTEBOOKS": "'a"})
     Path("pyproject.toml").write_text("[tool.nbbg]\njobs = 1.5\n")
     assert message() == (f"jobs = 1.5 in {here}/pyproject.toml: must be a whole number, 1 or more")

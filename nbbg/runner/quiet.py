@@ -50,7 +50,8 @@ class Watchdog:
         shortest = min(limit for limit in (self._says, self._acts or self._says) if limit)
         self._interval = min(SELDOM, shortest / _PARTS)
         self._seen, self._awake = now, 0.0  # the time that counts
-        self._due = self._sample_at = min(SOON, self._interval)
+        self._gap = min(SOON, self._interval)  # it grows: what a run starts with comes early
+        self._due = self._sample_at = self._gap
         self._since = 0.0  # of the last work
         self._told: tuple[int, ...] | None = None  # what was said last
         self._sizes = self._measure()
@@ -70,7 +71,8 @@ class Watchdog:
             return None
         self._due = self._awake + min(SOON, self._interval)
         if self._awake >= self._sample_at:
-            self._sample_at = self._awake + self._interval
+            self._gap = min(2 * self._gap, self._interval)
+            self._sample_at = self._awake + self._gap
             self._sample()
         self._tell(tuple(who.pid for who in self._members if process.is_halted(who)))
         if self._acts and self._quiet >= self._acts:
