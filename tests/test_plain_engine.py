@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,8 @@ import pytest
 from nbbg.engines.plain import ending, script
 from nbbg.errors import NotebookError
 from nbbg.notebook import document
-from tests.project import LONG, notebook
+from tests.places import indented
+from tests.project import LONG, notebook, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +31,10 @@ FOREIGN = HEAD + FRAME.replace("/b/s.py", "/elsewhere.py") + "ValueError: no\n"
 def test_each_end_of_a_script(project: Project) -> None:
     """Exit 0 is a success; an exception, a code, a signal and a limit are told apart."""
     (project.root / "helper.py").write_text("HELP = 'helped'\n")
-    facts = (
-        "import helper, nbbg, sys\nnbbg.log(loss=3)\nprint(helper.HELP, __name__, lr, sys.argv[1:])"
-    )
-    project.write("works.ipynb", facts, "ls = [1]\nls += [2]\nprint(ls)", parameters="lr = 1")
+    facts = "import helper, nbbg, sys\nnbbg.log(loss=3)"
+    says = "print(helper.HELP, __name__, lr, sys.argv[1:])"
+    lists = "ls = [1]\nls += [2]\nprint(ls)"
+    project.write("works.ipynb", facts, says, lists, parameters="lr = 1")
     project.write("raises.ipynb", "def f():\n    raise ValueError('bad')", "print('hm')\nf()", "1")
     project.write("exits.ipynb", "import sys", "sys.exit(3)")
     project.write("killed.ipynb", "import os", "os.kill(os.getpid(), 9)")
@@ -61,13 +61,9 @@ def test_each_end_of_a_script(project: Project) -> None:
 
 def test_a_stop_and_parameters(project: Project) -> None:
     """A script is interrupted as it is in a terminal; parameters stand in it."""
-    source = f"print('lr', lr)\ntry:\n    {LONG.replace(chr(10), chr(10) + '    ')}\nfinally:\n    print('finally')"
+    source = f"print('lr', lr)\ntry:\n{indented(LONG)}\nfinally:\n    print('finally')"
     project.write("train.ipynb", source, parameters="lr = 1")
     project.nbbg("run", "train.ipynb", "--engine", "plain", "-p", "lr=0.5")
-    run = project.run(1)
-    project.nbbg("logs", "1")
-    from tests.project import until
-
     until(lambda: "\n2\n" in project.log(1))
     project.nbbg("stop", "1")
     run = project.run(1)
@@ -164,7 +160,6 @@ def test_what_a_script_leaves(status: int, log: str, told: tuple[object, ...] | 
     end = ending.of(status, log, "/b/s.py", [1, 5, 9])
     error = end and end["error"] and f"{end['error']['name']}: {end['error']['value']}"
     assert (end and (end["status"], end["ordinal"], error)) == told
-    assert sys.executable
 
 
 def _made(folder: Path, *cells: str) -> str:
