@@ -84,7 +84,7 @@ class Batch:
     timeout: float = 0.0  # seconds that a run may take; 0: no limit
     cell_timeout: float = 0.0  # seconds that each cell may take; 0: no limit
     watchdog: float = 0.0  # seconds without output and CPU that end a run; 0: never
-    quiet_after: float = 600.0  # seconds without output and CPU after which it is said
+    quiet_after: float = 600.0  # seconds without output and CPU after which it is said; 0: never
     allow_errors: bool = False  # whether a notebook goes on after a cell that raised
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment

@@ -98,7 +98,7 @@ class Settings:
 
     @property
     def quiet_after(self) -> float:
-        """Seconds without output and CPU after which `status` says so."""
+        """Seconds without output and CPU after which `status` says so; 0: never."""
         return self._value("quiet_after", float)
 
     @property
@@ -331,8 +331,9 @@ def duration(value: Any) -> float:
     return seconds
 
 
-def _duration(value: Any, _: _Place) -> float:
-    return duration(value)
+def _limit(value: Any, _: _Place) -> float:
+    """A duration, or `none` against one that is set elsewhere."""
+    return 0.0 if str(value).strip().lower() == "none" else duration(value)
 
 
 def _flag(value: Any, _: _Place) -> bool:
@@ -408,10 +409,10 @@ KINDS: dict[str, _Kind] = {
     "python": _Kind("NBBG_PYTHON", _python),
     "store": _Kind("NBBG_STORE", _path),
     "grace": _Kind("NBBG_GRACE", _seconds, 10.0),
-    "timeout": _Kind("NBBG_TIMEOUT", _duration, 0.0),
-    "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", _duration, 0.0),
-    "watchdog": _Kind("NBBG_WATCHDOG", _duration, 0.0),
-    "quiet_after": _Kind("NBBG_QUIET_AFTER", _duration, 600.0),
+    "timeout": _Kind("NBBG_TIMEOUT", _limit, 0.0),
+    "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", _limit, 0.0),
+    "watchdog": _Kind("NBBG_WATCHDOG", _limit, 0.0),
+    "quiet_after": _Kind("NBBG_QUIET_AFTER", _limit, 600.0),
     "allow_errors": _Kind("NBBG_ALLOW_ERRORS", _flag, default=False),
     "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
     "run_times": _Kind("RUN_TIMES", _count, None),

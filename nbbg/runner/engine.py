@@ -14,12 +14,10 @@ from nbbg import journal, model, paths, process
 from nbbg.engines import commands
 from nbbg.errors import EnvironmentFault
 from nbbg.runner import outcome, stacks
-from nbbg.runner.limits import Limits
+from nbbg.runner.guard import Guard
 from nbbg.runner.pane import Pane
-from nbbg.runner.quiet import Watchdog
 from nbbg.runner.stopping import Stopping
 from nbbg.runner.work import Exit
-from nbbg.store import state
 
 if TYPE_CHECKING:
     import subprocess
@@ -40,10 +38,12 @@ def execute(folder: Folder, work: Work) -> Exit:
     program = _start(folder, work)
     who = process.identity(program.pid) or model.Identity(program.pid, 0)
     kills = process.oom_kills()
+    guard = None
     stopping = Stopping(folder, who, work.marker, work.batch.grace)
     try:
         _introduce(folder, work, who)
-        kills = _watch(folder, who, stopping, work)
+        guard = Guard(folder, who, work)
+        kills = _watch(folder, who, stopping, guard)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
         traceback.print_exc()
         _wait_out(program.pid)
@@ -59,6 +59,8 @@ def execute(folder: Folder, work: Work) -> Exit:
         at,
         interrupted_at=stopping.began_at,
         max_rss=usage.ru_maxrss * (1024 if process.LINUX else 1),
+        limit=guard.limit if guard else None,
+        limit_at=guard.limit_at if guard else 0.0,
         cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
         out_of_memory=program.returncode == -signal.SIGKILL and process.oom_kills() > kills,
     )
@@ -113,10 +115,9 @@ def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
     os.close(cells)
 
 
-def _watch(folder: Folder, who: model.Identity, stopping: Stopping, work: Work) -> int:
+def _watch(folder: Folder, who: model.Identity, stopping: Stopping, guard: Guard) -> int:
     """Wait until the engine is dead; how often the kernel had killed for memory shortly before."""
     pane = Pane(folder)
-    guard = _Guard(folder, who, work)
     watch = process.Watch(who)
     kills = before = process.oom_kills()
     while not process.reap_others(who.pid):
@@ -125,38 +126,11 @@ def _watch(folder: Folder, who: model.Identity, stopping: Stopping, work: Work) 
         pane.show()
         now = time.monotonic()
         if not stopping.begun:
-            guard.step(now)
+            stopping.over = guard.step(now)
         stopping.step(now)
     watch.close()
     pane.show()
     return kills
-
-
-class _Guard:
-    """Limits and watchdog; what is wrong with one of them is said once, and ends nothing."""
-
-    def __init__(self, folder: Folder, who: model.Identity, work: Work) -> None:
-        now = time.monotonic()
-        self._folder, self._who = folder, who
-        self._limits = Limits(folder, work.batch, now)
-        self._watchdog = Watchdog(folder, who, work.marker, work.batch, now)
-        self._broken = False
-
-    def step(self, now: float) -> None:
-        """Where a limit is over, write that down, and then where the code stands.
-
-        In this order, for the signal that asks may wake C code, which then goes on.
-        """
-        if self._broken:
-            return
-        try:
-            limit = self._limits.exceeded(now) or self._watchdog.step(now)
-            if limit and process.alive(self._who):
-                state.put_limit(self._folder, limit)
-                stacks.ask(self._folder, self._who)
-        except Exception:  # noqa: BLE001 - a run is not lost for what watches over it
-            traceback.print_exc()
-            self._broken = True
 
 
 def _wait_out(pid: int) -> None:

@@ -25,7 +25,6 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
     """The content of `result.json`, after the executed notebook has been put in its place."""
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     by, asked_at = state.stop_of(folder)
-    limit, limit_at = state.limit_of(folder)
     at = _place(folder)
     if at and at.run.arm.log_only:
         from nbbg.runner import plain
@@ -39,8 +38,8 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
         heard=interrupted or folder.exists(paths.LISTENS),
         cell=cell.get("ordinal"),
         out_of_memory=end.out_of_memory,
-        limit=limit,
-        limit_at=limit_at,
+        limit=end.limit,
+        limit_at=end.limit_at,
         why=_why(folder),
     )
     ending = endings.decide(last, end.status, around)

@@ -47,8 +47,8 @@ class Watchdog:
     ) -> None:
         self._folder, self._engine, self._marker = folder, engine, marker
         self._says, self._acts = batch.quiet_after, batch.watchdog
-        shortest = min(limit for limit in (self._says, self._acts or self._says) if limit)
-        self._interval = min(SELDOM, shortest / _PARTS)
+        limits = [limit / _PARTS for limit in (self._says, self._acts) if limit]
+        self._interval = min(SELDOM, *limits)
         self._seen, self._awake = now, 0.0  # the time that counts
         self._gap = min(SOON, self._interval)  # it grows: what a run starts with comes early
         self._due = self._sample_at = self._gap
@@ -105,7 +105,7 @@ class Watchdog:
 
     def _tell(self, halted: tuple[int, ...]) -> None:
         """Write into the journal what is new: that it is quiet, or that it goes on."""
-        is_quiet = bool(halted) or self._quiet >= self._says
+        is_quiet = bool(halted) or 0 < self._says <= self._quiet
         found = halted if is_quiet else None
         if found == self._told:
             return

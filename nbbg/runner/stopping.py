@@ -29,6 +29,7 @@ class Stopping:
     engine: Identity
     marker: str
     grace: float  # seconds between two steps
+    over: bool = False  # a limit of time is, whether a full disk takes `limit.json` or not
     began_at: float = 0.0  # when the first signal was sent, seconds since the epoch
     _done: int = 0
     _due: float | None = None
@@ -36,7 +37,7 @@ class Stopping:
     @property
     def begun(self) -> bool:
         """Whether it was asked for."""
-        if self._due is not None:
+        if self.over or self._due is not None:
             return True
         return self.folder.exists(paths.STOP) or self.folder.exists(paths.LIMIT)
 

@@ -96,9 +96,9 @@ def stop_of(attempt: Folder) -> tuple[str, float]:
     return str(record.get("by", "somebody")), float(record.get("at", 0.0))
 
 
-def put_limit(attempt: Folder, limit: model.TimedOut) -> None:
+def put_limit(attempt: Folder, limit: model.TimedOut, at: float) -> None:
     """Write down that a limit of time is over; a second one changes nothing."""
-    record = {"what": limit.what, "limit": limit.limit, "cell": limit.cell, "at": time.time()}
+    record = {"what": limit.what, "limit": limit.limit, "cell": limit.cell, "at": at}
     with contextlib.suppress(FileExistsError):
         attempt.write_once(paths.LIMIT, files.to_json(record))
 
