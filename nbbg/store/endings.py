@@ -97,8 +97,9 @@ def decide(end: Mapping[str, Any] | None, status: int, around: Circumstances) ->
     """The ending, for a runner that saw its engine end with `status` (negative: a signal)."""
     if end is None:
         return from_wait(status, around)
-    if end.get("status") != "succeeded" or status == 0:
-        return from_journal(end, around)
+    ending = from_journal(end, around)
+    if end.get("status") != "succeeded" or status == 0 or not isinstance(ending, model.Succeeded):
+        return ending
     how = process.signal_name(-status) if status < 0 else f"exit code {status}"
     return from_journal(end, around, f"{how} after its last cell")
 
