@@ -11,9 +11,12 @@ display   output (an nbformat output object), display_id or null, log (offset wh
 update    display_id, data, metadata: replaces what `display` showed under that id
 clear     wait: clear_output of the running cell, log
 cell_end  cell, status ("ok", "error", "skipped"), log
+quiet     since (seconds since the epoch; null: it goes on), ordinal, halted (pids that a signal has
+          stopped); written by the runner: no output and no CPU since then
 end       status ("succeeded", "failed", "exited", "killed", "interrupted"), ordinal, error {name,
-          value}, exit_code, signal, left_out (ordinals of code cells not executed), note, log,
-          dropped (how many events a full disk has cost, where it has)
+          value}, exit_code, signal, left_out (ordinals of code cells not executed), raised
+          (ordinals of those that raised while errors were allowed), note, log, dropped (how many
+          events a full disk has cost, where it has)
 
 Every event has `time` (seconds since the epoch). Bytes of the log that no `stream` names are the
 standard output of the running cell: what Python prints, what C code and children write. Runs in
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 END = "end"
+QUIET = "quiet"
 HEAD = 1 << 12
 BLOCK = 1 << 20
 
@@ -97,6 +101,17 @@ def find_last(folder: files.Folder, name: str, kind: str) -> dict[str, Any] | No
             for event in files.read_lines(file.readline()):
                 return event
     return None
+
+
+def last(folder: files.Folder, name: str, size: int = HEAD) -> dict[str, Any] | None:
+    """The very last event, where its line is not longer than `size` bytes."""
+    try:
+        fd = folder.open(name, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+        return next(iter(list(files.read_lines(file.read()))[::-1]), None)
 
 
 def first(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:

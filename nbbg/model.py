@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+OF_RUN, OF_CELL, OF_QUIET = "run", "cell", "quiet"  # whose limit of time it was
+_QUIET = "no output and no CPU"
+_LEAST_MINUTES = 120  # seconds from which minutes are said
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -34,6 +38,12 @@ class Arm:
     # What its environment sets at the start, `${NAME}` filled in; None: is not to be set.
     variables: Mapping[str, str | None] = field(default_factory=dict)
     withheld: Sequence[str] = ()  # secrets that it sets too, whose values are not recorded
+    script: str = ""  # what the `plain` engine executes, relative to the batch
+
+    @property
+    def log_only(self) -> bool:
+        """Whether its engine keeps a log, and no executed notebook."""
+        return bool(self.script)
 
     def identity(self) -> tuple[str, str, int]:
         """What makes two arms the same arm."""
@@ -76,6 +86,11 @@ class Batch:
     exit_file: str  # absolute, or empty
     host: str
     arms: Mapping[str, Arm]
+    timeout: float = 0.0  # seconds that a run may take; 0: no limit
+    cell_timeout: float = 0.0  # seconds that each cell may take; 0: no limit
+    watchdog: float = 0.0  # seconds without output and CPU that end a run; 0: never
+    quiet_after: float = 600.0  # seconds without output and CPU after which it is said; 0: never
+    allow_errors: bool = False  # whether a notebook goes on after a cell that raised
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 
@@ -137,11 +152,27 @@ class Submitted:
 
 
 @dataclass(frozen=True)
+class Quiet:
+    """What its runner has noticed of a run that neither prints nor computes."""
+
+    seconds: float  # for so long
+    cell: int | None
+    halted: tuple[int, ...] = ()  # pids that a signal has stopped
+
+    def __str__(self) -> str:
+        if self.halted:
+            pids = " ".join(map(str, self.halted))
+            return f"stopped by a signal (SIGSTOP){_in_cell(self.cell)}; kill -CONT {pids}"
+        return f"{_QUIET} for {spelled(self.seconds)}{_in_cell(self.cell)}"
+
+
+@dataclass(frozen=True)
 class Running:
     """Something of the attempt lives."""
 
     stopping: bool = False
     runner_alive: bool = True
+    quiet: Quiet | None = None
     word: ClassVar[str] = "running"
 
     @property
@@ -149,7 +180,9 @@ class Running:
         """What is unusual about it."""
         if self.stopping:
             return "stopping"
-        return "" if self.runner_alive else "its runner was killed; the engine goes on"
+        if not self.runner_alive:
+            return "its runner was killed; the engine goes on"
+        return str(self.quiet) if self.quiet else ""
 
 
 @dataclass(frozen=True)
@@ -220,12 +253,18 @@ class TimedOut:
 
     limit: float  # seconds
     cell: int | None
+    what: str = OF_RUN  # whose limit: OF_RUN, OF_CELL, OF_QUIET
+    note: str = ""
     word: ClassVar[str] = "timed out"
 
     @property
     def reason(self) -> str:
-        """The limit and the cell."""
-        return f"after {self.limit:g} s{_in_cell(self.cell)}"
+        """Which limit, and the cell."""
+        long = spelled(self.limit)
+        if self.what == OF_CELL:
+            return _with_note(f"cell {self.cell} took longer than {long}", self.note)
+        why = f"{_QUIET} for {long}" if self.what == OF_QUIET else f"after {long}"
+        return _with_note(f"{why}{_in_cell(self.cell)}", self.note)
 
 
 @dataclass(frozen=True)
@@ -313,6 +352,17 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return not isinstance(self.state, Queued | Submitted | Running | Unknown)
+
+
+def spelled(seconds: float) -> str:
+    """A duration as a sentence says it: 90 s, 10 min, 1 h 30 min, 1 d."""
+    if seconds < _LEAST_MINUTES:
+        return f"{seconds:.3g} s"
+    whole, parts = round(seconds), []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, whole = divmod(whole, length)
+        parts += [f"{count} {unit}"] if count else []
+    return " ".join(parts[:2])
 
 
 def _in_cell(cell: int | None) -> str:

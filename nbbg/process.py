@@ -132,6 +132,38 @@ def tree(roots: Iterable[int], marker: str, session: int = 0) -> list[Identity]:
     return [p.identity for p in table if p.identity.pid in inside and p.identity.pid != os.getpid()]
 
 
+def cpu_seconds(who: Identity) -> float:
+    """The processor time of a process and of its children that have ended; 0 where it is gone."""
+    if LINUX:
+        fields = _fields(who.pid)
+        ticks = sum(int(field) for field in fields[11:15])
+        return ticks / os.sysconf("SC_CLK_TCK")
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return float(sum(psutil.Process(who.pid).cpu_times()))
+    return 0.0
+
+
+def is_halted(who: Identity) -> bool:
+    """Whether a signal has stopped it, so that it waits for SIGCONT."""
+    if LINUX:
+        return _fields(who.pid)[:1] == [b"T"] and alive(who)
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(who.pid).status() == psutil.STATUS_STOPPED)
+    return False
+
+
+def catches(who: Identity, number: int) -> bool:
+    """Whether a process has a handler of its own for a signal; False where that can't be known."""
+    for line in _read(who.pid, "status").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
 def send(who: Identity, number: int) -> None:
     """Send a signal to exactly that process; harmless when it is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -312,11 +344,15 @@ def _collect_spawned() -> None:
 def _look_up(pid: int) -> Process | None:
     if not LINUX:
         return _ask_psutil(pid)
-    stat = _read(pid, "stat")
-    fields = stat.rpartition(b")")[2].split()
+    fields = _fields(pid)
     if not fields or fields[0] in (b"Z", b"X"):
         return None
     return Process(Identity(pid, int(fields[19])), *(int(field) for field in fields[1:4]))
+
+
+def _fields(pid: int) -> list[bytes]:
+    """What /proc says of a process, from its state on; nothing where it is gone."""
+    return _read(pid, "stat").rpartition(b")")[2].split()
 
 
 def _ask_psutil(pid: int) -> Process | None:

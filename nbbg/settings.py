@@ -8,6 +8,7 @@ and the default. A value that can't be meant is an error that names the place. A
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
-ENGINES = ("", "ipython", "kernel")
+ENGINES = ("", "ipython", "kernel", "plain")
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 T = TypeVar("T")
 
 
@@ -76,6 +80,31 @@ class Settings:
     def grace(self) -> float:
         """Seconds between the steps of a stop."""
         return self._value("grace", float)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a run may take; 0: no limit."""
+        return self._value("timeout", float)
+
+    @property
+    def cell_timeout(self) -> float:
+        """Seconds that each cell may take; 0: no limit."""
+        return self._value("cell_timeout", float)
+
+    @property
+    def watchdog(self) -> float:
+        """Seconds without output and CPU after which a run is ended; 0: never."""
+        return self._value("watchdog", float)
+
+    @property
+    def quiet_after(self) -> float:
+        """Seconds without output and CPU after which `status` says so; 0: never."""
+        return self._value("quiet_after", float)
+
+    @property
+    def allow_errors(self) -> bool:
+        """Whether a notebook goes on after a cell that raised."""
+        return self._value("allow_errors", bool)
 
     @property
     def notebooks(self) -> tuple[str, ...]:
@@ -287,6 +316,33 @@ def _seconds(value: Any, _: _Place) -> float:
     return number
 
 
+def duration(value: Any) -> float:
+    """Seconds of what a person types: 90, 90s, 10m, 2h, 1h30m, 1d.
+
+    Raises:
+        ValueError: it is no duration, or none that is longer than nothing.
+    """
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    parts = _DURATION.findall(text)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    bare = [unit for _, unit in parts].count("") > (len(parts) == 1)
+    if _DURATION.sub("", text) or bare or not 0 < seconds < float("inf"):
+        raise _BadValueError("must be a duration longer than 0, such as 90s, 10m, 2h or 1h30m")
+    return seconds
+
+
+def _limit(value: Any, _: _Place) -> float:
+    """A duration, or `none` against one that is set elsewhere."""
+    return 0.0 if str(value).strip().lower() == "none" else duration(value)
+
+
+def _flag(value: Any, _: _Place) -> bool:
+    found = _FLAGS.get(str(value).strip().lower())
+    if found is None:
+        raise _BadValueError("must be true or false")
+    return found
+
+
 def _string(value: Any, _: _Place) -> str:
     if not isinstance(value, str | os.PathLike):
         raise _BadValueError("must be a text")
@@ -353,6 +409,11 @@ KINDS: dict[str, _Kind] = {
     "python": _Kind("NBBG_PYTHON", _python),
     "store": _Kind("NBBG_STORE", _path),
     "grace": _Kind("NBBG_GRACE", _seconds, 10.0),
+    "timeout": _Kind("NBBG_TIMEOUT", _limit, 0.0),
+    "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", _limit, 0.0),
+    "watchdog": _Kind("NBBG_WATCHDOG", _limit, 0.0),
+    "quiet_after": _Kind("NBBG_QUIET_AFTER", _limit, 600.0),
+    "allow_errors": _Kind("NBBG_ALLOW_ERRORS", _flag, default=False),
     "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
     "run_times": _Kind("RUN_TIMES", _count, None),
     "exit_file": _Kind("EXIT_FILE", _exit_file),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 from typing import Any
@@ -15,6 +16,11 @@ from nbbg.store.endings import Circumstances
 
 NOTHING = Circumstances()
 ASKED = Circumstances(stopped_by="nbbg stop", stopped_at=5.0, cell=2)
+OVER = Circumstances(limit=model.TimedOut(7200.0, 3), limit_at=6.0)
+STOPPED_THEN_OVER = dataclasses.replace(ASKED, limit=model.TimedOut(7200.0, 3), limit_at=6.0)
+OF_CELL = model.TimedOut(600.0, 3, model.OF_CELL)
+OVER_THEN_STOPPED = dataclasses.replace(ASKED, limit=OF_CELL, limit_at=4.0)
+ALLOWED = "errors allowed, and raised in cells: 2, 4"
 MEMORY = Circumstances(cell=3, out_of_memory=True)
 ERROR = {"name": "ValueError", "value": "no"}
 FAILED = {"status": "failed", "time": 9.0, "ordinal": 2, "error": ERROR, "exit_code": 1}
@@ -45,6 +51,23 @@ FAILED = {"status": "failed", "time": 9.0, "ordinal": 2, "error": ERROR, "exit_c
         (None, -40, NOTHING, "killed", "signal 40"),
         (None, -9, ASKED, "stopped", "nbbg stop in cell 2"),
         (None, 0, ASKED, "stopped", "nbbg stop in cell 2"),
+        ({"status": "succeeded", "time": 9.0}, 0, OVER, "timed out", "after 2 h in cell 3"),
+        ({"status": "interrupted", "time": 9.0}, 130, OVER, "timed out", "after 2 h in cell 3"),
+        ({"status": "succeeded", "time": 5.0}, 0, OVER, "succeeded", ""),
+        (
+            {"status": "succeeded", "time": 5.0},
+            -9,
+            OVER,
+            "succeeded",
+            "SIGKILL after its last cell",
+        ),
+        (FAILED, 1, STOPPED_THEN_OVER, "stopped", "nbbg stop in cell 2"),
+        (FAILED, 1, OVER_THEN_STOPPED, "timed out", "cell 3 took longer than 10 min"),
+        (None, -9, OVER, "timed out", "after 2 h in cell 3"),
+        (None, -9, STOPPED_THEN_OVER, "stopped", "nbbg stop in cell 2"),
+        (None, -9, OVER_THEN_STOPPED, "timed out", "cell 3 took longer than 10 min"),
+        ({"status": "succeeded", "raised": [2, 4]}, 0, NOTHING, "succeeded", ALLOWED),
+        (None, 1, Circumstances(why="broken"), "exited", "exit code 1; broken"),
     ],
 )
 def test_table(
@@ -67,6 +90,7 @@ def test_table(
         model.Exited(3, 2, "so"),
         model.Killed(signal.SIGKILL.name, None, out_of_memory=True),
         model.TimedOut(1.5, 2),
+        model.TimedOut(1.5, None, model.OF_QUIET, "so"),
         model.Stopped("nbbg stop", 2, "so"),
     ],
 )

@@ -257,7 +257,7 @@ def plain(text: str) -> str:
         ("class A:\n    def __repr__(self): raise ValueError('bad')\nA()", "ValueError"),
         ("%%capture\n1 / 0", "ZeroDivisionError"),
         ("%%writefile bad.py\nimport nosuchmodule", "ModuleNotFoundError"),
-        ("breakpoint()", "BdbQuit"),
+        ("breakpoint()", "RuntimeError"),
     ],
 )
 def test_whatever_goes_wrong_in_a_cell_is_its_error(

@@ -109,6 +109,35 @@ def test_the_exit_file_may_be_a_bare_name(given: str, path: str) -> None:
     assert resolved().exit_file == path
 
 
+def test_a_duration_is_typed_as_people_say_it() -> None:
+    """Bare seconds, or units from days to seconds; `none` takes a limit back."""
+    given = {
+        "90": 90,
+        "90s": 90,
+        "10m": 600,
+        "10 min": 600,
+        "2h": 7200,
+        "1h30m": 5400,
+        "1d": 86400,
+        "0.5": 0.5,
+        "1.5 H": 5400,
+        "none": 0,
+    }
+    assert {text: resolved({"NBBG_TIMEOUT": text}).timeout for text in given} == given
+    assert resolved(cell_timeout=90).cell_timeout == 90
+    assert resolved({"NBBG_WATCHDOG": "1h"}).watchdog == 3600
+    assert (resolved().timeout, resolved().quiet_after) == (0, 600)
+    assert resolved({"NBBG_ALLOW_ERRORS": "yes"}).allow_errors
+    assert resolved({"NBBG_ALLOW_ERRORS": "maybe"}, allow_errors=False).allow_errors is False
+
+
+@pytest.mark.parametrize("text", ["0", "-5m", "soon", "5x", "10m 5", "nan", "1h-2m", "0s", "inf"])
+def test_what_is_no_duration(text: str) -> None:
+    """Nothing, less than nothing, and nonsense are refused with an example."""
+    said = message({"NBBG_TIMEOUT": text})
+    assert said.startswith(f"NBBG_TIMEOUT = '{text}': must be a duration longer than 0, such as")
+
+
 def test_what_can_not_be_meant_is_said_with_its_place() -> None:
     """The name, the value, the file, and what it must be."""
     here = Path.cwd()
@@ -116,7 +145,7 @@ def test_what_can_not_be_meant_is_said_with_its_place() -> None:
     assert message(jobs=0) == "--jobs = 0: must be 1 or more"
     assert message(run_times=True) == "--run-times = True: must be a whole number, 1 or more"
     assert message({"NBBG_GRACE": "nan"}).endswith("must be a number of seconds, 0 or more")
-    assert message({"NBBG_ENGINE": "x"}).endswith("must be ipython, kernel")
+    assert message({"NBBG_ENGINE": "x"}).endswith("must be ipython, kernel, plain")
     assert "NOTEBOOKS = " in message({"NOTEBOOKS": "'a"})
     Path("pyproject.toml").write_text("[tool.nbbg]\njobs = 1.5\n")
     assert message() == (f"jobs = 1.5 in {here}/pyproject.toml: must be a whole number, 1 or more")

@@ -25,6 +25,9 @@ def command(arguments: argparse.Namespace) -> int:
     if not run.attempt:
         message = f"run {run.id} is {run.state.word}: it has no executed notebook yet"
         raise UsageError(message)
+    if run.arm.log_only:
+        message = f"run {run.id}: the plain engine keeps a log only: nbbg logs {run.id}"
+        raise UsageError(message)
     data = composed.to_bytes(composed.compose(where.store.batch(batch.id), batch, run))
     if arguments.output == "-":
         sys.stdout.buffer.write(data)

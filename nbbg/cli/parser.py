@@ -94,10 +94,16 @@ def _run(subparsers: Subparsers) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--jobs", "-j", metavar="K", help="how many run at a time (1)")
-    add("--engine", metavar="NAME", help="ipython (the default for Python) or kernel")
+    add("--engine", metavar="NAME", help="ipython (the default for Python), kernel or plain")
     add("--executor", metavar="NAME", help="local (the default), tmux or inline")
     add("--python", metavar="PATH", help="an interpreter, an environment's folder, or conda:NAME")
     add("--grace", metavar="SECONDS", help="between the steps of a stop (10)")
+    add("--timeout", metavar="T", help="end a run that takes longer: 90s, 10m, 2h, 1h30m, 1d")
+    add("--cell-timeout", metavar="T", help="end a run when one of its cells takes longer")
+    add("--watchdog", metavar="T", help="end a run that neither prints nor computes for so long")
+    add("--quiet-after", metavar="T", help="status says so when it does neither (10m)")
+    allow = "go on after a cell that raised; the run succeeds, and says which"
+    add("--allow-errors", action="store_true", default=None, help=allow)
     add(
         "--exit-file",
         metavar="FILE",
@@ -127,10 +133,12 @@ def _show(subparsers: Subparsers) -> None:
         "everything about a run, or the parameters of a notebook",
         "nbbg show 7",
         "nbbg show 7 --json",
+        "nbbg show 7 --stack             where the code of a live run stands, now",
         "nbbg show 7 --result table      a variable that it kept; a pickle with --trust alone",
         "nbbg show train.ipynb           its parameters: type, default, comment",
     )
     parser.add_argument("ids", nargs="+", metavar="ID", help=f"{IDS}; a notebook (train.ipynb)")
+    parser.add_argument("--stack", action="store_true", help="ask a live run where its code stands")
     parser.add_argument("--result", metavar="NAME", help="this kept result alone")
     trust = "unpickle it, which can execute anything that its writer liked"
     parser.add_argument("--trust", action="store_true", help=trust)

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from nbbg.ops.launch import Launched
     from nbbg.ops.project import Project
 
-SETTINGS = ("jobs", "engine", "executor", "python", "grace", "exit_file")
+SETTINGS = (
+    *("jobs", "engine", "executor", "python", "grace", "exit_file"),
+    *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
+)
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -115,7 +118,8 @@ def _of_arm(arm: model.Arm) -> str:
     source = f" ({arm.python_source})" if arm.python_source else ""
     with_what = f"{arm.python}{source}" if arm.python else f"kernel {arm.kernel}"
     folder = os.path.relpath(os.path.dirname(arm.output))
-    return f"  {arm.name}: {arm.notebook}, {arm.engine}, {with_what}, to {folder}/"
+    where = "a log only" if arm.log_only else f"to {folder}/"
+    return f"  {arm.name}: {arm.notebook}, {arm.engine}, {with_what}, {where}"
 
 
 def _next(launched: Launched) -> list[str]:

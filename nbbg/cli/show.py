@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg import logs, model
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
-from nbbg.ops import failures, reports, selection
+from nbbg.ops import failures, reports, selection, stack
 
 if TYPE_CHECKING:
     import argparse
@@ -26,8 +26,11 @@ def command(arguments: argparse.Namespace) -> int:
         if arguments.result:
             return kept.show(index, arguments)
         runs = selection.select(index, arguments.ids)
+        if arguments.stack and not arguments.json:
+            print("\n\n".join(stack.ask(run) for run in runs))
+            return 0
         if arguments.json:
-            documents = [kept.report(run) for run in runs]
+            documents = [_document(run, ask=arguments.stack) for run in runs]
             one = len(arguments.ids) == 1 and arguments.ids[0].isdigit()
             output.document(documents[0] if one else documents)
             return 0
@@ -38,6 +41,12 @@ def command(arguments: argparse.Namespace) -> int:
             if run.ended and run.state.word != model.Succeeded.word:
                 _card(index, run)
     return 0
+
+
+def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
+    """The report, with the stack that was recorded last, or is now."""
+    found = stack.ask(run) if ask else stack.recorded(run)
+    return {**kept.report(run), "stack": found or None}
 
 
 def _show(index: Index, run: model.Run) -> None:
@@ -76,7 +85,9 @@ def _with_what(arm: model.Arm) -> str:
 
 def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
     output = report.output
-    if not run.ended:
+    if output is None:
+        output = "none: the plain engine keeps a log only"
+    elif not run.ended:
         output += " (when it has ended)"
     elif run.attempt and not Path(output).exists():
         output += f" (not written; make it: nbbg notebook {run.id} -o FILE)"
@@ -105,10 +116,17 @@ def _card(index: Index, run: model.Run) -> None:
     card = failures.card(index, run)
     if card.source:
         print(f"\ncell {card.ordinal}:")
-        print("\n".join(f"    {line}" for line in card.source.splitlines()))
-    if card.traceback:
+        print(indented(card.source))
+    if card.stack:
+        print(f"\nit stood at:\n{indented(card.stack)}")
+    if card.traceback and not card.stack:
         print(f"\n{logs.without_escapes(card.traceback)}")
     elif card.last_lines:
         print("\nlast lines:")
-        print("\n".join(f"    {line}" for line in card.last_lines))
-    print(f"\n  {card.advice}")
+        print(indented("\n".join(card.last_lines)))
+    print("".join(f"\n  {line}" for line in (card.install, card.advice) if line))
+
+
+def indented(text: str) -> str:
+    """Each line four further to the right."""
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -7,7 +7,7 @@ from pathlib import Path
 from nbbg import paths, process
 from nbbg.errors import UsageError
 
-NAMES = ("ipython", "kernel")
+NAMES = ("ipython", "kernel", "plain")
 PACKAGE = Path(__file__).parents[1]
 _GUEST = (
     "__init__.py",
@@ -16,6 +16,8 @@ _GUEST = (
     "journal.py",
     "paths.py",
     "secrets.py",
+    "stacks.py",
+    "unattended.py",
     "notebook/__init__.py",
     "notebook/injection.py",
     "engines/__init__.py",
@@ -30,8 +32,15 @@ sys.exit(main(sys.argv))
 """
 
 
-def argv(engine: str, python: str, batch: Path, attempt: Path) -> list[str]:
+def argv(engine: str, python: str, batch: Path, attempt: Path, script: str = "") -> list[str]:
     """The program of an engine, for one attempt.
+
+    Args:
+        engine: its name.
+        python: the run's interpreter.
+        batch: the batch's folder.
+        attempt: the attempt's folder.
+        script: of the `plain` engine, relative to the batch.
 
     Raises:
         UsageError: no such engine.
@@ -41,6 +50,8 @@ def argv(engine: str, python: str, batch: Path, attempt: Path) -> list[str]:
             return [python, "-u", str(batch / paths.GUEST), str(attempt)]
         case "kernel":
             return process.own_program("nbbg.engines.kernel", str(attempt))
+        case "plain":
+            return [python, "-u", str(batch / script)]
         case _:
             message = f"there is no engine {engine!r}; there are: {', '.join(NAMES)}"
             raise UsageError(message)

@@ -29,6 +29,7 @@ class Spec(NamedTuple):
     guest: str  # the folder with what of nbbg the user's interpreter can import
     python: str  # interpreter; empty for another language
     kernel: str  # name of a kernelspec, where there is no `python`
+    allow_errors: bool = False  # whether the notebook goes on after a cell that raised
 
 
 class Cell(NamedTuple):
@@ -60,7 +61,9 @@ def read(folder: files.Folder) -> Spec:
     found = folder.read_json(paths.ENGINE)
     if found is None:
         raise FileNotFoundError(f"{folder.path} is no attempt's folder: no {paths.ENGINE} in it")
-    return Spec(**{name: found[name] for name in Spec._fields})
+    needed = set(Spec._fields) - set(Spec._field_defaults)
+    known = {name: found[name] for name in Spec._fields if name in found or name in needed}
+    return Spec(**known)
 
 
 def read_cells(spec: Spec) -> list[Cell]:

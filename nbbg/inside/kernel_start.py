@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from IPython import get_ipython
 
-from nbbg import files, holding
+from nbbg import files, holding, stacks, unattended
 from nbbg.inside import kept, place
 from nbbg.inside.recorder import TAKES, Recorder
 
@@ -35,7 +35,10 @@ def prepare(attempt: str, lock: int, session: str) -> None:
         AttributeError: this kernel is not made as ipykernel's are.
     """
     holding.keep_from_children(lock)
+    with files.Folder(attempt) as folder:
+        stacks.answer(folder)
     place.attempt()  # opened before anybody moves the project
+    unattended.refuse_debugger()
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
     kernel = get_ipython().kernel

@@ -12,7 +12,7 @@ _listening: set[files.Folder] = set()
 
 
 def should_stop() -> bool:
-    """Whether somebody asked this run to stop; False outside a run.
+    """Whether somebody, or a limit of time, asked this run to stop; False outside a run.
 
     From the first call on, a run that is asked to stop is given time to end by itself before it
     is interrupted: `if nbbg.should_stop(): save(); break`. It costs one look at a file name.
@@ -25,6 +25,6 @@ def should_stop() -> bool:
         with contextlib.suppress(OSError):
             os.close(folder.open(paths.LISTENS, os.O_WRONLY | os.O_CREAT))
     try:
-        return folder.exists(paths.STOP)
+        return folder.exists(paths.STOP) or folder.exists(paths.LIMIT)
     except OSError:
         return False

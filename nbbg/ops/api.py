@@ -108,7 +108,8 @@ def run(
         note: any text, kept with the batch.
         mix: go on with an arm although its notebook has changed.
         results: variables to keep after the last cell.
-        settings: `jobs`, `engine`, `executor`, `python` and the other settings; and
+        settings: `jobs`, `engine`, `executor`, `python`, `timeout`, `cell_timeout` (seconds, or
+            a text such as "1h30m"), `allow_errors` and the other settings; and
             `allow_new_params` and `allow_any_type`, as on the command line.
 
     Raises:

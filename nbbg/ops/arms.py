@@ -29,11 +29,14 @@ class Wanted:
     arm: model.Arm
     notebook: dict[str, Any]
     notes: tuple[str, ...]  # sentences that the person should see
+    script: str = ""  # what the `plain` engine executes
 
     @property
-    def frozen(self) -> bytes:
-        """The frozen notebook."""
-        return json.dumps(self.notebook, ensure_ascii=False, indent=1).encode()
+    def frozen(self) -> dict[str, bytes]:
+        """The frozen notebook, and script where there is one, under their names in the batch."""
+        notebook = json.dumps(self.notebook, ensure_ascii=False, indent=1).encode()
+        script = {self.arm.script: self.script.encode()} if self.script else {}
+        return {self.arm.frozen: notebook, **script}
 
 
 def wanted(
@@ -124,8 +127,8 @@ def _naming(arm: model.Arm) -> tuple[str, Mapping[str, Any], int]:
 def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
     """What all arms of a notebook have in common."""
     engine = project.settings.engine or ("ipython" if doc.language == "python" else "kernel")
-    if engine == "ipython" and doc.language != "python":
-        message = f"{doc.path}: the ipython engine runs Python alone\nuse --engine kernel"
+    if engine != "kernel" and doc.language != "python":
+        message = f"{doc.path}: the {engine} engine runs Python alone\nuse --engine kernel"
         raise UsageError(message)
     path = doc.path.resolve()
     inside = path.is_relative_to(project.root)
@@ -151,8 +154,20 @@ def _with_params(arm: model.Arm, doc: Document, give: Giving, given: Mapping[str
     _check_values(doc, taken)
     # As the records will give them back, so that the same call twice is the same arm.
     kept = json.loads(files.to_json(taken))
-    notes = give.check(doc, kept, given)
-    return Wanted(replace(arm, params=kept), doc.notebook, tuple(notes))
+    notes = tuple(give.check(doc, kept, given))
+    arm = replace(arm, params=kept)
+    if arm.engine != "plain":
+        return Wanted(arm, doc.notebook, notes)
+    from nbbg.engines.plain import script as plain
+
+    script = plain.make(doc, kept)
+    return Wanted(replace(arm, script=_script_name(doc, script)), doc.notebook, notes, script)
+
+
+def _script_name(doc: Document, text: str) -> str:
+    """A folder for each text, for its file has the notebook's name."""
+    short = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{paths.FROZEN}/{paths.SCRIPTS}/{short}/{doc.path.stem}.py"
 
 
 def _check_values(doc: Document, params: Mapping[str, Any]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, journal, logs, model, paths, secrets
+from nbbg.notebook import injection
+from nbbg.ops import missing, stack
 from nbbg.store import composed
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ class Card:
     traceback: str
     last_lines: list[str]
     advice: str
+    stack: str = ""  # where the code stood when a limit of time was over
+    install: str = ""  # the line that installs a module that was missing
 
 
 def card(index: Index, run: model.Run) -> Card:
@@ -34,27 +38,36 @@ def card(index: Index, run: model.Run) -> Card:
     with files.Folder(run.folder) as folder:
         cell = journal.find_last(folder, paths.CELLS, "cell") or {}
         display = journal.find_last(folder, paths.CELLS, "display") or {}
+    failed = run.state.error if isinstance(run.state, model.Failed) else None
+    ordinal = cell.get("ordinal") or (failed.cell if failed else None)
     error = display.get("output", {})
     traceback = "\n".join(error.get("traceback", [])) if _belongs(display, cell) else ""
     return Card(
-        ordinal=cell.get("ordinal"),
-        source=_source(index, run, cell.get("cell")),
+        ordinal=ordinal,
+        source=_source(index, run, ordinal),
         traceback=secrets.mask(traceback, secrets.values()),
         last_lines=_last_lines(f"{run.folder}/{paths.LOG}"),
         advice=advice,
+        stack=stack.recorded(run) if isinstance(run.state, model.TimedOut) else "",
+        install=_install(run),
     )
+
+
+def _install(run: model.Run) -> str:
+    error = run.state.error if isinstance(run.state, model.Failed) else None
+    return missing.install(error.name, error.value, run.arm.python) if error else ""
 
 
 def _belongs(display: dict[str, object], cell: dict[str, object]) -> bool:
     return bool(display) and display.get("cell", cell.get("cell")) == cell.get("cell")
 
 
-def _source(index: Index, run: model.Run, cell: int | None) -> str:
-    if cell is None:
+def _source(index: Index, run: model.Run, ordinal: int | None) -> str:
+    if ordinal is None:
         return ""
     notebook = composed.read_executable(index.store.batch(run.batch), run.arm)
-    source = notebook["cells"][cell]["source"]
-    return source if isinstance(source, str) else "".join(source)
+    position = injection.code_cells(notebook)[ordinal - 1]
+    return injection.source_of(notebook["cells"][position])
 
 
 def _last_lines(log: str) -> list[str]:

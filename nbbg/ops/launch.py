@@ -121,6 +121,10 @@ def _check(where: Project, request: Request) -> list[Wanted]:
         _check_name(request.name, len(wanted))
     if settings.executor == "inline":
         _check_inline(wanted)
+    if settings.engine == "plain" and (request.results or settings.allow_errors):
+        option = "--results" if request.results else "--allow-errors"
+        message = f"{option} is not for the plain engine, which keeps a log only\n--engine ipython"
+        raise UsageError(message)
     return wanted
 
 
@@ -231,6 +235,11 @@ def _draft(
         command=tuple(secrets.mask(word, secrets.values()) for word in request.command),
         note=request.note,
         grace=settings.grace,
+        timeout=settings.timeout,
+        cell_timeout=settings.cell_timeout,
+        watchdog=settings.watchdog,
+        quiet_after=settings.quiet_after,
+        allow_errors=settings.allow_errors,
         results=tuple(request.results),
         exit_file=settings.exit_file,
         host=process.host(),
@@ -242,7 +251,7 @@ def _draft(
             "secrets": sorted(secrets.names(supervision.now(where))),
         },
     )
-    frozen = {want.arm.frozen: want.frozen for want in wanted}
+    frozen = {name: data for want in wanted for name, data in want.frozen.items()}
     diff = provenance.dirty_diff(where.root)
     content = {**commands.guest(), **frozen, **({"dirty.diff": diff} if diff else {})}
     return batches.Draft(batch, runs, content)

@@ -42,7 +42,7 @@ class RunReport:
     cell: int | None
     cells: int | None
     log: str | None
-    output: str
+    output: str | None  # none of the plain engine
     metrics: dict[str, Any]
     resumed_after: Any
 
@@ -98,7 +98,7 @@ def of_run(run: model.Run) -> RunReport:
         cell=run.cell,
         cells=run.cells,
         log=os.path.join(run.folder, paths.LOG) if run.attempt else None,
-        output=run.arm.output_of(run.number),
+        output=None if run.arm.log_only else run.arm.output_of(run.number),
         metrics=dict(run.metrics),
         resumed_after=run.resumed_after,
     )

@@ -96,6 +96,10 @@ def _prepare(path: Path, folder: files.Folder, marker: str, lock: int) -> Work:
     files.make_folder(path / paths.RESULTS)
     given = environment.for_run(order.get("environment", os.environ), at.batch, at.run)
     given[paths.MARKER] = marker
+    if at.run.arm.log_only:
+        from nbbg.runner import plain
+
+        given["PYTHONPATH"] = plain.path(at, given)
     folder.write_once(paths.ENGINE, files.to_json(_for_engine(at, lock)))
     decided_at = order.get("decided_at", time.time())
     return Work(at.batch_folder, at.batch, at.run, given, marker, lock, decided_at)
@@ -113,6 +117,7 @@ def _for_engine(at: Place, lock: int) -> dict[str, Any]:
         "python": arm.python,
         "kernel": arm.kernel,
         "guest": str(at.batch_folder / paths.GUEST),
+        "allow_errors": at.batch.allow_errors,
     }
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from nbbg import journal, model, paths, process
 from nbbg.engines import commands
-from nbbg.runner import outcome
+from nbbg.errors import EnvironmentFault
+from nbbg.runner import outcome, stacks
+from nbbg.runner.guard import Guard
 from nbbg.runner.pane import Pane
 from nbbg.runner.stopping import Stopping
 from nbbg.runner.work import Exit
@@ -31,15 +33,17 @@ def execute(folder: Folder, work: Work) -> Exit:
     """Carry the engine through, whatever happens around it.
 
     Raises:
-        OSError: it can't be started; nothing of it lives then.
+        EnvironmentFault: it can't be started; nothing of it lives then.
     """
     program = _start(folder, work)
     who = process.identity(program.pid) or model.Identity(program.pid, 0)
     kills = process.oom_kills()
+    guard = None
     stopping = Stopping(folder, who, work.marker, work.batch.grace)
     try:
         _introduce(folder, work, who)
-        kills = _watch(folder, who, stopping)
+        guard = Guard(folder, who, work)
+        kills = _watch(folder, who, stopping, guard)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
         traceback.print_exc()
         _wait_out(program.pid)
@@ -50,11 +54,14 @@ def execute(folder: Folder, work: Work) -> Exit:
     program.returncode = os.waitstatus_to_exitcode(waited)
     with contextlib.suppress(OSError):
         outcome.hide_secrets(folder, work.environment)
+        stacks.remove_empty(folder)
     return Exit(
         program.returncode,
         at,
         interrupted_at=stopping.began_at,
         max_rss=usage.ru_maxrss * (1024 if process.LINUX else 1),
+        limit=guard.limit if guard else None,
+        limit_at=guard.limit_at if guard else 0.0,
         cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
         out_of_memory=program.returncode == -signal.SIGKILL and process.oom_kills() > kills,
     )
@@ -75,23 +82,41 @@ def _start(folder: Folder, work: Work) -> subprocess.Popen[bytes]:
             pass_fds=[work.lock],
             start_new_session=True,
         )
+    except OSError as error:
+        raise _cannot_start(error, work.run.arm) from error
     finally:
         os.close(log)
 
 
+def _cannot_start(error: OSError, arm: model.Arm) -> EnvironmentFault:
+    """What is gone, or wrong, since the launch."""
+    if not os.path.isdir(arm.cwd):
+        return EnvironmentFault(f"the notebook's folder {arm.cwd} is gone")
+    if arm.python and not os.path.exists(arm.python):
+        return EnvironmentFault(f"its interpreter {arm.python} is gone; choose one with --python")
+    return EnvironmentFault(f"{arm.python}: {error.strerror}")
+
+
 def _argv(folder: Folder, work: Work) -> list[str]:
     arm = work.run.arm
-    return commands.argv(arm.engine, arm.python, work.batch_folder, Path(folder.path))
+    return commands.argv(
+        arm.engine, arm.python, work.batch_folder, Path(folder.path), script=arm.script
+    )
 
 
 def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
     cells = folder.open(paths.CELLS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     record = {"pid": who.pid, "start_time": who.start_time, "engine": work.run.arm.engine}
-    journal.Journal(cells).write("engine", **record)
+    writing = journal.Journal(cells)
+    writing.write("engine", **record)
+    if work.run.arm.log_only:
+        from nbbg.runner import plain
+
+        writing.write("begin", cells=len(plain.cell_lines(work)))
     os.close(cells)
 
 
-def _watch(folder: Folder, who: model.Identity, stopping: Stopping) -> int:
+def _watch(folder: Folder, who: model.Identity, stopping: Stopping, guard: Guard) -> int:
     """Wait until the engine is dead; how often the kernel had killed for memory shortly before."""
     pane = Pane(folder)
     watch = process.Watch(who)
@@ -100,7 +125,10 @@ def _watch(folder: Folder, who: model.Identity, stopping: Stopping) -> int:
         kills, before = before, process.oom_kills()
         watch.wait(POLL)
         pane.show()
-        stopping.step(time.monotonic())
+        now = time.monotonic()
+        if not stopping.begun:
+            stopping.over = guard.step(now)
+        stopping.step(now)
     watch.close()
     pane.show()
     return kills

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, journal, paths, secrets
+from nbbg import files, journal, logs, paths, secrets
+from nbbg.errors import NbbgError
 from nbbg.runner.work import locate
 from nbbg.store import composed, endings, runs, state
 
@@ -23,14 +25,22 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
     """The content of `result.json`, after the executed notebook has been put in its place."""
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     by, asked_at = state.stop_of(folder)
+    at = _place(folder)
+    if at and at.run.arm.log_only:
+        from nbbg.runner import plain
+
+        plain.tell_end(folder, at, end)
     last = journal.find_last(folder, paths.CELLS, "end")
-    interrupted = end.interrupted_at and end.interrupted_at <= (last or {}).get("time", 0.0)
+    interrupted = 0 < end.interrupted_at <= (last["time"] if last else end.at)
     around = endings.Circumstances(
         stopped_by=by if asked_at <= end.at else "",
         stopped_at=asked_at,
-        heard=bool(interrupted) or folder.exists(paths.LISTENS),
+        heard=interrupted or folder.exists(paths.LISTENS),
         cell=cell.get("ordinal"),
         out_of_memory=end.out_of_memory,
+        limit=end.limit,
+        limit_at=end.limit_at,
+        why=_why(folder),
     )
     ending = endings.decide(last, end.status, around)
     record = {
@@ -39,13 +49,30 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
         "cpu_seconds": end.cpu_seconds,
     }
     try:
-        record["output"] = _write_notebook(locate(Path(folder.where())), ending)
+        record["output"] = _write_notebook(at or locate(Path(folder.where())), ending)
     except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
         record["output_error"] = f"its notebook could not be written: {error}"
     return record
 
 
-def _write_notebook(at: Place, ending: model.Ended) -> str:
+def _place(folder: files.Folder) -> Place | None:
+    """Where the attempt belongs; None where the records of its batch can't be read any more."""
+    with contextlib.suppress(NbbgError, OSError):
+        return locate(Path(folder.where()))
+    return None
+
+
+def _why(folder: files.Folder) -> str:
+    """What an engine said that ended before it could begin, such as a broken interpreter."""
+    if journal.first(journal.read_head(folder, paths.CELLS), "begin"):
+        return ""
+    said = logs.last_line(os.path.join(folder.where(), paths.LOG))
+    return f"its interpreter could not start the notebook; its last line: {said}" if said else ""
+
+
+def _write_notebook(at: Place, ending: model.Ended) -> str | None:
+    if at.run.arm.log_only:
+        return None
     seen = replace(runs.read_attempt(at.run), state=ending, ended_at=time.time())
     notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen))
     return put_beside_older(seen.arm.output_of(seen.number), notebook)

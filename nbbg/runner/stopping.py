@@ -1,4 +1,7 @@
-"""The steps of a stop: asked, interrupted, terminated, killed; each after the grace of the last."""
+"""The steps of a stop: asked, interrupted, terminated, killed; each after the grace of the last.
+
+A limit of time that is over asks as a person does.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,28 @@ _STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 @dataclass
 class Stopping:
-    """Where a stop stands; nothing happens until `stop.json` is there."""
+    """Where a stop stands; nothing happens until `stop.json` or `limit.json` is there."""
 
     folder: Folder
     engine: Identity
     marker: str
     grace: float  # seconds between two steps
+    over: bool = False  # a limit of time is, whether a full disk takes `limit.json` or not
     began_at: float = 0.0  # when the first signal was sent, seconds since the epoch
     _done: int = 0
     _due: float | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether it was asked for."""
+        if self.over or self._due is not None:
+            return True
+        return self.folder.exists(paths.STOP) or self.folder.exists(paths.LIMIT)
+
     def step(self, now: float) -> None:
         """Do what is due at `now` (seconds on the monotonic clock)."""
         if self._due is None:
-            if not self.folder.exists(paths.STOP):
+            if not self.begun:
                 return
             # A notebook that asks `nbbg.should_stop()` is given time to end by itself.
             self._due = now + (self.grace if self.folder.exists(paths.LISTENS) else 0)

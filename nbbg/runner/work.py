@@ -43,6 +43,8 @@ class Exit:
     max_rss: int = 0  # bytes
     cpu_seconds: float = 0.0
     out_of_memory: bool = False
+    limit: model.TimedOut | None = None  # of time, that was over
+    limit_at: float = 0.0  # when, seconds since the epoch
 
 
 def locate(path: Path) -> Place:

@@ -6,6 +6,7 @@ Pure functions. Nothing defaults to success: without an `end` in the journal not
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,22 @@ class Circumstances:
     heard: bool = True  # whether the notebook can have noticed before its end
     cell: int | None = None  # the last one that began
     out_of_memory: bool = False
+    limit: model.TimedOut | None = None  # of time, that was over
+    limit_at: float = 0.0  # seconds since the epoch
+    why: str = ""  # of an engine that ended before it could begin: what it said last
+
+    def asked(self, when: float, *, noticed: bool) -> model.Stopped | model.TimedOut | None:
+        """Who ended what ended at `when`: a person or a limit, whoever came first.
+
+        Args:
+            when: seconds since the epoch.
+            noticed: whether its end shows by itself that it was asked for.
+        """
+        stopped = bool(self.stopped_by) and self.stopped_at <= when and (noticed or self.heard)
+        limit = self.limit if self.limit_at <= when else None
+        if limit and not (stopped and self.stopped_at <= self.limit_at):
+            return limit
+        return model.Stopped(self.stopped_by, self.cell) if stopped else None
 
 
 def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") -> model.Ended:
@@ -47,12 +64,12 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
     cell = end.get("ordinal")
     left_out = tuple(end.get("left_out") or ())
     status = end.get("status")
-    asked = around.stopped_by and around.stopped_at <= end.get("time", 0.0)
-    if asked and (status != "succeeded" or around.heard):
-        # Also where every cell came to its end: a loop that heard of the stop was left early.
-        return model.Stopped(around.stopped_by, cell, note)
+    if asked := around.asked(end.get("time", 0.0), noticed=status != "succeeded"):
+        # Also where every cell came to its end: a loop that heard of it was left early.
+        where = cell if isinstance(asked, model.Stopped) else asked.cell
+        return dataclasses.replace(asked, cell=where, note=note)
     if status == "succeeded":
-        return model.Succeeded(note=note)
+        return model.Succeeded(note="; ".join(part for part in (_passed_over(end), note) if part))
     if status == "exited" and end.get("exit_code") == 0:
         return model.Succeeded(left_out, note)
     if status == "exited":
@@ -69,21 +86,28 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
 
 def from_wait(status: int, around: Circumstances) -> model.Ended:
     """The ending of an engine that wrote no end, by its wait status."""
-    if around.stopped_by:
-        return model.Stopped(around.stopped_by, around.cell)
+    if asked := around.asked(math.inf, noticed=True):
+        return asked
     if status < 0:
         return model.Killed(process.signal_name(-status), around.cell, around.out_of_memory)
-    return model.Exited(status, around.cell, "without reaching the notebook's end")
+    return model.Exited(status, around.cell, around.why or "without reaching the notebook's end")
 
 
 def decide(end: Mapping[str, Any] | None, status: int, around: Circumstances) -> model.Ended:
     """The ending, for a runner that saw its engine end with `status` (negative: a signal)."""
     if end is None:
         return from_wait(status, around)
-    if end.get("status") != "succeeded" or status == 0:
-        return from_journal(end, around)
+    ending = from_journal(end, around)
+    if end.get("status") != "succeeded" or status == 0 or not isinstance(ending, model.Succeeded):
+        return ending
     how = process.signal_name(-status) if status < 0 else f"exit code {status}"
     return from_journal(end, around, f"{how} after its last cell")
+
+
+def _passed_over(end: Mapping[str, Any]) -> str:
+    """Which cells raised while errors were allowed."""
+    cells = ", ".join(str(cell) for cell in end.get("raised") or ())
+    return f"errors allowed, and raised in cells: {cells}" if cells else ""
 
 
 def to_json(state: model.Ended) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths, process
@@ -81,12 +82,43 @@ def members(attempt: Folder) -> list[model.Identity]:
     ]
 
 
+def engine_of(attempt: Folder) -> model.Identity | None:
+    """The engine's process; None where it was not started."""
+    record = journal.first(journal.read_head(attempt, paths.CELLS), "engine")
+    return model.Identity(record["pid"], record["start_time"]) if record else None
+
+
 def stop_of(attempt: Folder) -> tuple[str, float]:
     """Who asked this attempt to stop, and when; empty and 0 where nobody did."""
     record = attempt.read_json(paths.STOP)
     if record is None:
         return "", 0.0
     return str(record.get("by", "somebody")), float(record.get("at", 0.0))
+
+
+def put_limit(attempt: Folder, limit: model.TimedOut, at: float) -> None:
+    """Write down that a limit of time is over; a second one changes nothing."""
+    record = {"what": limit.what, "limit": limit.limit, "cell": limit.cell, "at": at}
+    with contextlib.suppress(FileExistsError):
+        attempt.write_once(paths.LIMIT, files.to_json(record))
+
+
+def limit_of(attempt: Folder) -> tuple[model.TimedOut | None, float]:
+    """The limit of time that was over, and when; None and 0 where none was."""
+    record = attempt.read_json(paths.LIMIT)
+    if record is None:
+        return None, 0.0
+    limit = model.TimedOut(float(record["limit"]), record["cell"], str(record["what"]))
+    return limit, float(record["at"])
+
+
+def _quiet(attempt: Folder) -> model.Quiet | None:
+    """What the runner has noticed: its event is the last, for whatever happens comes after it."""
+    event = journal.last(attempt, paths.CELLS) or {}
+    if event.get("event") != journal.QUIET or event.get("since") is None:
+        return None
+    seconds = max(0.0, time.time() - float(event["since"]))
+    return model.Quiet(seconds, event.get("ordinal"), tuple(event.get("halted") or ()))
 
 
 def _derive(attempt: Folder) -> model.RunState:
@@ -119,7 +151,8 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
     if held:
         # From another pid namespace the runner can't be seen; it is not said to be dead then.
         runner_alive = not is_here(claim) or process.alive(claim.runner)
-        return model.Running(attempt.exists(paths.STOP), runner_alive)
+        stopping = attempt.exists(paths.STOP) or attempt.exists(paths.LIMIT)
+        return model.Running(stopping, runner_alive, _quiet(attempt))
     return _over(attempt) or model.Lost("every process of it ended without a word")
 
 
@@ -130,7 +163,8 @@ def _over(attempt: Folder) -> model.RunState | None:
     end = journal.find_last(attempt, paths.CELLS, "end")
     if end is None:
         return None
-    around = endings.Circumstances(*stop_of(attempt))
+    (by, at), (limit, limit_at) = stop_of(attempt), limit_of(attempt)
+    around = endings.Circumstances(by, at, limit=limit, limit_at=limit_at)
     return endings.from_journal(end, around, "its runner was killed")
 
 

@@ -32,6 +32,7 @@ class End(NamedTuple):
     error: dict[str, str] | None = None
     left_out: Sequence[int] = ()
     note: str = ""
+    raised: Sequence[int] = ()  # cells that raised, where errors are allowed
 
     def fields(self) -> dict[str, Any]:
         """Of the journal's `end` event."""
@@ -42,6 +43,7 @@ class End(NamedTuple):
             "exit_code": self.code,
             "signal": None,
             "left_out": list(self.left_out),
+            "raised": list(self.raised),
             "note": self.note,
         }
 
@@ -54,8 +56,18 @@ class End(NamedTuple):
 class Execution:
     """All cells of one notebook in one shell."""
 
-    def __init__(self, cells: Sequence[Cell], shell: Shell, record: Record, loop: Loop) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        shell: Shell,
+        record: Record,
+        loop: Loop,
+        *,
+        allow_errors: bool = False,
+    ) -> None:
         self.cells = cells
+        self.allow_errors = allow_errors
+        self.raised: list[int] = []
         self.shell = shell
         self.record = record
         self.loop = loop
@@ -68,10 +80,10 @@ class Execution:
                 ordinal = cell.ordinal
                 end = self._cell(cell)
                 if end is not None:
-                    return end._replace(left_out=self._left_out(ordinal))
+                    return end._replace(left_out=self._left_out(ordinal), raised=self.raised)
         except KeyboardInterrupt as error:  # between two cells
             return self._ended(error, ordinal)._replace(left_out=self._left_out(ordinal))
-        return End("succeeded", 0, ordinal)
+        return End("succeeded", 0, ordinal, raised=self.raised)
 
     def _cell(self, cell: Cell) -> End | None:
         if cell.idle:
@@ -89,7 +101,11 @@ class Execution:
         end = None if error is None else self._ended(error, cell.ordinal)
         bad = end is not None and not end.good
         self.record.event("cell_end", cell=cell.position, status="error" if bad else "ok")
-        return None if end and end.status == "failed" and cell.may_raise else end
+        if end is None or end.status != "failed":
+            return end
+        if self.allow_errors and not cell.may_raise:
+            self.raised.append(cell.ordinal)
+        return None if self.allow_errors or cell.may_raise else end
 
     def _execute(self, source: str) -> BaseException | None:
         try:

@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from nbbg import files, holding
+from nbbg import files, holding, stacks, unattended
 from nbbg.engines import spec
 from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
@@ -42,7 +42,9 @@ def main(argv: Sequence[str]) -> int:
     holding.keep_from_children(attempt.spec.lock_fd)
     os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()
-    surroundings.refuse_input()
+    unattended.refuse_input()
+    unattended.refuse_debugger()
+    stacks.answer(attempt.folder)
     return attempt.execute()
 
 
@@ -114,7 +116,8 @@ class Attempt:
         shell = _shell(self.record, loop)
         if self.spec.results:  # imported while it is known to be there: a project may be moved
             importlib.import_module("nbbg.inside.kept")
-        end = Execution(cells, shell, self.record, loop).run()
+        allow = self.spec.allow_errors
+        end = Execution(cells, shell, self.record, loop, allow_errors=allow).run()
         if end.good:
             self._keep(shell.user_ns)
         loop.silence()

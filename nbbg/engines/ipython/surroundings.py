@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import faulthandler
-import getpass
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nbbg.engines.spec import Spec
@@ -37,16 +35,3 @@ def set_paths(spec: Spec) -> None:
 def set_figures() -> None:
     """Figures are shown in the cell, unless the user chose another backend."""
     os.environ.setdefault("MPLBACKEND", _FIGURES)
-
-
-def refuse_input() -> None:
-    """Nobody is there to type; waiting would be for ever."""
-    builtins.input = _refuse
-    getpass.getpass = _refuse
-
-
-def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise EOFError(
-        "nobody is there to type an answer in a background run; make it a parameter: assign it in "
-        "a cell tagged `parameters`, and give it with `nbbg run -p NAME=VALUE`"
-    )

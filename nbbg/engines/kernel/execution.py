@@ -29,6 +29,7 @@ class End:
     code: int  # exit code of the engine; negative for the signal that ended the kernel
     ordinal: int | None = None
     error: dict[str, str] | None = None
+    raised: tuple[int, ...] = ()  # cells that raised, where errors are allowed
 
     def fields(self, left_out: list[int]) -> dict[str, Any]:
         """Of the journal's `end` event."""
@@ -40,6 +41,7 @@ class End:
             "exit_code": None if by_signal else self.code,
             "signal": by_signal,
             "left_out": left_out,
+            "raised": list(self.raised),
             "note": "",
         }
 
@@ -58,6 +60,7 @@ class Execution:
         self.kernel = kernel
         self.recorder = recorder
         self.stopping = False
+        self.raised: list[int] = []  # cells that raised, where errors are allowed
         self._sent_at: float | None = None  # when the kernel was given what it works on
 
     async def run(self) -> End:
@@ -103,7 +106,11 @@ class Execution:
         end = await self._judge(cell, reply)
         bad = reply["status"] != "ok" and not (end and end.code == 0)
         self._tell("cell_end", cell=cell.position, status="error" if bad else "ok")
-        return None if end and end.status == "failed" and cell.may_raise else end
+        if end is None or end.status != "failed":
+            return end
+        if self.task.allow_errors and not cell.may_raise:
+            self.raised.append(cell.ordinal)
+        return None if self.task.allow_errors or cell.may_raise else end
 
     async def _judge(self, cell: Cell, reply: dict[str, Any]) -> End | None:
         if reply["status"] == "ok":
@@ -124,7 +131,7 @@ class Execution:
                 await self._work(call, ask=True)
             except AnswerError as error:
                 return End("failed", 1, ordinal, {"name": error.name, "value": error.value})
-        return End("succeeded", 0, ordinal)
+        return End("succeeded", 0, ordinal, raised=tuple(self.raised))
 
     async def _work(self, source: str, *, ask: bool = False) -> Any:
         """Let the kernel work on a cell, or on a question of ours; it can be interrupted."""

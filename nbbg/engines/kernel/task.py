@@ -25,6 +25,7 @@ class Task:
     guest: str  # the folder with what of nbbg the kernel can import
     lock: int  # descriptor
     results: Sequence[str]  # names of variables to keep
+    allow_errors: bool = False  # whether the notebook goes on after a cell that raised
 
     @property
     def origin(self) -> str:
@@ -51,4 +52,5 @@ def read(attempt: str) -> Task:
         guest=given.guest,
         lock=given.lock_fd,
         results=given.results,
+        allow_errors=given.allow_errors,
     )
