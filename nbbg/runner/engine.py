@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import journal, model, paths, process
 from nbbg.engines import commands
-from nbbg.runner import outcome
+from nbbg.runner import hiding
 from nbbg.runner.pane import Pane
 from nbbg.runner.stopping import Stopping
 from nbbg.runner.work import Exit
@@ -48,7 +48,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     _, waited, usage = os.wait4(program.pid, 0)
     program.returncode = os.waitstatus_to_exitcode(waited)
     with contextlib.suppress(OSError):
-        outcome.hide_secrets(folder, work.environment)
+        hiding.hide_secrets(folder, work.environment)
     return Exit(
         program.returncode,
         at,
