@@ -8,6 +8,7 @@ interpreter: standard library, Python 3.8.
 
 from __future__ import annotations
 
+import bisect
 import json
 import os
 import re
@@ -20,6 +21,8 @@ SHORTEST = 8
 LINE = 16  # characters of a line that is a secret of its own, in a value of several
 NAMED = "NBBG_SECRETS"  # more names, separated by commas
 CHUNK = 1 << 22
+_HEAD = 4  # bytes of a secret by which its beginning is found quickly
+_learned: dict[str, str] = {}
 _SAYS_SO = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|DSN", re.IGNORECASE)
 _QUOTED = (re.compile(rb"[^A-Za-z0-9_.~-]"), re.compile(rb"[^A-Za-z0-9_.~/-]"))
 
@@ -34,8 +37,19 @@ def names(environment: Mapping[str, str]) -> set[str]:
     }
 
 
-def values(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """What must not be seen of an environment, longest first: its secrets in each written form."""
+def learn(environment: Mapping[str, str]) -> None:
+    """Let `values` know of what is not in this process's environment: a project's `.env`."""
+    _learned.update(environment)
+
+
+def values(environment: Mapping[str, str] | None = None) -> list[str]:
+    """What must not be seen, longest first: the secrets of an environment in each written form.
+
+    Args:
+        environment: None for that of this process, and what it has learned.
+    """
+    if environment is None:
+        environment = {**_learned, **os.environ}
     found = {environment[name] for name in names(environment)}
     return sorted({form for value in found for form in _forms(value)}, key=len, reverse=True)
 
@@ -61,9 +75,35 @@ def mask_bytes(data: bytes, hidden: Iterable[bytes]) -> bytes:
     return data
 
 
-def begun(data: bytes, hidden: Iterable[bytes]) -> int:
-    """How many bytes at the end of `data` may be the beginning of a secret."""
-    return max((_begun(data, value) for value in hidden), default=0)
+class Beginnings:
+    """Tells where the end of some text may be the beginning of a secret.
+
+    Args:
+        hidden: the secrets.
+    """
+
+    def __init__(self, hidden: Sequence[bytes]) -> None:
+        self.longest = max(map(len, hidden), default=0)
+        self._sorted = sorted(hidden)
+        heads = {re.escape(value[:_HEAD]) for value in hidden}
+        ends = {
+            re.escape(value[:length]) + rb"\Z" for value in hidden for length in range(1, _HEAD)
+        }
+        self._candidates = re.compile(b"(?=" + b"|".join(sorted(heads | ends)) + b")")
+
+    def length(self, data: bytes) -> int:
+        """How many bytes at the end of `data` may be the beginning of a secret; 0 where none."""
+        if not self._sorted:
+            return 0
+        end = data[1 - self.longest :]
+        for candidate in self._candidates.finditer(end):
+            if self._is_beginning(end[candidate.start() :]):
+                return len(end) - candidate.start()
+        return 0
+
+    def _is_beginning(self, text: bytes) -> bool:
+        at = bisect.bisect_left(self._sorted, text)
+        return at < len(self._sorted) and self._sorted[at].startswith(text)
 
 
 def mask_pieces(pieces: Iterable[bytes], hidden: Sequence[bytes]) -> Iterator[bytes]:
@@ -72,10 +112,10 @@ def mask_pieces(pieces: Iterable[bytes], hidden: Sequence[bytes]) -> Iterator[by
     An end that may be the beginning of a secret comes with the next piece, or after the last; an
     empty piece gives it out at once.
     """
-    held = b""
+    beginnings, held = Beginnings(hidden), b""
     for piece in pieces:
         data = mask_bytes(held + piece, hidden)
-        length = len(data) - begun(data, hidden) if piece else len(data)
+        length = len(data) - beginnings.length(data) if piece else len(data)
         data, held = data[:length], data[length:]
         if data:
             yield data
@@ -115,12 +155,3 @@ def _forms(value: str) -> Iterator[str]:
         yield unsafe.sub(lambda byte: b"%%%02X" % ord(byte[0]), raw).decode("ascii")
     if "\n" in value:
         yield from (line for line in map(str.strip, value.split("\n")) if len(line) >= LINE)
-
-
-def _begun(data: bytes, value: bytes) -> int:
-    at = data.find(value[:1], max(0, len(data) - len(value) + 1))
-    while at >= 0:
-        if value.startswith(data[at:]):
-            return len(data) - at
-        at = data.find(value[:1], at + 1)
-    return 0

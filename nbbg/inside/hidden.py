@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import os
+import sys
 from typing import Any, Callable, Mapping
 
 from nbbg import secrets
@@ -15,7 +16,7 @@ class Hidden:
     Attributes:
         values: what must not be seen, longest first.
         encoded: the same as bytes.
-        longest: bytes of the longest.
+        beginnings: by which a secret that comes in pieces is found.
     """
 
     def __init__(self) -> None:
@@ -24,9 +25,9 @@ class Hidden:
 
     def watch(self) -> Callable[[], None]:
         """Notice from now on what is put into `os.environ`; call what it returns to leave off."""
-        encode = os.environ.encodevalue
+        encode: Any = os.environ.encodevalue
 
-        def noticing(value: str) -> bytes:
+        def noticing(value: str) -> Any:
             self._stale = True
             return encode(value)
 
@@ -40,13 +41,15 @@ class Hidden:
         """What a stream is about to write, masked; as long as it was."""
         if self._stale:
             self._look()
-        return secrets.mask_bytes(data, self.encoded)
+        return data if len(data) < self._shortest else secrets.mask_bytes(data, self.encoded)
 
-    def begun_by(self, data: bytes) -> int:
-        """How many bytes at the end of what was written may be the beginning of a secret."""
-        if not data or data[-1] not in self._inner:
-            return 0
-        return secrets.begun(data[-self.longest :], self.encoded)
+    def in_pickle(self, data: bytes) -> bytes:
+        """A pickle, masked: text has its length before it, which stays; NumPy's has 4 bytes each."""
+        data = self.in_bytes(data)
+        for value in self.values:
+            text, mask = value.encode("utf-32-le", "replace"), "*" * len(value)
+            data = data.replace(text, mask.encode("utf-32-le"))
+        return data
 
     def in_json(self, value: Any) -> Any:
         """An output as plain JSON, masked: bytes as base64, what JSON can't hold as its text."""
@@ -58,8 +61,8 @@ class Hidden:
         self._stale = False
         self.values = secrets.values()
         self.encoded = secrets.encoded(self.values)
-        self.longest = max(map(len, self.encoded), default=0)
-        self._inner = frozenset(b"".join(value[:-1] for value in self.encoded))
+        self.beginnings = secrets.Beginnings(self.encoded)
+        self._shortest = min(map(len, self.encoded), default=sys.maxsize)
 
     def _in_json(self, value: Any) -> Any:
         if isinstance(value, str):

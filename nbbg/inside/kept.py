@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.inside.hidden import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,29 +39,35 @@ def keep(namespace: Mapping[str, Any], names: Iterable[str], attempt: str) -> No
         return
     path = os.path.join(attempt, paths.RESULTS)
     files.make_folder(path)
+    hidden = Hidden()
     with files.Folder(path) as folder:
         for name in there:
-            _keep_one(folder, name, namespace[name])
+            _keep_one(folder, name, namespace[name], hidden)
 
 
-def _keep_one(folder: files.Folder, name: str, value: Any) -> None:
+def _keep_one(folder: files.Folder, name: str, value: Any, hidden: Hidden) -> None:
     try:
-        suffix, data = _encoded(value)
-        folder.replace(name + suffix, data)
+        suffix, data, kept = _encoded(value, hidden)
+        folder.replace(name + suffix, kept)
     except Exception as error:  # noqa: BLE001 - a class's own __reduce__ may raise anything
         reason = f"{type(error).__name__}: {error}"
         sys.stderr.write(f"nbbg: the result {name!r} was not kept: {reason}\n")
+        return
+    if kept != data:
+        sys.stderr.write(f"nbbg: the result {name!r} held a secret; `*` was kept in its place\n")
 
 
-def _encoded(value: Any) -> tuple[str, bytes]:
+def _encoded(value: Any, hidden: Hidden) -> tuple[str, bytes, bytes]:
+    """The file's suffix, the value's bytes, and the same without secrets."""
     try:
         if _is_exact(value):
             data = files.to_json(value)
             json.loads(data)  # an integer can have more digits than Python reads
-            return JSON, data
+            return JSON, data, files.to_json(hidden.in_json(value))
     except (RecursionError, ValueError):
         pass
-    return PICKLE, pickle.dumps(value, protocol=_PROTOCOL)
+    data = pickle.dumps(value, protocol=_PROTOCOL)
+    return PICKLE, data, hidden.in_pickle(data)
 
 
 def _is_exact(value: Any) -> bool:

@@ -126,7 +126,7 @@ class Recorder:
         size = self.size()
         foreign = size - self.out.written - self.err.written
         if foreign != self._foreign and self.hidden.encoded:
-            start = max(0, self._searched - self.hidden.longest)
+            start = max(0, self._searched - self.hidden.beginnings.longest)
             with contextlib.suppress(OSError):
                 secrets.overwrite(self._log, self.hidden.encoded, start, size)
         self._searched, self._foreign = size, foreign

@@ -97,18 +97,16 @@ class LogWriter(io.RawIOBase):
 
     def _append(self, given: bytes, shown: bytes) -> None:
         """Write it, name it in the journal, and cover a secret that became whole with it."""
-        watched = bool(self._open) or self._hidden.begun_by(given) > 0
+        watched = self._open.pieces or self._hidden.beginnings.length(given)
         while shown:
             count = os.write(self._handle, shown)
             self.written += count
             if watched or self._journal is not None:
                 end = os.lseek(self._handle, 0, os.SEEK_CUR)
                 if self._journal is not None:
-                    self._journal.write("stream", name="stderr", log=[end - count, end])
+                    self._journal.stream("stderr", end - count, end)
                 if watched:
                     self._open.add(end - count, given[:count])
-            if count == len(shown):
-                return
             given, shown = given[count:], shown[count:]
 
 
@@ -121,27 +119,27 @@ class _Open:
     Args:
         hidden: the secrets.
         patch: descriptor of the log that does not append; -1 where nothing can be covered.
+
+    Attributes:
+        pieces: where each stands in the log, and what it was before anything was masked.
     """
 
     def __init__(self, hidden: Hidden, patch: int) -> None:
         self.patch = patch
         self._hidden = hidden
-        self._pieces: list[tuple[int, bytes]] = []  # offset in the log, what was to be written
-
-    def __bool__(self) -> bool:
-        return bool(self._pieces)
+        self.pieces: list[tuple[int, bytes]] = []
 
     def forget(self) -> None:
         """What was written is not where it was thought to be."""
-        self._pieces = []
+        self.pieces = []
 
     def add(self, start: int, data: bytes) -> None:
         """What the stream wrote next, and where it stands in the log."""
-        before = b"".join(piece for _, piece in self._pieces)
-        self._pieces.append((start, data))
+        before = b"".join(piece for _, piece in self.pieces)
+        self.pieces.append((start, data))
         if before:
-            self._cover_all(before, before + data[: self._hidden.longest])
-        self._keep(self._hidden.begun_by(before + data[-self._hidden.longest :]))
+            self._cover_all(before, before + data[: self._hidden.beginnings.longest])
+        self._keep(self._hidden.beginnings.length(before + data))
 
     def _cover_all(self, before: bytes, text: bytes) -> None:
         for value in self._hidden.encoded:
@@ -153,7 +151,7 @@ class _Open:
     def _cover(self, start: int, end: int) -> None:
         """Overwrite what stands from `start` to `end` in the pieces, each where it lies."""
         at = 0
-        for offset, piece in self._pieces:
+        for offset, piece in self.pieces:
             first, last = max(start - at, 0), min(end - at, len(piece))
             if first < last and self.patch >= 0:
                 os.pwrite(self.patch, b"*" * (last - first), offset + first)
@@ -163,11 +161,11 @@ class _Open:
         """Forget all but the last `length` bytes."""
         kept: list[tuple[int, bytes]] = []
         while length:
-            offset, piece = self._pieces.pop()
+            offset, piece = self.pieces.pop()
             taken = piece[-length:]
             kept.append((offset + len(piece) - len(taken), taken))
             length -= len(taken)
-        self._pieces = kept[::-1]
+        self.pieces = kept[::-1]
 
 
 def text_layer(writer: LogWriter) -> io.TextIOWrapper:
