@@ -44,7 +44,7 @@ class Hidden:
         return data if len(data) < self._shortest else secrets.mask_bytes(data, self.encoded)
 
     def in_pickle(self, data: bytes) -> bytes:
-        """A pickle, masked: text has its length before it, which stays; NumPy's has 4 bytes each."""
+        """A pickle, masked: a text keeps its length; one of NumPy has four bytes a character."""
         data = self.in_bytes(data)
         for value in self.values:
             text, mask = value.encode("utf-32-le", "replace"), "*" * len(value)
