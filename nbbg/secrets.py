@@ -22,6 +22,7 @@ LINE = 16  # characters of a line that is a secret of its own, in a value of sev
 NAMED = "NBBG_SECRETS"  # more names, separated by commas
 CHUNK = 1 << 22
 _HEAD = 4  # bytes of a secret by which its beginning is found quickly
+_LONG = 1000  # bytes from which looking for the secrets themselves is faster
 _learned: dict[str, str] = {}
 _SAYS_SO = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|DSN", re.IGNORECASE)
 _QUOTED = (re.compile(rb"[^A-Za-z0-9_.~-]"), re.compile(rb"[^A-Za-z0-9_.~/-]"))
@@ -90,6 +91,10 @@ class Beginnings:
             re.escape(value[:length]) + rb"\Z" for value in hidden for length in range(1, _HEAD)
         }
         self._candidates = re.compile(b"(?=" + b"|".join(sorted(heads | ends)) + b")")
+
+    def may_be_in(self, data: bytes) -> bool:
+        """False where `data` holds neither a secret nor the beginning of one; a guess if long."""
+        return bool(self._sorted) and (len(data) > _LONG or bool(self._candidates.search(data)))
 
     def length(self, data: bytes) -> int:
         """How many bytes at the end of `data` may be the beginning of a secret; 0 where none."""

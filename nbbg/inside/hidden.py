@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import os
-import sys
 from typing import Any, Callable, Mapping
 
 from nbbg import secrets
@@ -37,11 +36,15 @@ class Hidden:
         os.environ.encodevalue = noticing
         return leave_off
 
-    def in_bytes(self, data: bytes) -> bytes:
-        """What a stream is about to write, masked; as long as it was."""
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether there is anything to mask, or to watch, in what a stream is about to write."""
         if self._stale:
             self._look()
-        return data if len(data) < self._shortest else secrets.mask_bytes(data, self.encoded)
+        return self.beginnings.may_be_in(data)
+
+    def in_bytes(self, data: bytes) -> bytes:
+        """What a stream is about to write, masked; as long as it was."""
+        return secrets.mask_bytes(data, self.encoded)
 
     def in_pickle(self, data: bytes) -> bytes:
         """A pickle, masked: a text keeps its length; one of NumPy has four bytes a character."""
@@ -62,7 +65,6 @@ class Hidden:
         self.values = secrets.values()
         self.encoded = secrets.encoded(self.values)
         self.beginnings = secrets.Beginnings(self.encoded)
-        self._shortest = min(map(len, self.encoded), default=sys.maxsize)
 
     def _in_json(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -73,10 +73,11 @@ class LogWriter(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Append all of it; a disk that is full never raises into the notebook."""
         given = data if type(data) is bytes else bytes(memoryview(data))
-        shown = self._hidden.in_bytes(given)
         with self._lock:
+            watched = bool(self._open.pieces) or self._hidden.may_be_in(given)
+            shown = self._hidden.in_bytes(given) if watched else given
             try:
-                self._append(given, shown)
+                self._append(given, shown, watched=watched)
             except OSError:
                 self._open.forget()
         if self.echo:
@@ -95,9 +96,8 @@ class LogWriter(io.RawIOBase):
         handle, self._handle = self._handle, -1
         os.close(handle)
 
-    def _append(self, given: bytes, shown: bytes) -> None:
+    def _append(self, given: bytes, shown: bytes, *, watched: bool) -> None:
         """Write it, name it in the journal, and cover a secret that became whole with it."""
-        watched = self._open.pieces or self._hidden.beginnings.length(given)
         while shown:
             count = os.write(self._handle, shown)
             self.written += count
