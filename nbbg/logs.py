@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbbg import secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -102,10 +104,12 @@ def progress(path: str | os.PathLike[str]) -> Progress | None:
 
 
 def _end_of(path: str | os.PathLike[str]) -> str:
+    hidden = secrets.encoded(secrets.values())
+    before = max(map(len, hidden), default=0)  # of which the end may begin in the midst
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - END))
-            return file.read().decode("utf-8", "replace")
+            file.seek(max(0, os.fstat(file.fileno()).st_size - END - before))
+            return secrets.mask_bytes(file.read(), hidden)[-END:].decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
 

@@ -69,10 +69,7 @@ def _print(path: Path, lines: int | None, over: Callable[[], bool]) -> None:
     if lines is not None:
         last = logs.tail(path, lines)
         start = logs.size(path) - len(last)
-    hidden = [value.encode() for value in secrets.values()]
-    for piece in logs.follow(path, start, over):
-        shown = piece
-        for value in hidden:
-            shown = shown.replace(value, b"*" * len(value))
-        sys.stdout.buffer.write(shown)
+    hidden = secrets.encoded(secrets.values())
+    for piece in secrets.mask_pieces(logs.follow(path, start, over), hidden):
+        sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()

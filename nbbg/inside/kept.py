@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
 from nbbg.inside import values
+from nbbg.inside.hidden import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,9 +45,10 @@ def keep(namespace: Mapping[str, Any], names: Iterable[str], attempt: str) -> No
         return
     path = os.path.join(attempt, paths.RESULTS)
     files.make_folder(path)
+    hidden = Hidden()
     with files.Folder(path) as folder:
         for name in there:
-            _keep_one(folder, name, namespace[name])
+            _keep_one(folder, name, namespace[name], hidden)
 
 
 def load(path: str) -> Any:
@@ -85,37 +87,55 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _keep_one(folder: files.Folder, name: str, value: Any) -> None:
+def _keep_one(folder: files.Folder, name: str, value: Any, hidden: Hidden) -> None:
     try:
         exact = _exactly(value)
         if exact is not None:
-            folder.replace(name + JSON, exact)
+            shown = files.to_json(hidden.in_json(value))
+            folder.replace(name + JSON, shown)
+            if shown != exact:
+                _tell_hidden(name)
             return
-        folder.replace_by(name + PICKLE, lambda file: _pickle(value, file, name))
+        folder.replace_by(name + PICKLE, lambda file: _pickle(value, file, name, hidden))
         number = _as_number(value)
         if number is not None:
             folder.replace(name + JSON, number)
     except Exception as error:  # noqa: BLE001 - a class's own __reduce__ may raise anything
-        reason = f"{type(error).__name__}: {error}"
+        reason = str(hidden.in_json(f"{type(error).__name__}: {error}"))
         sys.stderr.write(f"nbbg: the result {name!r} was not kept: {reason}\n")
         folder.replace(name + LEFT_OUT, reason.encode("utf-8", "replace"))
 
 
-def _pickle(value: Any, file: BinaryIO, name: str) -> None:
-    pickle.dump(value, _Telling(file, name), protocol=_PROTOCOL)
+def _pickle(value: Any, file: BinaryIO, name: str, hidden: Hidden) -> None:
+    writer = _Writer(file, name, hidden)
+    pickle.dump(value, writer, protocol=_PROTOCOL)
+    if writer.has_hidden:
+        _tell_hidden(name)
 
 
-class _Telling:
-    """A file that says now and then how much was written to it."""
+def _tell_hidden(name: str) -> None:
+    sys.stderr.write(f"nbbg: the result {name!r} held a secret; `*` was kept in its place\n")
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+
+class _Writer:
+    """A file without secrets, which says now and then how much was written to it.
+
+    pickle writes a text in one piece, so a secret is never cut in two.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, hidden: Hidden) -> None:
+        self.has_hidden = False
         self._file = file
         self._name = name
+        self._hidden = hidden
         self._size = 0
         self._next = time.monotonic() + FIRST_WORD
 
     def write(self, data: bytes) -> int:
         """Write all of it."""
+        if self._hidden.values:
+            given, data = data, self._hidden.in_pickle(bytes(data))
+            self.has_hidden = self.has_hidden or data != given
         written = self._file.write(data)
         self._size += written
         if time.monotonic() >= self._next:
@@ -149,6 +169,7 @@ def _as_number(value: Any) -> bytes | None:
 
 
 def _is_exact(value: Any) -> bool:
+    """Whether the value, and not merely an equal one, comes back from JSON."""
     if type(value) in _EXACT:
         return True
     if type(value) is list:

@@ -7,7 +7,6 @@ kernel goes on to publish all of it, so a console that is attached to it sees wh
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Any, Callable
 from IPython import get_ipython
 
 from nbbg import files, holding, stacks, unattended
-from nbbg.inside import kept, place
+from nbbg.inside import cstdio, kept, place
 from nbbg.inside.recorder import TAKES, Recorder
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
@@ -41,8 +40,10 @@ def prepare(attempt: str, lock: int, session: str) -> None:
     unattended.refuse_debugger()
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
+    cstdio.unbuffer()
     kernel = get_ipython().kernel
-    recorder = Recorder(attempt)
+    recorder = Recorder(files.Folder(attempt))
+    os.register_at_fork(after_in_child=recorder.in_forked_child)
     own = _Own(session)
     send = _recording_send(kernel.session.send, recorder, own)
     streams: list[Any] = [sys.stdout, sys.stderr]
@@ -50,7 +51,7 @@ def prepare(attempt: str, lock: int, session: str) -> None:
         _give_back_descriptor(stream)
         _record_writes(stream, recorder, own)
     kernel.session.send = send
-    get_ipython().events.register("pre_execute", recorder.refresh)
+    get_ipython().events.register("post_execute", recorder.hide_foreign)
 
 
 def keep(names: list[str], attempt: str) -> None:
@@ -85,14 +86,10 @@ class _Own:
 
     def __init__(self, session: str) -> None:
         self.session = session
-        self.pid = os.getpid()
 
     def __call__(self, parent: Any) -> bool:
         header = (parent or {}).get("header", parent) or {}
         return bool(header.get("session", self.session) == self.session)
-
-    def is_child(self) -> bool:
-        return os.getpid() != self.pid
 
 
 def _record_writes(stream: Any, recorder: Recorder, own: _Own) -> None:
@@ -102,9 +99,8 @@ def _record_writes(stream: Any, recorder: Recorder, own: _Own) -> None:
     def write(text: Any) -> Any:
         if not isinstance(text, str):
             return publish(text)  # raises what it always raises
-        if own.is_child():  # forked: it shares neither the lock of the recorder nor the sockets
-            with contextlib.suppress(OSError):
-                files.write_all(_DESCRIPTORS[name], recorder.encoded(text))
+        if recorder.silent:  # in a forked child, which must not use the sockets
+            recorder.text(name, text)
             return len(text)
         if own(stream.parent_header):
             recorder.text(name, text)
@@ -119,7 +115,7 @@ def _recording_send(send: Callable[..., Any], recorder: Recorder, own: _Own) -> 
     ) -> Any:
         whole = isinstance(message, dict)
         kind = message["header"]["msg_type"] if whole else message
-        if kind in TAKES and not own.is_child():
+        if kind in TAKES and not recorder.silent:
             origin = message["parent_header"] if whole else parent
             shown = message["content"] if whole else content
             if own(origin) and not _is_recorded_elsewhere(kind, shown):

@@ -7,7 +7,7 @@ import time
 import warnings
 from typing import Any
 
-from nbbg import files, paths
+from nbbg import files, paths, secrets
 from nbbg.inside import place, values
 
 
@@ -25,8 +25,8 @@ def log(*, step: Any = None, **metrics: Any) -> None:
     Raises:
         TypeError: a value is of another kind.
     """
-    taken = {name: _taken(name, value) for name, value in metrics.items()}
-    at = None if step is None else _taken("step", step)
+    taken = {name: _masked(_taken(name, value)) for name, value in metrics.items()}
+    at = None if step is None else _masked(_taken("step", step))
     if taken:
         append({"step": at, "values": taken})
 
@@ -45,6 +45,10 @@ def append(fields: Any) -> None:
             os.close(fd)
     except OSError as error:  # a full disk must not end a training
         warnings.warn(f"nbbg could not record {fields}: {error}", stacklevel=3)
+
+
+def _masked(value: Any) -> Any:
+    return secrets.mask(value, secrets.values()) if isinstance(value, str) else value
 
 
 def _taken(name: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files, settings
+from nbbg import files, secrets, settings
 from nbbg.errors import UsageError
 from nbbg.store import place
 
@@ -53,11 +53,18 @@ def to_read(start: Path | None = None) -> Project:
     root = place.find_root(start or Path.cwd())
     fault = ""
     try:
-        chosen = settings.resolve(root, os.environ, {}, ("store",))
+        chosen = settings.resolve(root, os.environ, {}, ("store", "secrets"))
+        _learn_secrets(root, chosen)
     except UsageError as error:
         nowhere = Path(os.devnull)  # neither .env nor pyproject.toml: the environment alone
         fault, chosen = str(error), settings.resolve(nowhere, os.environ, {}, ("store",))
     return Project(root, chosen, place.open_store(root, chosen.store), fault)
+
+
+def _learn_secrets(root: Path, chosen: Settings) -> None:
+    """What is read of a run that still works may hold them."""
+    secrets.learn(settings.dotenv_environment(root))
+    secrets.learn({secrets.NAMED: ",".join(chosen.secrets)})
 
 
 def remember(project: Project) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbbg import journal, model, paths, process
 from nbbg.engines import commands
 from nbbg.errors import EnvironmentFault
-from nbbg.runner import outcome, stacks
+from nbbg.runner import hiding, stacks
 from nbbg.runner.guard import Guard
 from nbbg.runner.pane import Pane
 from nbbg.runner.stopping import Stopping
@@ -53,7 +53,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     _, waited, usage = os.wait4(program.pid, 0)
     program.returncode = os.waitstatus_to_exitcode(waited)
     with contextlib.suppress(OSError):
-        outcome.hide_secrets(folder, work.environment)
+        hiding.hide_secrets(folder, work.environment)
         stacks.remove_empty(folder)
     return Exit(
         program.returncode,

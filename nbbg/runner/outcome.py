@@ -9,14 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, journal, logs, paths, secrets
+from nbbg import files, journal, logs, paths
 from nbbg.errors import NbbgError
 from nbbg.runner.work import locate
 from nbbg.store import composed, endings, runs, state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nbbg import model
     from nbbg.runner.work import Exit, Place
 
@@ -101,28 +99,3 @@ def _free_name(target: Path) -> Path:
     while (candidate := target.with_name(f"{target.name}.~{number}~")).exists():
         number += 1
     return candidate
-
-
-def hide_secrets(folder: files.Folder, environment: Mapping[str, str]) -> None:
-    """Overwrite in the log, in place, every secret that something else than Python wrote."""
-    hidden = [os.fsencode(value) for value in secrets.values(environment)]
-    if not hidden or not folder.exists(paths.LOG):
-        return
-    fd = folder.open(paths.LOG, os.O_RDWR)
-    try:
-        _overwrite(fd, hidden)
-    finally:
-        os.close(fd)
-
-
-def _overwrite(fd: int, hidden: list[bytes]) -> None:
-    overlap = max(len(value) for value in hidden)
-    size, chunk, start = os.fstat(fd).st_size, 1 << 22, 0
-    while start < size:
-        piece = os.pread(fd, chunk + overlap, start)
-        for value in hidden:
-            at = piece.find(value)
-            while at >= 0:
-                os.pwrite(fd, b"*" * len(value), start + at)
-                at = piece.find(value, at + len(value))
-        start += chunk

@@ -205,10 +205,10 @@ class Supervisor:
 
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
-        from nbbg.runner import outcome
+        from nbbg.runner import hiding
 
         sweep(attempt, self.batch.grace)
-        outcome.hide_secrets(attempt, self.environment)
+        hiding.hide_secrets(attempt, self.environment)
 
 
 def _watch(attempt: Path) -> process.Watch:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 
-from nbbg.engines.ipython.streams import LogWriter
+from nbbg.inside.streams import LogWriter
 
 _CHUNK = 1 << 16
 _SIGNALLED = 128

@@ -11,13 +11,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
-from nbbg.engines.ipython.record import text_of
+from nbbg.inside.recorder import text_of
 
 if TYPE_CHECKING:
     from nbbg.engines.ipython.loop import Loop
-    from nbbg.engines.ipython.record import Record
     from nbbg.engines.ipython.shell import Shell
     from nbbg.engines.spec import Cell
+    from nbbg.inside.recorder import Recorder
 
 INTERRUPTED = 128 + signal.SIGINT
 _LONGEST = 4000  # characters of an exception's text in the journal's end, which is read whole
@@ -60,7 +60,7 @@ class Execution:
         self,
         cells: Sequence[Cell],
         shell: Shell,
-        record: Record,
+        record: Recorder,
         loop: Loop,
         *,
         allow_errors: bool = False,
@@ -89,7 +89,6 @@ class Execution:
         if cell.idle:
             self.record.event("cell_end", cell=cell.position, status="skipped")
             return None
-        self.record.hidden.refresh()
         self.record.event(
             "cell",
             cell=cell.position,
@@ -125,7 +124,7 @@ class Execution:
         name, value = type(error).__name__, text_of(error)
         if not self.shell.recorded:  # IPython showed it as plain text
             self.record.error(error, [f"{name}: {value}"])
-        described = {"name": name, "value": self.record.hidden.in_json(value)[:_LONGEST]}
+        described = {"name": name, "value": self.record.masked(value)[:_LONGEST]}
         if isinstance(error, KeyboardInterrupt):
             return End("interrupted", INTERRUPTED, ordinal, described)
         return End("failed", 1, ordinal, described)

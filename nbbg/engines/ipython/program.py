@@ -13,10 +13,10 @@ from nbbg import files, holding, stacks, unattended
 from nbbg.engines import spec
 from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
-from nbbg.engines.ipython.hidden import Hidden
 from nbbg.engines.ipython.loop import Loop
-from nbbg.engines.ipython.record import Record
-from nbbg.engines.ipython.streams import Streams
+from nbbg.inside import cstdio
+from nbbg.inside.recorder import Recorder
+from nbbg.inside.streams import text_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
     unattended.refuse_input()
     unattended.refuse_debugger()
     stacks.answer(attempt.folder)
+    cstdio.unbuffer()
     return attempt.execute()
 
 
@@ -74,25 +75,21 @@ class Attempt:
     def __init__(self, folder: files.Folder, *, echo: bool = False) -> None:
         self.folder = folder
         self.spec = spec.read(folder)
-        hidden = Hidden()
-        self.record = Record(folder, hidden, echo=echo)
-        self.streams = Streams(folder, hidden, self.record.journal, echo=echo)
+        self.record = Recorder(folder, echo=echo)
 
     def close(self) -> None:
         """Close what was opened in the folder."""
         self.record.close()
-        self.streams.close()
 
     def in_forked_child(self) -> None:
         """The child writes to the log plainly; the journal is the parent's."""
-        self.record.silent = True
-        self.streams.in_forked_child()
+        self.record.in_forked_child()
 
     def execute(self) -> int:
         """Execute the notebook and say how it ended; returns the exit code."""
         surroundings.set_paths(self.spec)
         surroundings.set_figures()
-        sys.stdout, sys.stderr = self.streams.out, self.streams.err
+        sys.stdout, sys.stderr = text_layer(self.record.out), text_layer(self.record.err)
         try:
             end = self._notebook()
         except KeyboardInterrupt:
@@ -130,7 +127,7 @@ class Attempt:
             kept.keep(names, self.spec.results, self.folder.where())
 
 
-def _shell(record: Record, loop: Loop) -> Shell:
+def _shell(record: Recorder, loop: Loop) -> Shell:
     # What is imported here stays to the end: not to look for garbage in it, now, later, and at the
     # interpreter's end, makes a short run a sixth faster.
     gc.disable()
@@ -141,7 +138,7 @@ def _shell(record: Record, loop: Loop) -> Shell:
         gc.enable()
 
 
-def _new_shell(record: Record, loop: Loop) -> Shell:
+def _new_shell(record: Recorder, loop: Loop) -> Shell:
     wanted = f"type: {sys.executable} -m pip install 'ipython>=7.30'"
     try:
         import IPython

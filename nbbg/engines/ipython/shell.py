@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nbbg.engines.ipython.loop import Loop
-    from nbbg.engines.ipython.record import Record
+    from nbbg.inside.recorder import Recorder
 
 
 class Result(DisplayHook):
@@ -89,7 +89,7 @@ class Shell(InteractiveShell):
 
     displayhook_class = Type(Result)  # type: ignore[mutable-override] # it is a traitlet
     display_pub_class = Type(Displays)  # type: ignore[mutable-override]
-    record: Record
+    record: Recorder
     shown: BaseException | None = None  # the running cell's last exception
     recorded = False  # whether it is among the cell's outputs
 
@@ -172,7 +172,7 @@ class Shell(InteractiveShell):
         yield
 
 
-def make(record: Record, loop: Loop) -> Shell:
+def make(record: Recorder, loop: Loop) -> Shell:
     """The shell of this process, with a fresh `__main__` for the notebook's names."""
     config = Config()
     config.HistoryManager.enabled = False

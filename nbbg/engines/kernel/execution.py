@@ -142,7 +142,7 @@ class Execution:
             self._sent_at = None
 
     def _tell(self, event: str, **fields: Any) -> None:
-        self.recorder.journal.write(event, **fields, log=self.recorder.size())
+        self.recorder.event(event, **fields)
 
 
 def interrupted(ordinal: int | None, error: dict[str, str] | None = None) -> End:

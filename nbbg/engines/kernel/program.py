@@ -7,7 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from nbbg import paths, process
+from nbbg import files, paths, process
 from nbbg.engines.kernel.execution import (
     VANISHED,
     End,
@@ -31,7 +31,7 @@ def main(attempt: str) -> int:
     Args:
         attempt: its folder, absolute.
     """
-    recorder = Recorder(attempt)
+    recorder = Recorder(files.Folder(attempt))
     try:
         task = read(attempt)
     except (OSError, ValueError, KeyError) as error:
@@ -56,7 +56,7 @@ class Program:
 
     async def run(self) -> int:
         """Execute the notebook, tell the journal how it ended, and let the kernel go."""
-        self.recorder.journal.write("begin", cells=len(self.task.cells))
+        self.recorder.event("begin", cells=len(self.task.cells))
         self._on(signal.SIGINT, self.execution.stop)
         self._on(signal.SIGTERM, self.execution.terminate)
         try:
@@ -93,7 +93,7 @@ def _tell_end(recorder: Recorder, end: End, task: Task | None = None) -> int:
         after = end.ordinal or 0
         cells = task.cells if task and end.status != "succeeded" else ()
         left_out = [cell.ordinal for cell in cells if cell.ordinal > after and not cell.idle]
-        recorder.journal.write("end", **end.fields(left_out), log=recorder.size())
+        recorder.event("end", **end.fields(left_out))
     return end.code
 
 
