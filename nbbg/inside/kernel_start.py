@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import os
 import sys
+import threading
 import warnings
 from typing import Any, Callable
 
@@ -83,6 +84,11 @@ class _Own:
         self.pid = os.getpid()
 
     def __call__(self, parent: Any) -> bool:
+        thread = threading.current_thread()
+        if thread is not threading.main_thread():
+            # Of such a thread ipykernel knows but the last request of all; who looks into the
+            # kernel has one named so.
+            return not thread.name.startswith("subshell-")
         header = (parent or {}).get("header", parent) or {}
         return bool(header.get("session", self.session) == self.session)
 

@@ -1,0 +1,217 @@
+"""A second thread of execution in a running Python kernel, for whoever looks into it.
+
+ipykernel 7 offers it under the name of a kernel subshell. A plain second client of a kernel gets
+no answer while a cell runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import queue
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from jupyter_client.blocking.client import BlockingKernelClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = 10.0  # seconds for an answer that takes the kernel no work
+LOOK = 0.2  # seconds between two looks whether the kernel lives
+_GUEST = "__import__('nbbg.inside.looking', fromlist=['_'])"
+
+
+class NoSubshellError(Exception):
+    """This kernel can't be looked into while it works; the text says why."""
+
+
+class SilentError(Exception):
+    """The kernel lives and does not answer."""
+
+
+class GoneError(Exception):
+    """The kernel has ended."""
+
+
+class Subshell:
+    """One, from its making to its end; a context manager.
+
+    Args:
+        connection: the kernel's connection file.
+        show: is given what the kernel prints for us, as it comes.
+
+    Raises:
+        NoSubshellError: entering, the kernel has none.
+        SilentError: it does not answer.
+        GoneError: it has ended.
+    """
+
+    def __init__(self, connection: str, show: Callable[[str], object]) -> None:
+        self.connection = connection
+        self.show = show
+        self._id = ""
+        self._stuck = False
+
+    def __enter__(self) -> Self:
+        try:
+            self._client = BlockingKernelClient(connection_file=self.connection)
+            self._client.load_connection_file()
+        except (OSError, ValueError) as error:
+            raise GoneError(str(error)) from None
+        self._client.start_channels(stdin=False, hb=False)
+        self._who = self._client.session.session
+        try:
+            self._require(self._greet())
+            self._id = self._create()
+        except BaseException:
+            self._client.stop_channels()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if not self._stuck:  # else the kernel would wait for it, and for nothing else
+                self._delete(self._id)
+        except (SilentError, GoneError):
+            pass  # it ends with the kernel
+        finally:
+            self._client.stop_channels()
+
+    def execute(self, source: str) -> tuple[bool, str]:
+        """Execute code in the notebook's namespace: whether it raised, and its answer as text.
+
+        Ctrl-C interrupts it.
+
+        Raises:
+            GoneError: the kernel has ended.
+            SilentError: the code does not let itself be interrupted.
+        """
+        sent = self._send(f"execute({source!r}, {self._who!r})", self._id)
+        self._stuck = True
+        try:
+            answer = self._answer(sent, None)
+        except KeyboardInterrupt:
+            answer = self._interrupted(sent)
+        except SystemExit:  # a signal ends us
+            self._interrupted(sent)
+            raise
+        self._stuck = False
+        found = json.loads(answer)
+        return found["raised"], found["text"]
+
+    def variables(self) -> list[list[str]]:
+        """The notebook's variables: name, type, size, short value.
+
+        Raises:
+            GoneError, SilentError: the kernel does not answer (any more).
+        """
+        found: list[list[str]] = json.loads(
+            self._answer(self._send("variables()", self._id), PATIENCE)
+        )
+        return found
+
+    def _greet(self) -> dict[str, Any]:
+        """Ask the kernel what it is, until what it publishes reaches us too."""
+        while True:
+            about = self._control("kernel_info_request", {})
+            if self._show_what_came(LOOK, self._last):
+                return about
+
+    def _require(self, about: dict[str, Any]) -> None:
+        """Leave a kernel alone that has no subshells, or is not Python."""
+        language = about.get("language_info", {}).get("name", "?")
+        if language != "python":
+            raise NoSubshellError(f"a kernel in {language} can't be")
+        if "kernel subshells" not in about.get("supported_features", ()):
+            version = about.get("implementation_version", "")
+            raise NoSubshellError(f"its ipykernel is {version}, and that takes 7 or later")
+
+    def _create(self) -> str:
+        return str(self._control("create_subshell_request", {})["subshell_id"])
+
+    def _delete(self, subshell: str) -> None:
+        self._control("delete_subshell_request", {"subshell_id": subshell})
+
+    def _interrupted(self, sent: str) -> str:
+        """Interrupt what we execute, through a further subshell, since ours is at work."""
+        other = self._create()
+        self._answer(self._send(f"interrupt({self._who!r})", other), PATIENCE)
+        self._delete(other)
+        answer = self._answer(sent, PATIENCE)
+        self._stuck = False
+        return answer
+
+    def _control(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        message = self._client.session.msg(kind, content)
+        self._client.control_channel.send(message)
+        self._last = str(message["header"]["msg_id"])
+        return self._reply(self._client.get_control_msg, self._last, PATIENCE)
+
+    def _send(self, call: str, subshell: str) -> str:
+        """Have a function of the guest called in a subshell; the id of the request."""
+        content = {
+            "code": "",
+            "silent": True,
+            "store_history": False,
+            "user_expressions": {"nbbg": f"{_GUEST}.{call}"},
+            "allow_stdin": False,
+            "stop_on_error": False,
+        }
+        message = self._client.session.msg("execute_request", content)
+        message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def _answer(self, sent: str, patience: float | None) -> str:
+        reply = self._reply(self._client.get_shell_msg, sent, patience)
+        answer = reply.get("user_expressions", {}).get("nbbg", reply)
+        if answer.get("status") != "ok":
+            raise NoSubshellError(f"{answer.get('ename')}: {answer.get('evalue')}")
+        return str(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def _reply(
+        self, get: Callable[..., dict[str, Any]], sent: str, patience: float | None
+    ) -> dict[str, Any]:
+        deadline = None if patience is None else time.monotonic() + patience
+        while True:
+            self._show_what_came()
+            try:
+                message = get(timeout=LOOK)
+            except queue.Empty:
+                self._check(deadline)
+                continue
+            if message["parent_header"].get("msg_id") == sent:
+                if message["msg_type"] == "execute_reply":
+                    self._show_what_came(LOOK, sent)
+                content: dict[str, Any] = message["content"]
+                return content
+
+    def _check(self, deadline: float | None) -> None:
+        if not os.path.exists(self.connection):
+            raise GoneError("it has ended")
+        if deadline is not None and time.monotonic() > deadline:
+            raise SilentError
+
+    def _show_what_came(self, patience: float = 0, until: str = "") -> bool:
+        """Show what was printed for us; whether the kernel is done with a request.
+
+        Args:
+            patience: seconds to wait for each further message.
+            until: the id of the request.
+        """
+        while True:
+            try:
+                message = self._client.get_iopub_msg(timeout=patience)
+            except queue.Empty:
+                return False
+            parent, content = message["parent_header"], message["content"]
+            if parent.get("session") != self._who:
+                continue
+            if message["msg_type"] == "stream":
+                self.show(content["text"])
+            elif "data" in content:
+                self.show(f"{content['data'].get('text/plain', '')}\n")
+            elif content.get("execution_state") == "idle" and parent.get("msg_id") == until:
+                return True
