@@ -50,13 +50,12 @@ def _look(run: model.Run, kernel: Subshell, code: str | None, *, prompt: bool) -
             print(text, file=sys.stderr if raised else sys.stdout)
         return int(raised)
     if prompt:
-        output.say(f"run {run.id} ({run.arm.name} {run.number}) {_where(run)}")
+        output.say(f"run {run.id} ({run.arm.name} {run.number}) {_where(run)}; Ctrl-D leaves it")
     _show_variables(kernel)
     if prompt:
         from nbbg.cli import prompting
 
         prompting.converse(kernel)
-        output.say(f"run {run.id} goes on")
     return 0
 
 

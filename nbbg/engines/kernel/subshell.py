@@ -18,7 +18,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 10.0  # seconds for an answer that takes the kernel no work
+PATIENCE = 10.0
 LOOK = 0.2  # seconds between two looks whether the kernel lives
 _GUEST = "__import__('nbbg.inside.looking', fromlist=['_'])"
 
@@ -41,6 +41,7 @@ class Subshell:
     Args:
         connection: the kernel's connection file.
         show: is given what the kernel prints for us, as it comes.
+        patience: seconds for an answer that takes the kernel no work.
 
     Raises:
         NoSubshellError: entering, the kernel has none.
@@ -48,9 +49,12 @@ class Subshell:
         GoneError: it has ended.
     """
 
-    def __init__(self, connection: str, show: Callable[[str], object]) -> None:
+    def __init__(
+        self, connection: str, show: Callable[[str], object], patience: float = PATIENCE
+    ) -> None:
         self.connection = connection
         self.show = show
+        self.patience = patience
         self._id = ""
         self._stuck = False
 
@@ -108,7 +112,7 @@ class Subshell:
             GoneError, SilentError: the kernel does not answer (any more).
         """
         found: list[list[str]] = json.loads(
-            self._answer(self._send("variables()", self._id), PATIENCE)
+            self._answer(self._send("variables()", self._id), self.patience)
         )
         return found
 
@@ -137,9 +141,9 @@ class Subshell:
     def _interrupted(self, sent: str) -> str:
         """Interrupt what we execute, through a further subshell, since ours is at work."""
         other = self._create()
-        self._answer(self._send(f"interrupt({self._who!r})", other), PATIENCE)
+        self._answer(self._send(f"interrupt({self._who!r})", other), self.patience)
         self._delete(other)
-        answer = self._answer(sent, PATIENCE)
+        answer = self._answer(sent, self.patience)
         self._stuck = False
         return answer
 
@@ -147,7 +151,7 @@ class Subshell:
         message = self._client.session.msg(kind, content)
         self._client.control_channel.send(message)
         self._last = str(message["header"]["msg_id"])
-        return self._reply(self._client.get_control_msg, self._last, PATIENCE)
+        return self._reply(self._client.get_control_msg, self._last, self.patience)
 
     def _send(self, call: str, subshell: str) -> str:
         """Have a function of the guest called in a subshell; the id of the request."""
