@@ -29,6 +29,7 @@ class Arm:
     kernel: str  # kernelspec name, for the `kernel` engine
     output: str  # where the executed notebook goes, with `{number}`; absolute
     cwd: str
+    injected: str = ""  # source of the cell with the parameters; empty for Python
 
     def identity(self) -> tuple[str, str, int]:
         """What makes two arms the same arm."""

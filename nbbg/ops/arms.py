@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, secrets
 from nbbg.errors import NbbgError, UsageError
-from nbbg.notebook import document, injection, interpreters, kernelspecs
+from nbbg.notebook import document, interpreters, kernelspecs, languages
 from nbbg.ops import naming
 
 if TYPE_CHECKING:
@@ -133,13 +133,17 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
 
 
 def _with_params(arm: model.Arm, doc: Document, params: Mapping[str, Any]) -> Wanted:
-    _check_values(doc, params)
+    _refuse_secrets(params)
+    try:
+        injected = languages.parameters(doc.notebook, doc.language, doc.kernel, params)
+    except ValueError as error:
+        raise UsageError(f"{doc.path}: {error}") from error
     # As the records will give them back, so that the same call twice is the same arm.
     kept = json.loads(files.to_json(dict(params)))
-    return Wanted(replace(arm, params=kept), doc.notebook, doc.note)
+    return Wanted(replace(arm, params=kept, injected=injected), doc.notebook, doc.note)
 
 
-def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
+def _refuse_secrets(params: Mapping[str, Any]) -> None:
     hidden = secrets.values()
     for name, value in params.items():
         if any(secret in json.dumps(value, default=str) for secret in hidden):
@@ -148,10 +152,6 @@ def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
                 " recorded\nread it in the notebook, from os.environ"
             )
             raise UsageError(message)
-    try:
-        injection.inject(doc.notebook, params)
-    except ValueError as error:
-        raise UsageError(f"{doc.path}: {error}") from error
 
 
 def _frozen_name(name: str, *, inside: bool) -> str:
@@ -184,7 +184,7 @@ def _interpreter(project: Project, doc: Document, engine: str) -> str:
 
 
 def _check_params(documents: Sequence[Document], given: set[str]) -> None:
-    known = {name for doc in documents for name in injection.declared(doc.notebook)}
+    known = {name for doc in documents for name in languages.declared(doc.notebook, doc.language)}
     if new := sorted(given - known):
         names = f"known: {', '.join(sorted(known))}" if known else "no cell is tagged `parameters`"
         message = (

@@ -1,8 +1,9 @@
 """Starts the kernel's process: which program, which descriptors, which sockets.
 
-A Python kernel is `PYTHON -m ipykernel_launcher`, whatever kernelspecs are installed, and is
-spoken to through sockets in a folder that only its owner can enter. Other languages come by the
-name of their kernelspec and are spoken to over the loopback interface, which all of them can.
+A Python kernel is `PYTHON -m ipykernel_launcher`, whatever kernelspecs are installed; other
+languages come by the name of their kernelspec. Kernels that are written in Python are spoken to
+through sockets in a folder that only its owner can enter; the others over the loopback interface,
+which all of them can.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Launched:
         connection = os.path.join(task.attempt, paths.CONNECTION)
         options: dict[str, Any] = {"connection_file": connection}
         if task.python:
-            options |= {"transport": "ipc", "kernel_spec_manager": _OneSpec(task.python)}
+            options["kernel_spec_manager"] = _OneSpec(task.python)
         else:
             options["kernel_name"] = task.kernel
         self.manager = AsyncKernelManager(**options)
@@ -67,10 +68,11 @@ class Launched:
         Raises:
             StartError: there is no such kernel or interpreter.
         """
-        if self.task.python:
-            self._sockets = _private_folder()
-            self.manager.ip = os.path.join(self._sockets, "k")
         try:
+            if self.task.python or self._is_written_in_python():
+                self._sockets = _private_folder()
+                self.manager.transport = "ipc"
+                self.manager.ip = os.path.join(self._sockets, "k")
             await self.manager.start_kernel(pass_fds=(self.task.lock,), stdin=subprocess.DEVNULL)
         except NoSuchKernel as error:
             known = ", ".join(sorted(KernelSpecManager().find_kernel_specs())) or "none"
@@ -86,6 +88,10 @@ class Launched:
         with contextlib.suppress(OSError, AttributeError):  # where there is no pidfd, it is polled
             await _gone(os.pidfd_open(provisioner.pid))
         return int(await provisioner.wait() or 0)
+
+    def _is_written_in_python(self) -> bool:
+        spec = self.manager.kernel_spec
+        return bool(spec and os.path.basename(spec.argv[0]).startswith("python"))
 
     async def clean(self) -> None:
         """Kill what still lives; remove the connection file and the sockets."""

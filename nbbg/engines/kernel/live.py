@@ -12,6 +12,9 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING, Any
 
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
 from nbbg.engines.kernel.launch import Launched
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from nbbg.inside.recorder import Recorder
 
 FAREWELL = 600.0  # seconds for what a notebook does at exit, such as a tracker's last upload
+READY = 120.0  # seconds until a kernel must answer; on a cold network disk it takes many
+DEAF = 2.0  # seconds after which a kernel that was asked to end is asked in another way
+CUT_OFF = 5.0  # seconds that a kernel lives on after it closed its connection
 SHUTDOWN = 30.0  # seconds for a kernel that can only be asked by message, which some never answer
 SETTLE = 0.3  # seconds until what a dead kernel sent has been read
 _START = "__import__('nbbg.inside.kernel_start', fromlist=['_'])"
@@ -32,6 +38,10 @@ class DeadKernelError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
+
+
+class SilentKernelError(Exception):
+    """The kernel's process lives, and does not answer; the text says why it is thought so."""
 
 
 class AnswerError(Exception):
@@ -49,15 +59,18 @@ class Kernel:
     Args:
         task: what the runner asks for.
         recorder: where what a kernel of another language shows goes.
+        ready: seconds until it must answer.
     """
 
-    def __init__(self, task: Task, recorder: Recorder) -> None:
+    def __init__(self, task: Task, recorder: Recorder, ready: float = READY) -> None:
         self.task = task
         self.recorder = recorder
+        self.ready = ready
         self.records_itself = False
         self._launched = Launched(task)
         self._channels = contextlib.ExitStack()
         self._terminated = False
+        self._silent = False
 
     async def start(self) -> None:
         """Start it, and wait until it can execute code.
@@ -65,6 +78,7 @@ class Kernel:
         Raises:
             StartError: there is no such kernel or interpreter.
             DeadKernelError: it ended before it could.
+            SilentKernelError: it does not answer.
         """
         await self._launched.start()
         self._died = asyncio.create_task(self._launched.ended())
@@ -72,16 +86,21 @@ class Kernel:
         self._client.context.rcvhwm = 0  # no flood of output is ever dropped
         self._channels.callback(self._client.stop_channels)
         self._client.start_channels(iopub=False, stdin=False, hb=False, control=False)
-        if self.task.python:
-            self.records_itself = await self._prepare()
-        if not self.records_itself:
-            await self._unless_dead(self._client.wait_for_ready())
+        self._cut_off = asyncio.create_task(self._wait_until_cut_off())
+        self._channels.callback(self._cut_off.cancel)
+        try:
+            await asyncio.wait_for(self._become_ready(), self.ready)
+        except TimeoutError:
+            self._silent = True
+            message = f"did not answer within {self.ready:g} s: it is halted, or stuck in its start"
+            raise SilentKernelError(message) from None
 
     async def execute(self, source: str) -> dict[str, Any]:
         """Execute a cell; the content of the kernel's reply.
 
         Raises:
             DeadKernelError: it ended meanwhile.
+            SilentKernelError: it will not answer any more.
         """
         reply: dict[str, Any] = await self._request(source)
         return reply
@@ -111,7 +130,7 @@ class Kernel:
 
     async def leave(self) -> None:
         """Let it end as its language ends, with all that it does at exit."""
-        if not self._launched.manager.has_kernel:
+        if self._silent or not self._launched.manager.has_kernel:
             return
         goodbye = asyncio.ensure_future(self._say_goodbye())
         patience = FAREWELL if self.records_itself else SHUTDOWN
@@ -123,6 +142,12 @@ class Kernel:
         """Kill it if it lives, and remove what speaks to it."""
         self._channels.close()
         await self._launched.clean()
+
+    async def _become_ready(self) -> None:
+        if self.task.python:
+            self.records_itself = await self._prepare()
+        if not self.records_itself:
+            await self._unless_dead(self._client.wait_for_ready())
 
     async def _prepare(self) -> bool:
         """Make a Python kernel record itself; whether it does."""
@@ -140,6 +165,11 @@ class Kernel:
             with contextlib.suppress(AnswerError):
                 await self.ask("leave()")
                 return
+        # Asked on the control channel, what is built on ipykernel 7.4 now and then takes 10 s: that
+        # thread still flushes streams which the main thread has closed.
+        request = self._client.session.msg("shutdown_request", {"restart": False})
+        self._client.shell_channel.send(request)
+        await asyncio.sleep(DEAF)
         await self._launched.manager.request_shutdown()
 
     async def _evaluate(self, expression: str) -> str:
@@ -177,11 +207,21 @@ class Kernel:
 
     async def _unless_dead(self, answer: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> Any:
         task, died = asyncio.ensure_future(answer), self._died
-        await asyncio.wait({task, died}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, died, self._cut_off}, return_when=asyncio.FIRST_COMPLETED)
         if died.done():
             await asyncio.wait({task}, timeout=SETTLE)
         if died.done() and (not task.done() or task.exception()):
             task.cancel()
             await asyncio.wait({task})
             raise DeadKernelError(died.result())
+        if not task.done():
+            task.cancel()
+            self._silent = True
+            raise SilentKernelError("closed its connection and lives on; did a cell call os.exec?")
         return await task
+
+    async def _wait_until_cut_off(self) -> None:
+        """Return when the kernel has closed its connection, and is not about to end."""
+        monitor = self._client.shell_channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        await recv_monitor_message(monitor)
+        await asyncio.wait({self._died}, timeout=CUT_OFF)

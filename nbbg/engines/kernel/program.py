@@ -15,7 +15,7 @@ from nbbg.engines.kernel.execution import (
     interrupted,
 )
 from nbbg.engines.kernel.launch import StartError
-from nbbg.engines.kernel.live import DeadKernelError, Kernel
+from nbbg.engines.kernel.live import DeadKernelError, Kernel, SilentKernelError
 from nbbg.engines.kernel.task import Task, read
 from nbbg.inside.recorder import Recorder
 
@@ -77,6 +77,8 @@ class Program:
                 return interrupted(None)
             last = _last_line(os.path.join(self.task.attempt, paths.LOG), start)
             return _failed("KernelDied", _why(self.task, death.code, last))
+        except SilentKernelError as silence:
+            return _failed("KernelSilent", f"{self.task.origin} {silence}")
         return await self.execution.run()
 
     def _on(self, number: int, reaction: Callable[[], Coroutine[Any, Any, None]]) -> None:
