@@ -165,7 +165,7 @@ def _interpreter(project: Project, doc: Document, engine: str) -> str:
     """The interpreter that a Python notebook runs in, checked; empty for another language."""
     named = project.settings.python
     kernel = kernelspecs.find(doc.kernel) if doc.kernel else None
-    if kernel is None and doc.kernel and not named:
+    if kernel is None and doc.kernel and not (named and doc.language == "python"):
         raise kernelspecs.unknown(doc.kernel)
     if doc.language != "python":
         return ""

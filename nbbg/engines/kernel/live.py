@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FAREWELL = 600.0  # seconds for what a notebook does at exit, such as a tracker's last upload
 READY = 120.0  # seconds until a kernel must answer; on a cold network disk it takes many
+RECONNECT = 5  # milliseconds between two looks whether the kernel listens; 100 unless set
+HEARD = 0.2  # seconds until what a kernel published has come, unless nobody had subscribed yet
 DEAF = 2.0  # seconds after which a kernel that was asked to end is asked in another way
 CUT_OFF = 5.0  # seconds that a kernel lives on after it closed its connection
 SHUTDOWN = 30.0  # seconds for a kernel that can only be asked by message, which some never answer
@@ -84,6 +86,7 @@ class Kernel:
         self._died = asyncio.create_task(self._launched.ended())
         self._client = self._launched.manager.client()
         self._client.context.rcvhwm = 0  # no flood of output is ever dropped
+        self._client.context.reconnect_ivl = RECONNECT
         self._channels.callback(self._client.stop_channels)
         self._client.start_channels(iopub=False, stdin=False, hb=False, control=False)
         self._cut_off = asyncio.create_task(self._wait_until_cut_off())
@@ -147,7 +150,25 @@ class Kernel:
         if self.task.python:
             self.records_itself = await self._prepare()
         if not self.records_itself:
-            await self._unless_dead(self._client.wait_for_ready())
+            await self._unless_dead(self._meet())
+
+    async def _meet(self) -> None:
+        """Until it answers, and what it publishes reaches us.
+
+        jupyter_client's own waiting polls, and then sleeps to be sure.
+        """
+        while True:
+            sent = self._client.kernel_info()
+            await self._reply(sent)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._published(sent), HEARD)
+                return
+
+    async def _published(self, sent: str) -> None:
+        while True:
+            message = await self._client.get_iopub_msg()
+            if message["parent_header"].get("msg_id") == sent:
+                return
 
     async def _prepare(self) -> bool:
         """Make a Python kernel record itself; whether it does."""
