@@ -22,7 +22,9 @@ from jupyter_client.blocking.client import BlockingKernelClient
 
 from nbbg import files, journal, paths, process
 from nbbg.engines import commands
+from nbbg.engines.kernel.launch import Python
 from nbbg.engines.kernel.live import Kernel, SilentKernelError
+from nbbg.engines.kernel.spawn import Spawned
 from nbbg.engines.kernel.task import Task
 from nbbg.inside.recorder import Recorder
 from nbbg.store import locks
@@ -563,7 +565,8 @@ def test_a_kernel_that_starts_and_never_answers_is_given_up(tmp_path: Path) -> N
     task = Task(str(tmp_path), [], str(halted), "", str(tmp_path), lock, [])
 
     async def start() -> None:
-        kernel = Kernel(task, Recorder(str(tmp_path)), ready=0.5)
+        launched = Python(task, Spawned(task))
+        kernel = Kernel(task, launched, Recorder(str(tmp_path)), ready=0.5)
         try:
             await kernel.start()
         finally:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from nbbg.engines.kernel.launch import Launched
-
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from nbbg.engines.kernel.launch import Launched
     from nbbg.engines.kernel.task import Task
     from nbbg.inside.recorder import Recorder
 
@@ -60,16 +59,19 @@ class Kernel:
 
     Args:
         task: what the runner asks for.
+        launched: its process.
         recorder: where what a kernel of another language shows goes.
         ready: seconds until it must answer.
     """
 
-    def __init__(self, task: Task, recorder: Recorder, ready: float = READY) -> None:
+    def __init__(
+        self, task: Task, launched: Launched, recorder: Recorder, ready: float = READY
+    ) -> None:
         self.task = task
         self.recorder = recorder
         self.ready = ready
         self.records_itself = False
-        self._launched = Launched(task)
+        self._launched = launched
         self._channels = contextlib.ExitStack()
         self._terminated = False
         self._silent = False
@@ -82,9 +84,8 @@ class Kernel:
             DeadKernelError: it ended before it could.
             SilentKernelError: it does not answer.
         """
-        await self._launched.start()
+        self._client = await self._launched.start()
         self._died = asyncio.create_task(self._launched.ended())
-        self._client = self._launched.manager.client()
         self._client.context.rcvhwm = 0  # no flood of output is ever dropped
         self._client.context.reconnect_ivl = RECONNECT
         self._channels.callback(self._client.stop_channels)
@@ -119,7 +120,7 @@ class Kernel:
 
     async def interrupt(self) -> None:
         """What Ctrl-C does."""
-        await self._launched.manager.interrupt_kernel()
+        await self._launched.interrupt()
         # ipykernel takes the signal, and then sleeps on in the `await` that it is to cancel, until
         # its event loop wakes: a request that means nothing wakes it
         self._client.kernel_info()
@@ -128,12 +129,11 @@ class Kernel:
         """End it by SIGTERM; when asked again, by SIGKILL."""
         number = signal.SIGKILL if self._terminated else signal.SIGTERM
         self._terminated = True
-        with contextlib.suppress(RuntimeError, ProcessLookupError):
-            await self._launched.manager.signal_kernel(number)
+        await self._launched.signal(number)
 
     async def leave(self) -> None:
         """Let it end as its language ends, with all that it does at exit."""
-        if self._silent or not self._launched.manager.has_kernel:
+        if self._silent or not self._launched.lives:
             return
         goodbye = asyncio.ensure_future(self._say_goodbye())
         patience = FAREWELL if self.records_itself else SHUTDOWN
@@ -191,7 +191,7 @@ class Kernel:
         request = self._client.session.msg("shutdown_request", {"restart": False})
         self._client.shell_channel.send(request)
         await asyncio.sleep(DEAF)
-        await self._launched.manager.request_shutdown()
+        self._client.shutdown()
 
     async def _evaluate(self, expression: str) -> str:
         reply = await self._request("", silent=True, user_expressions={"nbbg": expression})
