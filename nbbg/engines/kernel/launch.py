@@ -3,7 +3,7 @@
 A Python kernel was spawned before this module was imported; other languages come by the name of
 their kernelspec, through jupyter_client. Kernels that are written in Python are spoken to through
 sockets in a folder that only its owner can enter; the others over the loopback interface, which
-all of them can.
+all of them can. jupyter_client lives here alone, and is imported for those.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-from jupyter_client.manager import AsyncKernelManager
-
 from nbbg import paths
 from nbbg.engines.kernel import spawn
 
 if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+
     from nbbg.engines.kernel.spawn import Spawned
     from nbbg.engines.kernel.task import Task
 
@@ -38,8 +36,8 @@ class Launched(Protocol):
     def lives(self) -> bool:
         """Whether there is one, as far as is known."""
 
-    async def start(self) -> AsyncKernelClient:
-        """Start it; what speaks to it.
+    async def start(self) -> str:
+        """Start it; its connection file.
 
         Raises:
             StartError: there is no such kernel or interpreter.
@@ -70,8 +68,8 @@ class Python:
         """Whether it was started."""
         return self.spawned.process is not None
 
-    async def start(self) -> AsyncKernelClient:
-        """What speaks to it.
+    async def start(self) -> str:
+        """Its connection file.
 
         Raises:
             StartError: it could not be started.
@@ -79,9 +77,7 @@ class Python:
         if self.spawned.process is None:
             why = f"{self.task.origin} can't be started: {self.spawned.fault}"
             raise StartError(f"{why}; choose another with --python")
-        client = AsyncKernelClient(connection_file=self.spawned.connection)
-        client.load_connection_file()
-        return client
+        return self.spawned.connection
 
     async def ended(self) -> int:
         """Wait until the process has ended; its code, negative for a signal."""
@@ -107,22 +103,28 @@ class Named:
     """The kernel of a kernelspec."""
 
     def __init__(self, task: Task) -> None:
+        from jupyter_client.manager import AsyncKernelManager
+
         self.task = task
         self._sockets = ""
         connection = os.path.join(task.attempt, paths.CONNECTION)
-        self.manager = AsyncKernelManager(kernel_name=task.kernel, connection_file=connection)
+        self.manager: AsyncKernelManager = AsyncKernelManager(
+            kernel_name=task.kernel, connection_file=connection
+        )
 
     @property
     def lives(self) -> bool:
         """Whether it was started."""
         return self.manager.has_kernel
 
-    async def start(self) -> AsyncKernelClient:
-        """Start it; what speaks to it.
+    async def start(self) -> str:
+        """Start it; its connection file.
 
         Raises:
             StartError: there is no such kernel, or its program.
         """
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
         try:
             if self._is_written_in_python():
                 self._sockets = spawn.private_folder()
@@ -135,8 +137,7 @@ class Named:
             raise StartError(message) from None
         except OSError as error:
             raise StartError(f"{self.task.origin} can't be started: {error}") from None
-        client: AsyncKernelClient = self.manager.client()
-        return client
+        return str(self.manager.connection_file)
 
     async def ended(self) -> int:
         """Wait until the process has ended; its code, negative for a signal."""

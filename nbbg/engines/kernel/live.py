@@ -1,8 +1,8 @@
 """A live kernel: asked to execute code, interrupted, ended; its death noticed at once.
 
-jupyter_client alone, without nbclient: beside JupyterLab the import of nbformat costs each run
-0.75 s, and nbclient drops what a background thread prints once its cell is over, looks for a
-dead kernel once a second, and throws away what the dead one had still sent.
+Without nbclient: beside JupyterLab the import of nbformat costs each run 0.75 s, and nbclient drops
+what a background thread prints once its cell is over, looks for a dead kernel once a second, and
+throws away what the dead one had still sent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import zmq
+import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
+
+from nbbg.engines.kernel.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
 FAREWELL = 600.0  # seconds for what a notebook does at exit, such as a tracker's last upload
 READY = 120.0  # seconds until a kernel must answer; on a cold network disk it takes many
-RECONNECT = 5  # milliseconds between two looks whether the kernel listens; 100 unless set
 HEARD = 0.2  # seconds until what a kernel published has come, unless nobody had subscribed yet
 DEAF = 2.0  # seconds after which a kernel that was asked to end is asked in another way
 CUT_OFF = 5.0  # seconds that a kernel lives on after it closed its connection
@@ -84,12 +86,10 @@ class Kernel:
             DeadKernelError: it ended before it could.
             SilentKernelError: it does not answer.
         """
-        self._client = await self._launched.start()
+        connection = await self._launched.start()
         self._died = asyncio.create_task(self._launched.ended())
-        self._client.context.rcvhwm = 0  # no flood of output is ever dropped
-        self._client.context.reconnect_ivl = RECONNECT
-        self._channels.callback(self._client.stop_channels)
-        self._client.start_channels(iopub=False, stdin=False, hb=False, control=False)
+        self._wire = Wire(connection, zmq.asyncio.Context())
+        self._channels.callback(self._wire.close)
         self._cut_off = asyncio.create_task(self._wait_until_cut_off())
         self._channels.callback(self._cut_off.cancel)
         try:
@@ -123,7 +123,7 @@ class Kernel:
         await self._launched.interrupt()
         # ipykernel takes the signal, and then sleeps on in the `await` that it is to cancel, until
         # its event loop wakes: a request that means nothing wakes it
-        self._client.kernel_info()
+        await self._send("kernel_info_request", {})
 
     async def terminate(self) -> None:
         """End it by SIGTERM; when asked again, by SIGKILL."""
@@ -158,7 +158,8 @@ class Kernel:
         jupyter_client's own waiting polls, and then sleeps to be sure.
         """
         while True:
-            sent = self._client.kernel_info()
+            self._wire.socket("iopub")
+            sent = await self._send("kernel_info_request", {})
             await self._reply(sent)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._published(sent), HEARD)
@@ -166,14 +167,14 @@ class Kernel:
 
     async def _published(self, sent: str) -> None:
         while True:
-            message = await self._client.get_iopub_msg()
-            if message["parent_header"].get("msg_id") == sent:
+            message = await self._receive("iopub")
+            if message["parent"].get("msg_id") == sent:
                 return
 
     async def _prepare(self) -> bool:
         """Make a Python kernel record itself; whether it does."""
         guest = f"__import__('sys').path.append({self.task.guest!r})"
-        session = self._client.session.session
+        session = self._wire.session
         call = f"{_START}.prepare({self.task.attempt!r}, {self.task.lock}, {session!r})"
         try:
             await self._evaluate(f"({guest}, {call})")
@@ -188,10 +189,9 @@ class Kernel:
                 return
         # Asked on the control channel, what is built on ipykernel 7.4 now and then takes 10 s: that
         # thread still flushes streams which the main thread has closed.
-        request = self._client.session.msg("shutdown_request", {"restart": False})
-        self._client.shell_channel.send(request)
+        await self._send("shutdown_request", {"restart": False})
         await asyncio.sleep(DEAF)
-        self._client.shutdown()
+        await self._send("shutdown_request", {"restart": False}, "control")
 
     async def _evaluate(self, expression: str) -> str:
         reply = await self._request("", silent=True, user_expressions={"nbbg": expression})
@@ -201,7 +201,9 @@ class Kernel:
         return str(answer["data"]["text/plain"])
 
     async def _request(self, source: str, **options: Any) -> Any:
-        sent = self._client.execute(source, allow_stdin=False, stop_on_error=False, **options)
+        content = {"code": source, "silent": False, "store_history": True, "user_expressions": {}}
+        content |= {"allow_stdin": False, "stop_on_error": False, **options}
+        sent = await self._unless_dead(self._send("execute_request", content))
         if self.records_itself or options:
             return await self._unless_dead(self._reply(sent))
         reply, _ = await self._unless_dead(asyncio.gather(self._reply(sent), self._shown(sent)))
@@ -209,22 +211,34 @@ class Kernel:
 
     async def _reply(self, sent: str) -> dict[str, Any]:
         while True:
-            message = await self._client.get_shell_msg()
-            if message["parent_header"].get("msg_id") == sent:
+            message = await self._receive("shell")
+            if message["parent"].get("msg_id") == sent:
                 content: dict[str, Any] = message["content"]
                 return content
 
     async def _shown(self, sent: str) -> None:
         """Record what the kernel shows until it is done with a request."""
-        own = self._client.session.session
+        own = self._wire.session
         while True:
-            message = await self._client.get_iopub_msg()
-            parent, kind = message["parent_header"], message["msg_type"]
+            message = await self._receive("iopub")
+            parent, kind = message["parent"], message["kind"]
             if parent.get("session", own) == own:
                 self.recorder.take(kind, message["content"])
             idle = kind == "status" and message["content"]["execution_state"] == "idle"
             if idle and parent.get("msg_id") == sent:
                 return
+
+    async def _send(self, kind: str, content: dict[str, Any], channel: str = "shell") -> str:
+        frames = self._wire.packed(kind, content)
+        sent = self._wire.sent
+        await self._wire.socket(channel).send_multipart(frames)
+        return sent
+
+    async def _receive(self, channel: str) -> dict[str, Any]:
+        while True:
+            message = self._wire.unpacked(await self._wire.socket(channel).recv_multipart())
+            if message:
+                return message
 
     async def _unless_dead(self, answer: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> Any:
         task, died = asyncio.ensure_future(answer), self._died
@@ -243,6 +257,5 @@ class Kernel:
 
     async def _wait_until_cut_off(self) -> None:
         """Return when the kernel has closed its connection, and is not about to end."""
-        monitor = self._client.shell_channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        await recv_monitor_message(monitor)
+        await recv_monitor_message(self._wire.monitor("shell", zmq.EVENT_DISCONNECTED))
         await asyncio.wait({self._died}, timeout=CUT_OFF)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import json
 import os
-import queue
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from jupyter_client.blocking.client import BlockingKernelClient
+import zmq
+
+from nbbg.engines.kernel.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,17 +61,16 @@ class Subshell:
 
     def __enter__(self) -> Self:
         try:
-            self._client = BlockingKernelClient(connection_file=self.connection)
-            self._client.load_connection_file()
-        except (OSError, ValueError) as error:
+            self._wire = Wire(self.connection, zmq.Context())
+        except (OSError, ValueError, KeyError) as error:
             raise GoneError(str(error)) from None
-        self._client.start_channels(stdin=False, hb=False)
-        self._who = self._client.session.session
+        self._who = self._wire.session
         try:
+            self._wire.socket("iopub")
             self._require(self._greet())
             self._id = self._create()
         except BaseException:
-            self._client.stop_channels()
+            self._wire.close()
             raise
         return self
 
@@ -81,7 +81,7 @@ class Subshell:
         except (SilentError, GoneError):
             pass  # it ends with the kernel
         finally:
-            self._client.stop_channels()
+            self._wire.close()
 
     def execute(self, source: str) -> tuple[bool, str]:
         """Execute code in the notebook's namespace: whether it raised, and its answer as text.
@@ -120,7 +120,7 @@ class Subshell:
         """Ask the kernel what it is, until what it publishes reaches us too."""
         while True:
             about = self._control("kernel_info_request", {})
-            if self._show_what_came(LOOK, self._last):
+            if self._show_what_came(LOOK, self._wire.sent):
                 return about
 
     def _require(self, about: dict[str, Any]) -> None:
@@ -148,10 +148,8 @@ class Subshell:
         return answer
 
     def _control(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
-        message = self._client.session.msg(kind, content)
-        self._client.control_channel.send(message)
-        self._last = str(message["header"]["msg_id"])
-        return self._reply(self._client.get_control_msg, self._last, self.patience)
+        self._wire.socket("control").send_multipart(self._wire.packed(kind, content))
+        return self._reply("control", self._wire.sent, self.patience)
 
     def _send(self, call: str, subshell: str) -> str:
         """Have a function of the guest called in a subshell; the id of the request."""
@@ -163,34 +161,34 @@ class Subshell:
             "allow_stdin": False,
             "stop_on_error": False,
         }
-        message = self._client.session.msg("execute_request", content)
-        message["header"]["subshell_id"] = subshell
-        self._client.shell_channel.send(message)
-        return str(message["header"]["msg_id"])
+        frames = self._wire.packed("execute_request", content, subshell)
+        self._wire.socket("shell").send_multipart(frames)
+        return self._wire.sent
 
     def _answer(self, sent: str, patience: float | None) -> str:
-        reply = self._reply(self._client.get_shell_msg, sent, patience)
+        reply = self._reply("shell", sent, patience)
         answer = reply.get("user_expressions", {}).get("nbbg", reply)
         if answer.get("status") != "ok":
             raise NoSubshellError(f"{answer.get('ename')}: {answer.get('evalue')}")
         return str(ast.literal_eval(answer["data"]["text/plain"]))
 
-    def _reply(
-        self, get: Callable[..., dict[str, Any]], sent: str, patience: float | None
-    ) -> dict[str, Any]:
+    def _reply(self, channel: str, sent: str, patience: float | None) -> dict[str, Any]:
         deadline = None if patience is None else time.monotonic() + patience
         while True:
             self._show_what_came()
-            try:
-                message = get(timeout=LOOK)
-            except queue.Empty:
+            message = self._receive(channel, LOOK)
+            if message is None:
                 self._check(deadline)
-                continue
-            if message["parent_header"].get("msg_id") == sent:
-                if message["msg_type"] == "execute_reply":
+            elif message["parent"].get("msg_id") == sent:
+                if message["kind"] == "execute_reply":
                     self._show_what_came(LOOK, sent)
                 content: dict[str, Any] = message["content"]
                 return content
+
+    def _receive(self, channel: str, patience: float) -> dict[str, Any] | None:
+        socket = self._wire.socket(channel)
+        came = socket.poll(1000 * patience)
+        return self._wire.unpacked(socket.recv_multipart()) if came else None
 
     def _check(self, deadline: float | None) -> None:
         if not os.path.exists(self.connection):
@@ -205,17 +203,14 @@ class Subshell:
             patience: seconds to wait for each further message.
             until: the id of the request.
         """
-        while True:
-            try:
-                message = self._client.get_iopub_msg(timeout=patience)
-            except queue.Empty:
-                return False
-            parent, content = message["parent_header"], message["content"]
+        while message := self._receive("iopub", patience):
+            parent, content = message["parent"], message["content"]
             if parent.get("session") != self._who:
                 continue
-            if message["msg_type"] == "stream":
+            if message["kind"] == "stream":
                 self.show(content["text"])
             elif "data" in content:
                 self.show(f"{content['data'].get('text/plain', '')}\n")
             elif content.get("execution_state") == "idle" and parent.get("msg_id") == until:
                 return True
+        return False
