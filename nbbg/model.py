@@ -33,6 +33,7 @@ class Arm:
     kernel: str  # kernelspec name, for the `kernel` engine
     output: str  # where the executed notebook goes, with `{number}`; absolute
     cwd: str
+    injected: str = ""  # source of the cell with the parameters; empty for Python
     results: tuple[str, ...] = ()  # variables that its own cell tagged `results` names
     python_source: str = ""  # why that interpreter, such as "--python", "VIRTUAL_ENV"
     # What its environment sets at the start, `${NAME}` filled in; None: is not to be set.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -21,6 +22,11 @@ from jupyter_client.blocking.client import BlockingKernelClient
 
 from nbbg import files, journal, paths, process
 from nbbg.engines import commands
+from nbbg.engines.kernel.launch import Python
+from nbbg.engines.kernel.live import Kernel, SilentKernelError
+from nbbg.engines.kernel.spawn import Spawned
+from nbbg.engines.kernel.task import Task
+from nbbg.inside.recorder import Recorder
 from nbbg.store import locks
 
 if TYPE_CHECKING:
@@ -548,6 +554,42 @@ def test_a_kernel_that_does_not_start_says_why(
     assert attempt.wait() == 1
     assert attempt.end["error"]["name"] == name
     assert re.search(text, attempt.end["error"]["value"])
+
+
+def test_a_kernel_that_starts_and_never_answers_is_given_up(tmp_path: Path) -> None:
+    """One that is halted in its start is waited for as long as is said, and killed."""
+    halted = tmp_path / "python"
+    halted.write_text(f'#!/bin/sh\nkill -STOP $$\nexec {sys.executable} "$@"\n')
+    halted.chmod(0o755)
+    lock = os.open(tmp_path / paths.LOCK, os.O_RDWR | os.O_CREAT)
+    task = Task(str(tmp_path), [], str(halted), "", str(tmp_path), lock, [])
+
+    async def start() -> None:
+        launched = Python(task, Spawned(task))
+        kernel = Kernel(task, launched, Recorder(str(tmp_path)), ready=0.5)
+        try:
+            await kernel.start()
+        finally:
+            await kernel.leave()
+            await kernel.clean()
+
+    with pytest.raises(SilentKernelError, match=r"within 0.5 s: it is halted, or stuck"):
+        asyncio.run(start())
+    os.close(lock)
+    me = os.getpid()
+    assert not [each for each in process.processes() if each.parent == me]
+
+
+def test_a_kernel_that_cuts_its_connection_and_lives_on_is_noticed(
+    start: Callable[..., Attempt],
+) -> None:
+    """A cell that becomes another program is the end of the notebook, with that cell."""
+    attempt = start("import os; os.execvp('sleep', ['sleep', '60'])", "2")
+    assert attempt.wait() == 1
+    end = attempt.end
+    assert (end["status"], end["ordinal"], end["left_out"]) == ("failed", 1, [2])
+    assert "closed its connection and lives on" in end["error"]["value"]
+    assert not attempt.lock_is_held()
 
 
 def test_an_interpreter_without_ipykernel_says_what_to_type(

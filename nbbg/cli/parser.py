@@ -169,10 +169,19 @@ def _notebook(subparsers: Subparsers) -> None:
 
 def _attach(subparsers: Subparsers) -> None:
     parser = _command(
-        subparsers, "attach", "look into a live run", "nbbg attach 7 --pane    its tmux pane"
+        subparsers,
+        "attach",
+        "look into a live run: its variables while a cell runs (engine kernel), or its tmux pane",
+        "nbbg attach 7                    a prompt in its notebook; Ctrl-D leaves, the run goes on",
+        "nbbg attach 7 -c 'len(losses)'   one answer",
+        "nbbg attach 7 --vars             its variables",
+        "nbbg attach 7 --pane             its tmux pane",
     )
     parser.add_argument("id", metavar="ID", help=IDS)
-    parser.add_argument("--pane", action="store_true", help="the tmux pane that shows its output")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("-c", dest="code", metavar="CODE", help="execute it there, show its value")
+    how.add_argument("--vars", action="store_true", help="name, type, size, value of each variable")
+    how.add_argument("--pane", action="store_true", help="the tmux pane that shows its output")
 
 
 def _wait(subparsers: Subparsers) -> None:

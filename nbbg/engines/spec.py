@@ -30,6 +30,7 @@ class Spec(NamedTuple):
     python: str  # interpreter; empty for another language
     kernel: str  # name of a kernelspec, where there is no `python`
     allow_errors: bool = False  # whether the notebook goes on after a cell that raised
+    injected: str = ""  # source of the cell with the parameters; empty for Python
 
 
 class Cell(NamedTuple):
@@ -61,9 +62,8 @@ def read(folder: files.Folder) -> Spec:
     found = folder.read_json(paths.ENGINE)
     if found is None:
         raise FileNotFoundError(f"{folder.path} is no attempt's folder: no {paths.ENGINE} in it")
-    needed = set(Spec._fields) - set(Spec._field_defaults)
-    known = {name: found[name] for name in Spec._fields if name in found or name in needed}
-    return Spec(**known)
+    needed = (name for name in Spec._fields if name in found or name not in Spec._field_defaults)
+    return Spec(**{name: found[name] for name in needed})
 
 
 def read_cells(spec: Spec) -> list[Cell]:
@@ -73,7 +73,7 @@ def read_cells(spec: Spec) -> list[Cell]:
         OSError, ValueError: the notebook or its parameters can't be read.
     """
     with open(spec.notebook, "rb") as file:
-        notebook = injection.inject(json.load(file), spec.params)
+        notebook = injection.inject(json.load(file), spec.params, spec.injected)
     cells = notebook["cells"]
     return [
         Cell(index, ordinal, injection.source_of(cells[index]), injection.tags_of(cells[index]))

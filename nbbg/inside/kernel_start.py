@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+import threading
 import warnings
 from typing import Any, Callable
 
@@ -88,6 +89,11 @@ class _Own:
         self.session = session
 
     def __call__(self, parent: Any) -> bool:
+        thread = threading.current_thread()
+        if thread is not threading.main_thread():
+            # Of such a thread ipykernel knows but the last request of all; who looks into the
+            # kernel has one named so.
+            return not thread.name.startswith("subshell-")
         header = (parent or {}).get("header", parent) or {}
         return bool(header.get("session", self.session) == self.session)
 

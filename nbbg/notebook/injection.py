@@ -21,21 +21,22 @@ INJECTED = "injected-parameters"
 _FIRST_WITH_IDS = 5  # nbformat_minor
 
 
-def inject(notebook: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+def inject(notebook: dict[str, Any], params: Mapping[str, Any], source: str = "") -> dict[str, Any]:
     """A new notebook with the parameters in it; without parameters, with the same cells.
 
     Args:
         notebook: nbformat-4 JSON; it is not changed.
         params: JSON values, NaN and the infinities among them.
+        source: of the injected cell, where that is ready-made: for a language other than Python.
 
     Raises:
         ValueError: the notebook is not in Python, or a name or a value can't be written in it.
     """
     cells = list(notebook.get("cells", []))
     if params:
-        _require_python(notebook)
         before, after = _around(cells)
-        cells = [*before, _injected_cell(params, notebook, [*before, *after]), *after]
+        source = source or _in_python(params, notebook)
+        cells = [*before, _injected_cell(source, notebook, [*before, *after]), *after]
     return {**notebook, "cells": cells}
 
 
@@ -73,7 +74,18 @@ def literal(value: Any) -> str:
     raise ValueError(f"a parameter can be what JSON can hold, not a {type(value).__name__}")
 
 
-def _require_python(notebook: Mapping[str, Any]) -> None:
+def name_of(name: str) -> str:
+    """The name itself.
+
+    Raises:
+        ValueError: no variable can be called so.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError(f"{name!r} can't be the name of a parameter: Python has no such names")
+    return name
+
+
+def _in_python(params: Mapping[str, Any], notebook: Mapping[str, Any]) -> str:
     metadata = notebook.get("metadata") or {}
     kernelspec, info = metadata.get("kernelspec") or {}, metadata.get("language_info") or {}
     language = kernelspec.get("language") or info.get("name") or "python"
@@ -82,6 +94,8 @@ def _require_python(notebook: Mapping[str, Any]) -> None:
             f"parameters are only injected into Python notebooks, and this one is in {language}; "
             "run it without -p, and read RUN_NUMBER and SEED from the environment"
         )
+    lines = [f"{name_of(name)} = {literal(value)}" for name, value in params.items()]
+    return "\n".join(["# Parameters", *lines])
 
 
 def _around(cells: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -99,25 +113,18 @@ def _first_tagged(cells: list[dict[str, Any]], tag: str) -> int | None:
 
 
 def _injected_cell(
-    params: Mapping[str, Any], notebook: Mapping[str, Any], others: list[dict[str, Any]]
+    source: str, notebook: Mapping[str, Any], others: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    lines = [f"{_name(name)} = {literal(value)}" for name, value in params.items()]
     cell: dict[str, Any] = {
         "cell_type": "code",
         "execution_count": None,
         "metadata": {"tags": [INJECTED]},
         "outputs": [],
-        "source": "\n".join(["# Parameters", *lines]),
+        "source": source,
     }
     if notebook.get("nbformat_minor", 0) >= _FIRST_WITH_IDS:
         cell["id"] = _free_id({other.get("id") for other in others})
     return cell
-
-
-def _name(name: str) -> str:
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise ValueError(f"{name!r} can't be the name of a parameter: Python has no such names")
-    return name
 
 
 def _free_id(taken: set[str | None]) -> str:

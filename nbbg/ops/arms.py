@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, secrets
 from nbbg.errors import NbbgError, UsageError
-from nbbg.notebook import document, injection, parameters
+from nbbg.notebook import document, languages, parameters
 from nbbg.ops import giving, interpreter, naming
 from nbbg.ops.giving import STRICT, Freedom, Giving
 
@@ -151,11 +151,15 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
 
 def _with_params(arm: model.Arm, doc: Document, give: Giving, given: Mapping[str, Any]) -> Wanted:
     taken = give.to(doc, given)
-    _check_values(doc, taken)
+    _refuse_secrets(taken)
+    try:
+        injected = languages.parameters(doc.notebook, doc.language, doc.kernel, taken)
+    except ValueError as error:
+        raise UsageError(f"{doc.path}: {error}") from error
     # As the records will give them back, so that the same call twice is the same arm.
     kept = json.loads(files.to_json(taken))
     notes = tuple(give.check(doc, kept, given))
-    arm = replace(arm, params=kept)
+    arm = replace(arm, params=kept, injected=injected)
     if arm.engine != "plain":
         return Wanted(arm, doc.notebook, notes)
     from nbbg.engines.plain import script as plain
@@ -170,7 +174,7 @@ def _script_name(doc: Document, text: str) -> str:
     return f"{paths.FROZEN}/{paths.SCRIPTS}/{short}/{doc.path.stem}.py"
 
 
-def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
+def _refuse_secrets(params: Mapping[str, Any]) -> None:
     hidden = secrets.values()
     for name, value in params.items():
         if any(secret in json.dumps(value, default=str) for secret in hidden):
@@ -179,10 +183,6 @@ def _check_values(doc: Document, params: Mapping[str, Any]) -> None:
                 " recorded\nread it in the notebook, from os.environ"
             )
             raise UsageError(message)
-    try:
-        injection.inject(doc.notebook, params)
-    except ValueError as error:
-        raise UsageError(f"{doc.path}: {error}") from error
 
 
 def _frozen_name(name: str, *, inside: bool) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import UsageError
-from nbbg.notebook import parameters, userfiles
+from nbbg.notebook import languages, parameters, userfiles
 from nbbg.notebook.kinds import Fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from nbbg.notebook.document import Document
     from nbbg.notebook.parameters import Parameter
@@ -48,18 +49,22 @@ class Giving:
         names = dict.fromkeys(names)
         asked = documents if names else ()  # most launches need not read what is declared
         self.freedom = freedom
-        self.own = {doc.path: parameters.declared(doc.notebook) for doc in asked}
-        self.known = {name for own in self.own.values() for name in own}
+        self.own: dict[Path, dict[str, Parameter]] = {}
+        self.names: dict[Path, Collection[str]] = {}
+        for doc in asked:
+            foreign = _is_foreign(doc)
+            self.own[doc.path] = own = {} if foreign else parameters.declared(doc.notebook)
+            self.names[doc.path] = languages.declared(doc.notebook) if foreign else own
+        self.known = {name for own in self.names.values() for name in own}
         new = [name for name in names if name not in self.known]
-        foreign = any(_is_foreign(doc) for doc in documents)
-        if new and not freedom.new_names and not foreign:
+        if new and not freedom.new_names:
             raise UsageError(_unknown(documents, new, sorted(self.known)))
 
     def to(self, doc: Document, given: Mapping[str, Any]) -> dict[str, Any]:
         """Those that a notebook knows; and those that no notebook does, where that is allowed."""
-        if not given or _is_foreign(doc):  # what that declares is not known here
-            return dict(given)
-        own = self.own[doc.path]
+        if not given:
+            return {}
+        own = self.names[doc.path]
         loose = self.freedom.new_names and not parameters.is_tagged(doc.notebook)
         taken = own if not loose else given
         return {n: value for n, value in given.items() if n in taken or n not in self.known}
@@ -73,7 +78,7 @@ class Giving:
         own = self.own.get(doc.path, {})
         fits = {name: own[name].fits(value) for name, value in taken.items() if name in own}
         wrong = [own[name] for name, fit in fits.items() if fit is Fit.BAD]
-        if wrong and not self.freedom.any_type and not _is_foreign(doc):
+        if wrong and not self.freedom.any_type:
             raise UsageError(_wrong(doc, wrong, taken))
         notes = [
             f"{_place(doc, own[name])}: {_contrast(own[name], taken[name])}"

@@ -111,6 +111,7 @@ def _for_engine(at: Place, lock: int) -> dict[str, Any]:
         "notebook": str(at.batch_folder / arm.frozen),
         "path": arm.notebook,
         "params": dict(arm.params),
+        "injected": arm.injected,
         "lock_fd": lock,
         "results": list(at.batch.results or arm.results),
         "engine": arm.engine,

@@ -64,7 +64,7 @@ def compose(batch_folder: Path, batch: model.Batch, run: model.Run) -> Json:
 def read_executable(batch_folder: Path, arm: model.Arm) -> Json:
     """The notebook as the engine executes it: as it was at launch, with its parameters."""
     frozen: Json = json.loads((batch_folder / arm.frozen).read_bytes())
-    return inject(frozen, arm.params)
+    return inject(frozen, arm.params, arm.injected)
 
 
 def to_bytes(notebook: Json) -> bytes:

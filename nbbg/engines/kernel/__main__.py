@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import resource
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+from nbbg.engines.kernel.spawn import Spawned
+from nbbg.engines.kernel.task import read
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from nbbg.engines.kernel.task import Task
 
 
 def start(attempt: str) -> int:
-    """Execute the notebook of an attempt; the exit code, negative for a signal."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to interrupt
-    logging.disable()  # standard error is the notebook's log
-    from nbbg.engines.kernel.program import main
+    """Execute the notebook of an attempt; the exit code, negative for a signal.
 
-    return main(attempt)
+    A Python kernel is started first, and starts while this process imports what speaks to it.
+    """
+    came: list[int] = []  # signals, until there is something to interrupt
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    task: Task | Exception
+    try:
+        task = read(attempt)
+    except (OSError, ValueError, KeyError) as error:
+        task = error
+    spawned = None if isinstance(task, Exception) or not task.python else Spawned(task)
+    from nbbg.engines.kernel import program
+
+    if isinstance(task, Exception):
+        return program.refuse(attempt, task)
+    return program.execute(task, spawned, came)
 
 
 def end_as(status: int) -> None:
     """End as the kernel ended, so that the runner sees the signal, and asks about memory."""
     if status < 0:
+        import resource
+
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if -status != signal.SIGKILL:
             signal.signal(-status, signal.SIG_DFL)

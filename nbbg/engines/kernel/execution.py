@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import process
-from nbbg.engines.kernel.live import AnswerError, DeadKernelError
+from nbbg.engines.kernel.live import AnswerError, DeadKernelError, SilentKernelError
 
 if TYPE_CHECKING:
     from nbbg.engines.kernel.live import Kernel
@@ -78,6 +78,9 @@ class Execution:
             return await self._keep_results(ordinal)
         except DeadKernelError as death:
             return died(death.code, ordinal)
+        except SilentKernelError as silence:
+            value = f"{self.task.origin} {silence}"
+            return End("failed", 1, ordinal, {"name": "KernelSilent", "value": value})
 
     async def stop(self) -> None:
         """Interrupt what the kernel works on; a kernel that works on nothing is ended."""
@@ -115,7 +118,7 @@ class Execution:
     async def _judge(self, cell: Cell, reply: dict[str, Any]) -> End | None:
         if reply["status"] == "ok":
             return End("exited", 0, cell.ordinal) if _asks_to_exit(reply) else None
-        name = str(reply.get("ename", reply["status"]))
+        name = str(reply.get("ename") or reply["status"])  # that of bash is empty
         error = self.recorder.masked({"name": name, "value": str(reply.get("evalue", ""))})
         if self.stopping or name == "KeyboardInterrupt":
             return interrupted(cell.ordinal, error)

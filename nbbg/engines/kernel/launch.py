@@ -1,8 +1,9 @@
-"""Starts the kernel's process: which program, which descriptors, which sockets.
+"""The kernel's process and how to speak to it: started, signalled, ended, cleaned up after.
 
-A Python kernel is `PYTHON -m ipykernel_launcher`, whatever kernelspecs are installed, and is
-spoken to through sockets in a folder that only its owner can enter. Other languages come by the
-name of their kernelspec and are spoken to over the loopback interface, which all of them can.
+A Python kernel was spawned before this module was imported; other languages come by the name of
+their kernelspec, through jupyter_client. Kernels that are written in Python are spoken to through
+sockets in a folder that only its owner can enter; the others over the loopback interface, which
+all of them can. jupyter_client lives here alone, and is imported for those.
 """
 
 from __future__ import annotations
@@ -10,75 +11,133 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
+import signal
 import subprocess
-import tempfile
-from typing import TYPE_CHECKING, Any
-
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
-from jupyter_client.manager import AsyncKernelManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbbg import paths
+from nbbg.engines.kernel import spawn
 
 if TYPE_CHECKING:
-    from nbbg.engines.kernel.task import Task
+    from jupyter_client.manager import AsyncKernelManager
 
-LONGEST = 80  # characters of a socket's path; the system takes about 100
-NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # SQLite in a shared home is slow, or hangs
+    from nbbg.engines.kernel.spawn import Spawned
+    from nbbg.engines.kernel.task import Task
 
 
 class StartError(Exception):
     """There is no kernel to start; the text says what to type."""
 
 
-class _OneSpec(KernelSpecManager):
-    """Knows one kernel: ipykernel in a given interpreter."""
+class Launched(Protocol):
+    """A kernel's process."""
 
-    def __init__(self, python: str) -> None:
-        super().__init__()
-        command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}", NO_HISTORY]
-        self._spec = KernelSpec(argv=command, display_name=python, language="python")
+    @property
+    def lives(self) -> bool:
+        """Whether there is one, as far as is known."""
 
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 - jupyter_client's
-        return self._spec
-
-
-class Launched:
-    """A kernel's process and what speaks to it.
-
-    Attributes:
-        manager: of jupyter_client.
-    """
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self._sockets = ""
-        connection = os.path.join(task.attempt, paths.CONNECTION)
-        options: dict[str, Any] = {"connection_file": connection}
-        if task.python:
-            options |= {"transport": "ipc", "kernel_spec_manager": _OneSpec(task.python)}
-        else:
-            options["kernel_name"] = task.kernel
-        self.manager = AsyncKernelManager(**options)
-
-    async def start(self) -> None:
-        """Start the process.
+    async def start(self) -> str:
+        """Start it; its connection file.
 
         Raises:
             StartError: there is no such kernel or interpreter.
         """
-        if self.task.python:
-            self._sockets = _private_folder()
-            self.manager.ip = os.path.join(self._sockets, "k")
+
+    async def ended(self) -> int:
+        """Wait until the process has ended; its code, negative for a signal."""
+
+    async def signal(self, number: int) -> None:
+        """Send it a signal."""
+
+    async def interrupt(self) -> None:
+        """What Ctrl-C does."""
+
+    async def clean(self) -> None:
+        """Kill what still lives; remove the connection file and the sockets."""
+
+
+class Python:
+    """The kernel of an interpreter."""
+
+    def __init__(self, task: Task, spawned: Spawned) -> None:
+        self.task = task
+        self.spawned = spawned
+
+    @property
+    def lives(self) -> bool:
+        """Whether it was started."""
+        return self.spawned.process is not None
+
+    async def start(self) -> str:
+        """Its connection file.
+
+        Raises:
+            StartError: it could not be started.
+        """
+        if self.spawned.process is None:
+            why = f"{self.task.origin} can't be started: {self.spawned.fault}"
+            raise StartError(f"{why}; choose another with --python")
+        return self.spawned.connection
+
+    async def ended(self) -> int:
+        """Wait until the process has ended; its code, negative for a signal."""
+        assert self.spawned.process  # noqa: S101 - it was started
+        await _gone(os.pidfd_open(self.spawned.process.pid))
+        return self.spawned.process.wait()
+
+    async def signal(self, number: int) -> None:
+        """Send its group a signal."""
+        if self.spawned.process and self.spawned.process.poll() is None:
+            os.killpg(self.spawned.process.pid, number)
+
+    async def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        await self.signal(signal.SIGINT)
+
+    async def clean(self) -> None:
+        """Kill what still lives; remove the connection file and the sockets."""
+        self.spawned.clean()
+
+
+class Named:
+    """The kernel of a kernelspec."""
+
+    def __init__(self, task: Task) -> None:
+        from jupyter_client.manager import AsyncKernelManager
+
+        self.task = task
+        self._sockets = ""
+        connection = os.path.join(task.attempt, paths.CONNECTION)
+        self.manager: AsyncKernelManager = AsyncKernelManager(
+            kernel_name=task.kernel, connection_file=connection
+        )
+
+    @property
+    def lives(self) -> bool:
+        """Whether it was started."""
+        return self.manager.has_kernel
+
+    async def start(self) -> str:
+        """Start it; its connection file.
+
+        Raises:
+            StartError: there is no such kernel, or its program.
+        """
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
         try:
+            if self._is_written_in_python():
+                self._sockets = spawn.private_folder()
+                self.manager.transport = "ipc"
+                self.manager.ip = os.path.join(self._sockets, "k")
             await self.manager.start_kernel(pass_fds=(self.task.lock,), stdin=subprocess.DEVNULL)
         except NoSuchKernel as error:
             known = ", ".join(sorted(KernelSpecManager().find_kernel_specs())) or "none"
             message = f"there is no kernel {error.name!r}; there are: {known}"
             raise StartError(message) from None
         except OSError as error:
-            why = f"{self.task.origin} can't be started: {error.strerror}"
-            raise StartError(f"{why}; choose another with --python") from None
+            raise StartError(f"{self.task.origin} can't be started: {error}") from None
+        return str(self.manager.connection_file)
 
     async def ended(self) -> int:
         """Wait until the process has ended; its code, negative for a signal."""
@@ -87,6 +146,15 @@ class Launched:
             await _gone(os.pidfd_open(provisioner.pid))
         return int(await provisioner.wait() or 0)
 
+    async def signal(self, number: int) -> None:
+        """Send it a signal."""
+        with contextlib.suppress(RuntimeError, ProcessLookupError):
+            await self.manager.signal_kernel(number)
+
+    async def interrupt(self) -> None:
+        """What Ctrl-C does; by message where the kernelspec says so."""
+        await self.manager.interrupt_kernel()
+
     async def clean(self) -> None:
         """Kill what still lives; remove the connection file and the sockets."""
         if self.manager.has_kernel:
@@ -94,15 +162,11 @@ class Launched:
         with contextlib.suppress(Exception):
             await self.manager.cleanup_resources()
         if self._sockets:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            spawn.remove(self._sockets)
 
-
-def _private_folder() -> str:
-    found = tempfile.mkdtemp(prefix="nbbg-")
-    if len(found) <= LONGEST:
-        return found
-    os.rmdir(found)
-    return tempfile.mkdtemp(prefix="nbbg-", dir="/tmp")
+    def _is_written_in_python(self) -> bool:
+        spec = self.manager.kernel_spec
+        return bool(spec and os.path.basename(spec.argv[0]).startswith("python"))
 
 
 async def _gone(pidfd: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -14,29 +15,42 @@ from nbbg.engines.kernel.execution import (
     Execution,
     interrupted,
 )
-from nbbg.engines.kernel.launch import StartError
-from nbbg.engines.kernel.live import DeadKernelError, Kernel
-from nbbg.engines.kernel.task import Task, read
+from nbbg.engines.kernel.launch import Named, Python, StartError
+from nbbg.engines.kernel.live import DeadKernelError, Kernel, SilentKernelError
 from nbbg.inside.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from nbbg.engines.kernel.launch import Launched
+    from nbbg.engines.kernel.spawn import Spawned
+    from nbbg.engines.kernel.task import Task
 
 LAST = 4096  # bytes of the log in which the last line is looked for
 
 
-def main(attempt: str) -> int:
-    """Execute the notebook of an attempt; the exit code, negative for a signal.
+def refuse(attempt: str, error: Exception) -> int:
+    """Tell the journal why there is nothing to execute; the exit code.
 
     Args:
         attempt: its folder, absolute.
+        error: why it can't be read.
     """
-    recorder = Recorder(files.Folder(attempt))
-    try:
-        task = read(attempt)
-    except (OSError, ValueError, KeyError) as error:
-        return _tell_end(recorder, _failed(type(error).__name__, str(error)))
-    return asyncio.run(Program(task, recorder).run())
+    return _tell_end(Recorder(files.Folder(attempt)), _failed(type(error).__name__, str(error)))
+
+
+def execute(task: Task, spawned: Spawned | None, came: Sequence[int]) -> int:
+    """Execute the notebook of an attempt; the exit code, negative for a signal.
+
+    Args:
+        task: what the runner asks for.
+        spawned: its kernel, for Python.
+        came: signals that have come already; more are added until the loop hears them itself.
+    """
+    logging.disable()  # standard error is the notebook's log
+    launched = Python(task, spawned) if spawned else Named(task)
+    recorder = Recorder(files.Folder(task.attempt))
+    return asyncio.run(Program(task, launched, recorder).run(came))
 
 
 class Program:
@@ -44,21 +58,22 @@ class Program:
 
     Args:
         task: what the runner asks for.
+        launched: its kernel's process.
         recorder: of the attempt.
     """
 
-    def __init__(self, task: Task, recorder: Recorder) -> None:
+    def __init__(self, task: Task, launched: Launched, recorder: Recorder) -> None:
         self.task = task
         self.recorder = recorder
-        self.kernel = Kernel(task, recorder)
+        self.kernel = Kernel(task, launched, recorder)
         self.execution = Execution(task, self.kernel, recorder)
         self._reactions: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> int:
+    async def run(self, came: Sequence[int]) -> int:
         """Execute the notebook, tell the journal how it ended, and let the kernel go."""
         self.recorder.event("begin", cells=len(self.task.cells))
-        self._on(signal.SIGINT, self.execution.stop)
-        self._on(signal.SIGTERM, self.execution.terminate)
+        self._on(signal.SIGINT, self.execution.stop, came)
+        self._on(signal.SIGTERM, self.execution.terminate, came)
         try:
             status = _tell_end(self.recorder, await self._execute(), self.task)
             await self.kernel.leave()
@@ -67,7 +82,6 @@ class Program:
             await self.kernel.clean()
 
     async def _execute(self) -> End:
-        start = self.recorder.size()
         try:
             await self.kernel.start()
         except StartError as error:
@@ -75,17 +89,23 @@ class Program:
         except DeadKernelError as death:
             if self.execution.stopping:
                 return interrupted(None)
-            last = _last_line(os.path.join(self.task.attempt, paths.LOG), start)
+            last = _last_line(os.path.join(self.task.attempt, paths.LOG))
             return _failed("KernelDied", _why(self.task, death.code, last))
+        except SilentKernelError as silence:
+            return _failed("KernelSilent", f"{self.task.origin} {silence}")
         return await self.execution.run()
 
-    def _on(self, number: int, reaction: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _on(
+        self, number: int, reaction: Callable[[], Coroutine[Any, Any, None]], came: Sequence[int]
+    ) -> None:
         def react() -> None:
             task = asyncio.ensure_future(reaction())
             self._reactions.add(task)
             task.add_done_callback(self._reactions.discard)
 
         asyncio.get_running_loop().add_signal_handler(number, react)
+        if number in came:
+            react()
 
 
 def _tell_end(recorder: Recorder, end: End, task: Task | None = None) -> int:
@@ -110,9 +130,9 @@ def _why(task: Task, code: int, last: str) -> str:
     return f"{task.origin} ended before it could execute a cell ({how}){said}"
 
 
-def _last_line(log: str, start: int) -> str:
-    """The last line that was written to the log after `start`."""
+def _last_line(log: str) -> str:
+    """The last line of the log."""
     with open(log, "rb") as file:
-        file.seek(max(start, os.fstat(file.fileno()).st_size - LAST))
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LAST))
         lines = file.read().decode("utf-8", "replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
