@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nbbg.ops.launch import Launched
     from nbbg.ops.project import Project
 
-SETTINGS = ("jobs", "engine", "executor", "python", "grace", "exit_file")
+SETTINGS = ("jobs", "engine", "executor", "python", "grace", "exit_file", "output_cap")
 
 
 def command(arguments: argparse.Namespace) -> int:

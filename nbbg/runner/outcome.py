@@ -47,7 +47,7 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
 
 def _write_notebook(at: Place, ending: model.Ended) -> str:
     seen = replace(runs.read_attempt(at.run), state=ending, ended_at=time.time())
-    notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen))
+    notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen, banner=True))
     return put_beside_older(seen.arm.output_of(seen.number), notebook)
 
 
