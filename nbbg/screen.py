@@ -25,7 +25,7 @@ _UNFINISHED = re.compile(
 )
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 _RESET = re.compile(r"(?:\x1b\[|\x9b)0*m")
-_MOVES = re.compile(r"[\r\x08\x9b]|\x1b(?!\[[0-9;:]*m)")
+_MOVES = re.compile(r"\x9b|\x1b(?!\[[0-9;:]*m)")
 _BEGINS_WITH_A_MOVE = re.compile(rb"\n*\r(?!\n)|\x08|(?:\x1b\[|\xc2\x9b)[0-9]*[A-HJKf]")
 
 
@@ -89,7 +89,7 @@ class Screen:
         self._pending = ""
         if unfinished := _unfinished(text):
             self._pending, text = unfinished, text[: -len(unfinished)]
-        if text.count("\n") > ROWS and not _MOVES.search(text):
+        if text.count("\n") > ROWS and not _moves(text):
             text = self._scroll_through(text)
         self._show(text)
         return self._taken()
@@ -222,7 +222,7 @@ def begins_with_a_move(piece: bytes) -> bool:
 
 def without_escapes(text: str) -> str:
     """The text without escape sequences, whole or not, so that no log can steer a terminal."""
-    return _UNFINISHED.sub("", re.sub(_ESCAPE, "", text))
+    return re.sub(_ESCAPE, "", _UNFINISHED.sub("", text)) if _has_escapes(text) else text
 
 
 def _unfinished(text: str) -> str:
@@ -234,8 +234,21 @@ def _unfinished(text: str) -> str:
     return found[0] if found else ""
 
 
+def _has_escapes(text: str) -> bool:
+    return "\x1b" in text or "\x9b" in text
+
+
+def _moves(text: str) -> bool:
+    """Whether a text does anything but go on, line after line, with colours perhaps."""
+    if "\r" in text or "\x08" in text:
+        return True
+    return _has_escapes(text) and _MOVES.search(text) is not None
+
+
 def _style_after(text: str) -> str:
     """The colours that hold after a text."""
+    if not _has_escapes(text):
+        return ""
     start = 0
     for reset in _RESET.finditer(text):
         start = reset.end()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from nbbg import logs
+from nbbg import logs, screen
 from tests import records
 
 if TYPE_CHECKING:
@@ -55,10 +55,12 @@ def test_a_bar_is_one_line(log: Path) -> None:
 
 
 def test_a_long_bar_is_read_quickly(log: Path) -> None:
-    """The last lines of 60 MB without a line end are found in well under a second."""
-    log.write_bytes(b"begin\n" + b"\r 1%|    | 1/100 [00:01<00:02]" * 2_000_000)
+    """The last lines of 60 MB without a line end are found quickly, and no more is read."""
+    log.write_bytes(b"begin\n" + b"\r 1%|    | 1/100 [00:01<00:02]" * 2_000_000 + b"\r 2%")
     before = time.process_time()
-    assert len(logs.tail(log, 2)) == log.stat().st_size
+    assert (logs.start_of_tail(log, 2), logs.start_of_tail(log, 1)) == (0, 6)
+    assert len(logs.tail(log, 2)) == logs.LONGEST
+    assert logs.tail(log, 1).endswith(b"\r 2%")
     assert time.process_time() - before < 2
 
 
@@ -169,7 +171,7 @@ def test_the_newest_bar_counts(log: Path) -> None:
 def test_no_text_steers_a_terminal() -> None:
     """Colours, titles, cursor moves and half sequences are taken out of what is shown."""
     text = "a\x1b[1;31mb\x1b[0m\x1b]0;t\x1b\\c\x1b]8;;http://x\x07d\x1b(Be\x1b[?25lf\x9b2Jg\x1b[2"
-    assert logs.without_escapes(text) == "abcdefg2"
+    assert screen.without_escapes(text) == "abcdefg"
 
 
 def test_nothing_but_the_standard_library() -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import logs, model, paths
+from nbbg import model, paths, screen
 from nbbg.cli import output, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, reports, selection
@@ -99,7 +99,7 @@ def _card(index: Index, run: model.Run) -> None:
         print(f"\ncell {card.ordinal}:")
         print("\n".join(f"    {line}" for line in card.source.splitlines()))
     if card.traceback:
-        print(f"\n{logs.without_escapes(card.traceback)}")
+        print(f"\n{screen.without_escapes(card.traceback)}")
     elif card.last_lines:
         print("\nlast lines:")
         print("\n".join(f"    {line}" for line in card.last_lines))
