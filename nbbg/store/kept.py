@@ -50,17 +50,14 @@ class Budget:
         """Bytes that are left for all cells to come."""
         return self.cell * _ALL - self.used
 
-    def notice(self, what: str, command: str) -> str:
-        """The line that stands for what is left out."""
-        return f"[nbbg: {what} left out here; all of it: {command}]"
-
-    def of_text(self, size: int) -> str:
-        """The line that stands for text."""
-        return self.notice(megabytes(size), f"nbbg logs {self.run}")
+    def of_text(self, size: int, *, freed: bool) -> str:
+        """The line that stands for text; `freed`: some of it is not in the log any more."""
+        all_of_it = "what is left of it" if freed else "all of it"
+        return f"[nbbg: {megabytes(size)} left out here; {all_of_it}: nbbg logs {self.run}]"
 
     def of_displays(self, what: str) -> str:
         """The line that stands for displays."""
-        return self.notice(what, f"nbbg notebook {self.run} --output-cap 0")
+        return f"[nbbg: {what} left out here; all of it: nbbg notebook {self.run} --output-cap 0]"
 
 
 @dataclass
@@ -98,6 +95,7 @@ class Kept:
         self._end: deque[Entry] = deque()
         self._end_size = self._gone = self._left_out = 0
         self._replaced = self._unkept = 0
+        self._freed = False
 
     @property
     def full(self) -> bool:
@@ -111,7 +109,7 @@ class Kept:
 
     def text(self, name: str, text: str) -> Entry:
         """Add text of a stream; the entry that its end is in, which may be taken back."""
-        piece = max(1, min(_PIECE, self._half // 4))
+        piece = max(1, min(_PIECE, self._half // 16))
         start = 0
         while len(text) - start > piece:
             end = text.rfind("\n", start, start + piece) + 1 or start + piece
@@ -123,10 +121,11 @@ class Kept:
         """Forget a piece of text, unless it was left out already."""
         entry.text = ""
 
-    def skip(self, name: str, size: int) -> None:
-        """Leave text out that was not even read."""
+    def skip(self, name: str, size: int, *, freed: bool = False) -> None:
+        """Leave text out that was not even read; `freed`: it is not in the log any more."""
         self._open_gap(name)
         self._left_out += size
+        self._freed |= freed
 
     def display(self, output: Json, shown: Shown | None, size: int) -> None:
         """Add a display; a large one is replaced.
@@ -154,6 +153,8 @@ class Kept:
         """The outputs as nbformat has them, texts of a stream that follow each other as one."""
         name, texts = "", list[str]()
         for entry in self._all():
+            if entry.name and not entry.text:
+                continue  # taken back
             if texts and entry.name != name:
                 yield _stream(name, texts)
                 texts = []
@@ -164,7 +165,7 @@ class Kept:
             elif entry.output:
                 name = ""
                 yield entry.output
-            elif entry.text:
+            else:
                 name = entry.name
                 texts.append(entry.text)
         if texts:
@@ -175,7 +176,8 @@ class Kept:
             if entry is self._gap:
                 if self._left_out:
                     before = "" if self._ends_a_line() else "\n"
-                    entry.text = f"{before}{self._budget.of_text(self._left_out)}\n"
+                    notice = self._budget.of_text(self._left_out, freed=self._freed)
+                    entry.text = f"{before}{notice}\n"
                     yield entry
             elif not entry.gone:
                 yield entry

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _BLOCK = 1 << 20
 _HOLE = bytes(1 << 12)
+_HOLES = re.compile(rb"\0{%d,}" % len(_HOLE))
 _SKIP = 4  # times what is kept: so much is read of the end of what is too long
 
 
@@ -124,8 +125,7 @@ class Outputs:
             if not data:
                 return
             start += len(data)
-            if data := self._without_hole(name, data):
-                self._take(name, data)
+            self._around_holes(name, data)
             rest = self._worth_reading(end)
             if start < rest:
                 self._kept.skip(name, rest - start)
@@ -135,15 +135,19 @@ class Outputs:
         """Where to read on: of what is too long, the end alone is kept."""
         return end - _SKIP * self._budget.of_a_cell() if self._kept.full else 0
 
-    def _without_hole(self, name: str, data: bytes) -> bytes:
-        """Without what was freed in the middle of a log that grew too long; it reads as zeros."""
-        if _HOLE not in data:
-            return data
-        left = re.sub(rb"\0{%d,}" % len(_HOLE), b"", data)
-        self._kept.skip(name, len(data) - len(left))
-        return left
+    def _around_holes(self, name: str, data: bytes) -> None:
+        """What was freed in the middle of a long log reads as zeros, and is no text."""
+        at = 0
+        for hole in _HOLES.finditer(data) if _HOLE in data else ():
+            self._take(name, data[at : hole.start()])
+            self._leave()
+            self._kept.skip(name, len(hole[0]), freed=True)
+            at = hole.end()
+        self._take(name, data[at:])
 
     def _take(self, name: str, data: bytes) -> None:
+        if not data:
+            return
         self._clear_if_due()
         stream = self._streams.setdefault(name, _Stream(name))
         if stream is not self._current:

@@ -25,6 +25,7 @@ _ENDS = 1 << 16  # bytes of a longer line that are looked at, at both ends
 _MIME = re.compile(rb'(?<!\\)"(\w+/[\w.+-]+)":')
 _PLAIN = re.compile(rb'(?<!\\)"text/plain":("(?:[^"\\]|\\.)*")')
 _DISPLAY_ID = re.compile(rb'"display_id":("(?:[^"\\]|\\.)*")')
+_ERROR = re.compile(rb'"output_type":"error","ename":("(?:[^"\\]|\\.)*")')
 _OFFSET = re.compile(rb'"log":(\d+)\}?\s*\Z')
 _BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
 
@@ -180,9 +181,13 @@ class Told:
             self._update(display_id, content, size)
         elif head.startswith(b'{"event":"display"') and self._last:
             at = _OFFSET.search(line)
-            output = {"output_type": "display_data"}
             where = int(at[1]) if at else 0
-            self._last.outputs.display(where, output, self._under(display_id, content), size)
+            if error := _ERROR.search(head):
+                output = {"output_type": "error", "ename": json.loads(error[1]), "evalue": ""}
+                self._last.outputs.display(where, output, None, size)
+                return
+            shown = self._under(display_id, content)
+            self._last.outputs.display(where, {"output_type": "display_data"}, shown, size)
 
 
 def _lines(file: BinaryIO, limit: int) -> Iterator[tuple[bytes, int]]:
