@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import io
+import codecs
 import os
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from nbbg import secrets
+from nbbg import screen, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-CHUNK = 1 << 16
+CHUNK = 1 << 18
+BLOCK = 1 << 20
+LONGEST = 1 << 24  # bytes
 END = 1 << 12  # bytes in which the last line and the newest progress bar are looked for
 POLL = 0.1  # seconds
-_ESCAPE = re.compile(
-    r"(\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, moves
-    r"|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?"  # titles, links
-    r"|\x1b[ -/]*."
-)
 _BAR = re.compile(
     r"(?P<percent>\d+)%\|[^|]*\|\s*(?P<done>\S+?)/(?P<total>\S+)"
     r"\s*\[(?P<spent>[\d:]+)<(?P<left>[\d:?]+)"
@@ -41,21 +38,49 @@ class Progress:
 def tail(path: str | os.PathLike[str], lines: int) -> bytes:
     """The last `lines` lines of a file, read from its end; empty where there is no file.
 
-    What a progress bar writes between two line ends is one line, however long.
+    What a progress bar writes between two line ends is one line. Of what is longer than LONGEST
+    the end is given.
     """
-    if lines <= 0:
-        return b""
     try:
         with open(path, "rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            length, data = CHUNK, b""
-            while len(data) < end and data.count(b"\n") <= lines:
-                length *= 2
-                file.seek(max(0, end - length))
-                data = file.read(min(length, end))
+            file.seek(max(start_of_tail(path, lines), file.seek(0, os.SEEK_END) - LONGEST))
+            return file.read(LONGEST)
     except FileNotFoundError:
         return b""
-    return b"".join(io.BytesIO(data).readlines()[-lines:])
+
+
+def start_of_tail(path: str | os.PathLike[str], lines: int) -> int:
+    """Where the last `lines` lines of a file begin; looked for from its end, however long it is."""
+    try:
+        with open(path, "rb") as file:
+            at = end = file.seek(0, os.SEEK_END)
+            if lines <= 0 or not end:
+                return end
+            lines += _read_at(file, end - 1, 1) == b"\n"  # which ends the last one
+            while at > 0:
+                start = max(0, at - BLOCK)
+                block = _read_at(file, start, at - start)
+                ends = block.count(b"\n")
+                if ends >= lines:
+                    return start + _position(block, ends - lines) + 1
+                lines -= ends
+                at = start
+            return 0
+    except FileNotFoundError:
+        return 0
+
+
+def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
+    file.seek(position)
+    return file.read(size)
+
+
+def _position(block: bytes, number: int) -> int:
+    """Where in a block the line end is that has so many before it."""
+    at = -1
+    for _ in range(number + 1):
+        at = block.index(b"\n", at + 1)
+    return at
 
 
 def follow(path: str | os.PathLike[str], start: int, over: Callable[[], bool]) -> Iterator[bytes]:
@@ -84,11 +109,26 @@ def size(path: str | os.PathLike[str]) -> int:
         return 0
 
 
+def readable(pieces: Iterable[bytes], *, live: bool = False) -> Iterator[str]:
+    """A log as a terminal would show it in the end, for those that are none, without colours.
+
+    Args:
+        pieces: of the log, cut anywhere.
+        live: whether each line is given as soon as it is complete, and can't be gone back to.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    shown = screen.Screen()
+    for piece in pieces:
+        text = shown.feed(decoder.decode(piece))
+        yield screen.without_escapes(text + shown.settle() if live else text)
+    text = shown.feed(decoder.decode(b"", final=True))
+    yield screen.without_escapes(text + shown.rest())
+
+
 def last_line(path: str | os.PathLike[str]) -> str:
     """The last line with something on it, as a terminal would show it."""
-    text = _end_of(path)
-    for line in reversed(text.split("\n")):
-        if shown := _printable(line.rstrip("\r").rpartition("\r")[2]).strip():
+    for line in reversed(screen.shown(_end_of(path)).split("\n")):
+        if shown := _printable(line).strip():
             return shown
     return ""
 
@@ -114,10 +154,5 @@ def _end_of(path: str | os.PathLike[str]) -> str:
         return ""
 
 
-def without_escapes(text: str) -> str:
-    """The text without escape sequences, so that no log can steer a terminal."""
-    return _ESCAPE.sub("", text)
-
-
 def _printable(text: str) -> str:
-    return "".join(char for char in without_escapes(text) if char.isprintable())
+    return "".join(char for char in screen.without_escapes(text) if char.isprintable())

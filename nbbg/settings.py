@@ -127,6 +127,11 @@ class Settings:
         """More names whose values are secrets."""
         return self._value("secrets", tuple)
 
+    @property
+    def output_cap(self) -> int:
+        """Bytes of output that the executed notebook keeps of a cell; 0: all."""
+        return self._value("output_cap", int)
+
     def _value(self, name: str, kind: type[T]) -> T:
         value = self[name].value
         if not isinstance(value, kind):
@@ -343,6 +348,20 @@ def _flag(value: Any, _: _Place) -> bool:
     return found
 
 
+def _size(value: Any, _: _Place) -> int:
+    """Bytes; `10MB` and `10M` are ten million of them."""
+    text = str(value).strip().upper().removesuffix("B").rstrip()
+    number = text.rstrip("KMGT")
+    power = " KMGT".find(text[len(number) :] or " ")
+    try:
+        size = round(float(number) * 1000**power) if power >= 0 else -1
+    except (ValueError, OverflowError):
+        size = -1
+    if size < 0 or isinstance(value, bool):
+        raise _BadValueError("must be a size such as 10MB, or 0 for no limit")
+    return size
+
+
 def _string(value: Any, _: _Place) -> str:
     if not isinstance(value, str | os.PathLike):
         raise _BadValueError("must be a text")
@@ -414,6 +433,7 @@ KINDS: dict[str, _Kind] = {
     "watchdog": _Kind("NBBG_WATCHDOG", _limit, 0.0),
     "quiet_after": _Kind("NBBG_QUIET_AFTER", _limit, 600.0),
     "allow_errors": _Kind("NBBG_ALLOW_ERRORS", _flag, default=False),
+    "output_cap": _Kind("NBBG_OUTPUT_CAP", _size, 10_000_000),
     "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
     "run_times": _Kind("RUN_TIMES", _count, None),
     "exit_file": _Kind("EXIT_FILE", _exit_file),

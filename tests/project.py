@@ -119,8 +119,9 @@ class Project:
         return Path(path).read_text() if path and Path(path).exists() else ""
 
     def executed(self, number: int) -> dict[str, Any]:
-        """The executed notebook of a run, composed now."""
+        """The executed notebook of a run, composed now; without the note of what went wrong."""
         found: dict[str, Any] = json.loads(self.nbbg("notebook", str(number), "-o", "-").stdout)
+        found["cells"] = [cell for cell in found["cells"] if not _is_note(cell)]
         return found
 
     def attempt(self, number: int) -> Path:
@@ -180,6 +181,10 @@ def until(true: Callable[[], bool], patience: float = PATIENCE) -> None:
 def alive(pid: int) -> bool:
     """Whether a pid belongs to a living process; a zombie is dead."""
     return process.identity(pid) is not None
+
+
+def _is_note(cell: dict[str, Any]) -> bool:
+    return "papermill-error-cell-tag" in cell["metadata"].get("tags", ())
 
 
 def _mentions(pid: int, needle: bytes) -> bool:

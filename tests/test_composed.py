@@ -73,22 +73,23 @@ class Engine:
         """Something else is shown in its place."""
         self.tell("update", display_id=display_id, data={"text/plain": text}, metadata={})
 
-    def notebook(self) -> Json:
+    def notebook(self, cap: int | None = None, *, banner: bool = False) -> Json:
         """The executed notebook as it is now, valid."""
         batch = batches.read(self.store, 1)
         run = runs.read(self.store, batch, model.Planned(1, "train", 1, 1))
-        data = composed.to_bytes(composed.compose(self.store.batch(1), batch, run))
+        made = composed.compose(self.store.batch(1), batch, run, cap, banner=banner)
+        data = composed.to_bytes(made)
         found: Json = json.loads(data, parse_constant=pytest.fail)
         nbformat.validate(found)
         return found
 
-    def outputs(self, index: int = 0) -> list[Any]:
+    def outputs(self, index: int = 0, cap: int | None = None) -> list[Any]:
         """The outputs of a cell: (stream, text) and displayed texts."""
         return [
             (output["name"], output["text"])
             if output["output_type"] == "stream"
             else output.get("ename") or output["data"]["text/plain"]
-            for output in self.notebook()["cells"][index]["outputs"]
+            for output in self.notebook(cap)["cells"][index]["outputs"]
         ]
 
 
@@ -199,25 +200,49 @@ def test_update_display(engine: Engine) -> None:
     assert (engine.outputs(0), engine.outputs(1)) == (["a4", "b", "plain"], ["a4", "a4"])
 
 
-@pytest.mark.parametrize(
-    ("printed", "shown"),
-    [
-        ("  1%\r 50%\r100%\n", "100%\n"),
-        ("  1%\r 50%\r100%", "100%"),
-        ("abc\rd", "dbc"),
-        ("abc\r\nd\r\n", "abc\nd\n"),
-        ("bar\r   \rdone\n", "done\n"),
-        ("a\rb\nc\rd\n", "b\nd\n"),
-        ("left\r", "left"),
-        ("no return  \n", "no return  \n"),
-        ("\r\r\r", ""),
-    ],
-)
-def test_carriage_returns(engine: Engine, printed: str, shown: str) -> None:
-    """Of a progress bar the last state is kept, as a terminal shows it."""
+def test_a_bar_between_other_output(engine: Engine) -> None:
+    """A bar that goes on after a print or a figure is one line, where it stands at last."""
     engine.cell()
-    engine.err(printed.encode())
-    assert "".join(text for _, text in engine.outputs()) == shown
+    for step in range(1, 4):
+        engine.err(f"\r{step}/3 |{'#' * step}".encode())
+        engine.out(f"loss {step}\n".encode())
+    engine.display("figure")
+    engine.err(b"\r3/3 done\n")
+    engine.err(b"a warning\n")
+    assert engine.outputs() == [
+        ("stdout", "loss 1\nloss 2\nloss 3\n"),
+        "figure",
+        ("stderr", "3/3 done\na warning\n"),
+    ]
+
+
+def test_nested_bars_between_other_output(engine: Engine) -> None:
+    """So are two bars, of which the lower one is reached by cursor moves."""
+    engine.cell()
+    for step in range(3):
+        engine.err(f"\router {step}\n\rinner {step}\x1b[A".encode())
+        engine.out(b"said\n")
+    assert engine.outputs() == [("stdout", "said\n" * 3), ("stderr", "outer 2\ninner 2")][::-1] or (
+        engine.outputs()
+        == [("stdout", "said\n" * 2), ("stderr", "outer 2\ninner 2"), ("stdout", "said\n")]
+    )
+
+
+def test_lines_that_nothing_draws_anew_stay(engine: Engine) -> None:
+    """A text without a line end is kept where something else comes in between."""
+    engine.cell()
+    engine.err(b"a")
+    engine.out(b"b")
+    engine.err(b"c")
+    engine.out("\u00e4".encode()[:1])
+    engine.err(b"d")
+    engine.out("\u00e4".encode()[1:] + b"\x1b[3")
+    engine.err(b"e")
+    engine.out(b"1mred")
+    assert engine.outputs() == [
+        *(("stderr", "a"), ("stdout", "b"), ("stderr", "cd"), ("stdout", "\u00e4")),
+        *(("stderr", "e"), ("stdout", "\x1b[31mred\x1b[0m")),
+    ]
 
 
 def test_a_long_progress_bar_is_composed_quickly(engine: Engine) -> None:
@@ -248,7 +273,7 @@ def test_the_running_cell(engine: Engine) -> None:
     engine.out(b"so far")
     found = engine.notebook()
     assert engine.outputs(1) == [("stdout", "so far")]
-    assert statuses(found) == ["completed", "running", "pending", "pending", None]
+    assert statuses(found) == ["completed", "running", "pending", "pending", "pending"]
     assert [cell.get("execution_count") for cell in found["cells"]] == [1, 2, None, None, None]
     timing = found["cells"][1]["metadata"]["papermill"]
     assert timing["end_time"] is timing["duration"] is None
@@ -268,12 +293,17 @@ def test_a_failed_run(engine: Engine) -> None:
     engine.attempt.end(state="failed", error={"cell": 1, "name": "ValueError", "value": "no"})
     found = engine.notebook()
     assert engine.outputs() == [("stdout", "before\n"), "ValueError"]
-    assert statuses(found) == ["failed", "pending", "pending", "pending", None]
+    assert statuses(found) == ["failed", "pending", "pending", "pending", "pending"]
     assert found["cells"][0]["metadata"]["papermill"]["exception"] is True
     papermill = found["metadata"]["papermill"]
     assert papermill["exception"] is True
     assert papermill["parameters"] == {"lr": 0.1}
     assert papermill["duration"] > 0
+    banner, *rest = engine.notebook(banner=True)["cells"]
+    assert banner["metadata"]["tags"] == rest[0]["metadata"]["tags"] == ["papermill-error-cell-tag"]
+    assert "cell 1: ValueError: no" in banner["source"]
+    assert 'id="papermill-error-cell"' in rest[0]["source"]
+    assert rest[1:] == found["cells"]
     assert found["metadata"]["nbbg"]["reason"] == "cell 1: ValueError: no"
 
 
@@ -291,7 +321,7 @@ def test_a_skipped_cell_has_no_outputs(engine: Engine) -> None:
         [],
         [("stdout", "three")],
     ]
-    assert statuses(engine.notebook()) == ["completed", "skipped", "completed", "pending", None]
+    assert statuses(engine.notebook()) == ["completed"] * 3 + ["pending"] * 2
 
 
 def test_torn_lines_are_counted(engine: Engine) -> None:
@@ -349,6 +379,7 @@ def test_a_log_that_is_gone(engine: Engine) -> None:
     run = runs.read(engine.store, batch, model.Planned(1, "train", 1, 1))
     found = composed.compose(engine.store.batch(1), batch, run)
     assert [output["output_type"] for output in found["cells"][0]["outputs"]] == ["display_data"]
+    assert composed.notes(found) == ["its log is missing; what was printed is not in here"]
 
 
 EVENTS = ["out", "err", "display", "shared", "update", "clear", "clear later", "cell"]
@@ -388,6 +419,182 @@ def test_no_byte_is_lost_and_none_told_twice(tmp_path: Path, events: list[str]) 
             ]
     assert shown == said
     assert not list(tmp_path.iterdir())
+
+
+# What is too much.
+
+
+def sized(engine: Engine, size: int, display_id: str | None = None, event: str = "display") -> None:
+    """A figure of so many bytes is displayed."""
+    data = {"text/plain": "<Figure>", "image/png": "A" * size}
+    output: Json = {"output_type": "display_data", "data": data, "metadata": {"isolated": True}}
+    more = {"output": output} if event == "display" else {"data": data, "metadata": {}}
+    engine.tell(event, **more, display_id=display_id)
+
+
+@pytest.mark.parametrize("end", [b"\n", b" "])
+def test_of_too_much_text_head_and_tail_are_kept(engine: Engine, end: bytes) -> None:
+    """Half of the cap each, and between them a line that says how much is missing, and where."""
+    engine.cell()
+    lines = [b"line %d" % number + end for number in range(20_000)]
+    engine.out(b"".join(lines))
+    engine.end_cell()
+    engine.cell()
+    engine.out(b"small")
+    ((_, text),) = engine.outputs(cap=20_000)
+    head, notice, tail = text.split("[nbbg: ")[0], text.split("[nbbg: ")[1], text[-100:]
+    whole = b"".join(lines).decode()
+    assert whole.startswith(head.removesuffix("\n"))
+    assert whole.endswith(tail)
+    assert notice.partition("]")[0].endswith("left out here; all of it: nbbg logs 1")
+    assert 8000 < len(head) < 12_000
+    assert 15_000 < len(text) < 22_000
+    assert engine.outputs(cap=0) == [("stdout", whole)]
+    assert engine.outputs(1, cap=20_000) == [("stdout", "small")]
+
+
+def test_all_cells_together_have_a_cap(engine: Engine) -> None:
+    """Where ten times the cap is used up, a cell keeps a hundredth of its own."""
+    engine.cell()
+    for _ in range(10):
+        sized(engine, 700)
+    engine.end_cell()
+    engine.cell()
+    engine.out(b"a line\n" * 1000)
+    sized(engine, 700)
+    figures = engine.notebook(1000)["cells"][0]["outputs"]
+    assert [len(output["data"].get("image/png", "")) for output in figures[:7]] == [700] * 7
+    assert "image/png" not in figures[9]["data"]
+    text, figure = engine.outputs(1, cap=1000)
+    assert len(text[1]) < 200
+    assert figure.startswith("<Figure>\n[nbbg: image/png")
+
+
+def test_a_thousand_figures_are_kept(engine: Engine) -> None:
+    """The cap is for what is too much, and a thousand figures of 50 kB are not."""
+    engine.cell()
+    for _ in range(1000):
+        sized(engine, 50_000)
+    outputs = engine.notebook()["cells"][0]["outputs"]
+    assert [len(output["data"]["image/png"]) for output in outputs] == [50_000] * 1000
+
+
+@pytest.mark.parametrize("size", [20_000, 3_000_000])
+def test_a_display_that_is_too_large(engine: Engine, size: int) -> None:
+    """It is its text, and a line that names what it was; so is a large update of a small one."""
+    engine.cell()
+    sized(engine, size, "a")
+    sized(engine, 5, "b")
+    sized(engine, size, "b", "update")
+    error = {"output_type": "error", "ename": "E", "evalue": "x" * size, "traceback": ["y" * size]}
+    engine.tell("display", output=error, display_id=None)
+    says = "[nbbg: image/png, " + ("3.0 MB" if size > 10**6 else "20.")
+    outputs = engine.notebook(10_000)["cells"][0]["outputs"]
+    for output in outputs[:2]:
+        assert output["data"]["text/plain"].startswith(f"<Figure>\n{says}")
+        assert output["data"]["text/plain"].endswith("nbbg notebook 1 --output-cap 0]")
+        assert set(output["data"]) == {"text/plain"}
+    assert (outputs[2]["ename"], len(outputs[2]["traceback"])) == ("E", 1)
+    assert len(json.dumps(outputs)) < 5000
+    assert len(json.dumps(engine.notebook(0)["cells"][0]["outputs"])) > 2 * size
+    sized(engine, 7, "a", "update")
+    assert engine.notebook(10_000)["cells"][0]["outputs"][0]["data"]["image/png"] == "A" * 7
+
+
+def test_a_hole_in_the_log(engine: Engine) -> None:
+    """What was freed in the middle of a log is left out and said, and no zeros are shown."""
+    engine.cell()
+    engine.out(b"begin\n" + bytes(50_000) + b"end\n")
+    ((_, text),) = engine.outputs()
+    assert text == "begin\n[nbbg: 50.0 kB left out here; what is left of it: nbbg logs 1]\nend\n"
+
+
+# What is broken.
+
+
+def test_whatever_the_journal_holds(engine: Engine) -> None:
+    """Lines that are JSON and make no sense are counted, and the notebook stays valid."""
+    engine.cell()
+    for event in (
+        *({"event": "cell"}, {"event": "cell", "cell": 99, "log": 0, "time": 1, "count": 1}),
+        {"event": "cell", "cell": 4, "ordinal": 1, "count": 1, "log": 0, "time": 1},  # Markdown
+        *({"event": "stream", "name": 3, "log": [0, 1]}, {"event": "stream", "log": 7}),
+        {"event": "display", "output": {"output_type": "stream"}, "display_id": None, "log": 0},
+        *({"event": "display", "output": [], "log": 0}, {"event": "clear", "wait": 1, "log": "x"}),
+        {"event": "update", "display_id": ["x"], "data": {}, "metadata": {}},
+    ):
+        engine.attempt.tell(event.pop("event"), **event)  # type: ignore[arg-type]
+    odd = {"text/plain": 3, "text/html": ["a", "b"], "application/json": [1], "image/png": None}
+    output = {"output_type": "execute_result", "data": odd, "metadata": None}
+    engine.tell("display", output=output, display_id=7)
+    engine.tell("something of a later version")
+    engine.out(b"kept")
+    found = engine.notebook()
+    assert found["cells"][0]["outputs"][-1]["text"] == "kept"
+    assert found["metadata"]["nbbg"]["torn_lines"] == 9
+    assert "9 torn lines" in found["metadata"]["nbbg"]["notes"][0]
+
+
+def test_a_journal_that_is_gone(engine: Engine) -> None:
+    """Without its journal a notebook has no outputs, and says where they are."""
+    engine.cell()
+    engine.out(b"printed")
+    (engine.attempt.path / paths.CELLS).unlink()
+    found = engine.notebook()
+    assert statuses(found) == ["pending"] * 5
+    assert found["metadata"]["nbbg"]["notes"] == [
+        "its journal is missing; what was printed is in the log: nbbg logs 1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "exception"),
+    [
+        ({"state": "succeeded"}, "completed", None),
+        ({"state": "killed", "signal": "SIGKILL", "cell": 1}, "failed", True),
+        ({}, "running", None),
+    ],
+)
+def test_a_cell_that_did_not_say_that_it_ended(
+    engine: Engine, result: Json, status: str, exception: bool | None
+) -> None:
+    """Killed in mid-line it has failed, and papermill's readers see it; `sys.exit(0)` has not."""
+    engine.cell()
+    engine.out(b"in mid-li")
+    if result:
+        engine.attempt.end(**result)
+    found = engine.notebook()
+    times = found["cells"][0]["metadata"]["papermill"]
+    assert (times["status"], times["exception"]) == (status, status == "failed")
+    assert bool(times["end_time"]) == bool(result)
+    assert found["metadata"]["papermill"]["exception"] is exception
+    assert engine.outputs() == [("stdout", "in mid-li")]
+
+
+def test_papermill_reads_it(engine: Engine, tmp_path: Path) -> None:
+    """papermill's own readers find parameters, times and statuses, in the form that it writes."""
+    from papermill import inspect_notebook, iorw
+    from papermill.engines import NotebookExecutionManager
+
+    engine.cell()
+    engine.end_cell()
+    path = tmp_path / "executed.ipynb"
+    path.write_text(json.dumps(engine.notebook()))
+    book = iorw.load_notebook_node(str(path))
+    ours = book.metadata.papermill.copy()
+    cell = dict(book.cells[0].metadata.papermill)
+    assert ours["parameters"] == {"lr": 0.1}
+    assert inspect_notebook(str(path))["lr"]["default"] == "1"
+    raw = nbformat.read(path, as_version=4)
+    del raw.metadata["papermill"]
+    path.write_text(nbformat.writes(raw))
+    theirs = iorw.load_notebook_node(str(path))
+    theirs.metadata.papermill |= {"input_path": "", "output_path": ""}
+    NotebookExecutionManager(theirs, progress_bar=False).notebook_start()
+    assert set(ours) == set(theirs.metadata.papermill)
+    assert set(cell) == set(theirs.cells[0].metadata.papermill)
+    assert dict(theirs.cells[3].metadata.papermill) == dict(book.cells[3].metadata.papermill)
+    assert book.cells[3].metadata.tags == []
 
 
 def test_where_the_output_goes() -> None:

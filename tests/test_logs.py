@@ -14,11 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from nbbg import logs
+from nbbg import logs, screen
 from tests import records
+from tests.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.project import Project
 
 APPENDS = """
 import sys
@@ -55,10 +58,12 @@ def test_a_bar_is_one_line(log: Path) -> None:
 
 
 def test_a_long_bar_is_read_quickly(log: Path) -> None:
-    """The last lines of 60 MB without a line end are found in well under a second."""
-    log.write_bytes(b"begin\n" + b"\r 1%|    | 1/100 [00:01<00:02]" * 2_000_000)
+    """The last lines of 60 MB without a line end are found quickly, and no more is read."""
+    log.write_bytes(b"begin\n" + b"\r 1%|    | 1/100 [00:01<00:02]" * 2_000_000 + b"\r 2%")
     before = time.process_time()
-    assert len(logs.tail(log, 2)) == log.stat().st_size
+    assert (logs.start_of_tail(log, 2), logs.start_of_tail(log, 1)) == (0, 6)
+    assert len(logs.tail(log, 2)) == logs.LONGEST
+    assert logs.tail(log, 1).endswith(b"\r 2%")
     assert time.process_time() - before < 2
 
 
@@ -166,10 +171,65 @@ def test_the_newest_bar_counts(log: Path) -> None:
     assert (found.percent, found.done, found.total) == (100, "7", "7")
 
 
+@given(st.lists(st.sampled_from([b"a", b"\n", b"secretsecret", b"secrets", b"sec", b"ret"])))
+def test_secrets_are_masked_where_they_are_cut(pieces: list[bytes]) -> None:
+    """A secret that two reads cut in two is masked as if it had come in one."""
+    shown = b"".join(secrets.mask_pieces(pieces, [b"secretsecret", b"retsecrets"]))
+    whole = b"".join(pieces)
+    assert b"secretsecret" not in shown
+    assert len(shown) == len(whole)
+    if b"retsecrets" not in whole:
+        assert shown == whole.replace(b"secretsecret", b"*" * 12)
+
+
+def test_readable(log: Path) -> None:
+    """Off a terminal a log has bars in their last state and no colours, however it is cut."""
+    log.write_bytes(
+        b"".join(b"\r\x1b[32m%d%%\x1b[0m" % step for step in range(99)) + b" \xc3\xa4\n"
+    )
+    data = log.read_bytes()
+    for size in (1, 2, 7, 1000):
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        for live in (False, True):
+            assert "".join(logs.readable(pieces, live=live)) == "98% \u00e4\n"
+    assert list(logs.readable([b"one\ntw", b"o\n"], live=True)) == ["one\n", "two\n", ""]
+
+
+def test_the_last_lines_of_a_gigabyte(log: Path) -> None:
+    """They are there at once: only the end is read."""
+    with log.open("wb") as file:
+        file.truncate(1 << 30)
+        file.seek(0, io.SEEK_END)
+        file.writelines(b"%d\n" % line for line in range(100_000))
+    before = time.process_time()
+    start = logs.start_of_tail(log, 3)
+    assert b"".join(logs.follow(log, start, lambda: True)) == b"99997\n99998\n99999\n"
+    assert time.process_time() - before < 1
+
+
+def test_the_command(project: Project) -> None:
+    """On a terminal a log is as it was written, elsewhere as a terminal would show it."""
+    written = "import sys\nprint('\\r 1%\\r 2%\\x1b[32m!\\x1b[0m')\nprint('last')"
+    project.write("train.ipynb", written)
+    project.nbbg("run", "train.ipynb", "--wait")
+    raw = "\r 1%\r 2%\x1b[32m!\x1b[0m\nlast\n"
+    assert project.nbbg("logs", "1").stdout == " 2%!\nlast\n"
+    assert project.nbbg("logs", "1", "-f", "-n", "2").stdout == " 2%!\nlast\n"
+    assert project.nbbg("logs", "1", "-n", "1").stdout == "last\n"
+    argv = [sys.executable, "-P", "-m", "nbbg", "logs", "1"]
+    done = subprocess.run(
+        [*argv, "--raw"], cwd=project.root, env=project.environ(), capture_output=True, check=True
+    )
+    assert done.stdout.decode() == raw
+    with Terminal(argv, project.root, project.environ()) as terminal:
+        assert terminal.ended() == 0
+        assert terminal.seen.replace(b"\r\n", b"\n").decode() == raw
+
+
 def test_no_text_steers_a_terminal() -> None:
     """Colours, titles, cursor moves and half sequences are taken out of what is shown."""
     text = "a\x1b[1;31mb\x1b[0m\x1b]0;t\x1b\\c\x1b]8;;http://x\x07d\x1b(Be\x1b[?25lf\x9b2Jg\x1b[2"
-    assert logs.without_escapes(text) == "abcdefg2"
+    assert screen.without_escapes(text) == "abcdefg"
 
 
 def test_nothing_but_the_standard_library() -> None:

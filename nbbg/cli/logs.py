@@ -31,7 +31,7 @@ def command(arguments: argparse.Namespace) -> int:
             elif not run.attempt and not arguments.follow:
                 output.say(f"run {run.id} is {run.state.word}: it has no log yet")
             over = _ended(index, run.id) if arguments.follow else _now
-            _print(path, arguments.lines, over)
+            _print(path, over, arguments)
             _say_how_it_ended(index.run(run.id) or run)
     return 0
 
@@ -64,12 +64,15 @@ def _ended(index: Index, number: int) -> Callable[[], bool]:
     return ended
 
 
-def _print(path: Path, lines: int | None, over: Callable[[], bool]) -> None:
-    start = 0
-    if lines is not None:
-        last = logs.tail(path, lines)
-        start = logs.size(path) - len(last)
+def _print(path: Path, over: Callable[[], bool], arguments: argparse.Namespace) -> None:
+    """On a terminal as it was written; elsewhere what a terminal would show in the end."""
+    lines = arguments.lines
+    start = 0 if lines is None else logs.start_of_tail(path, lines)
     hidden = secrets.encoded(secrets.values())
-    for piece in secrets.mask_pieces(logs.follow(path, start, over), hidden):
+    pieces = secrets.mask_pieces(logs.follow(path, start, over), hidden)
+    if not arguments.raw and not sys.stdout.isatty():
+        texts = logs.readable(pieces, live=arguments.follow)
+        pieces = (text.encode("utf-8", "replace") for text in texts)
+    for piece in pieces:
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbbg import settings
 from nbbg.cli import output, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
@@ -15,10 +16,16 @@ from nbbg.store import composed
 if TYPE_CHECKING:
     import argparse
 
+    from nbbg import model
+    from nbbg.ops.project import Project
+
+GENERATOR = b'<meta name="generator" content="nbbg'
+
 
 def command(arguments: argparse.Namespace) -> int:
     """Compose the executed notebook and put it where it was asked for."""
-    where = reading.here()
+    _check(arguments)
+    where = reading.here({"output_cap": arguments.output_cap})
     with Index(where.store) as index:
         run = selection.one(index, arguments.id)
         batch = index.batch(run.batch)
@@ -28,15 +35,46 @@ def command(arguments: argparse.Namespace) -> int:
     if run.arm.log_only:
         message = f"run {run.id}: the plain engine keeps a log only: nbbg logs {run.id}"
         raise UsageError(message)
-    data = composed.to_bytes(composed.compose(where.store.batch(batch.id), batch, run))
+    folder = where.store.batch(batch.id)
+    if arguments.into:
+        from nbbg.ops import into
+
+        output.say(str(into.put_back(folder, batch, run, Path(arguments.into), _cap(where))))
+        return 0
+    as_page = arguments.html
+    notebook = composed.compose(folder, batch, run, _cap(where), banner=not as_page)
+    for note in composed.notes(notebook):
+        output.say(f"run {run.id}: {note}")
+    data = _page(notebook, run) if as_page else composed.to_bytes(notebook)
     if arguments.output == "-":
         sys.stdout.buffer.write(data)
         return 0
-    path = Path(arguments.output or f"{Path(run.arm.notebook).stem}_run{run.id}.ipynb")
+    suffix = ".html" if as_page else ".ipynb"
+    path = Path(arguments.output or f"{Path(run.arm.notebook).stem}_run{run.id}{suffix}")
     _write(path, data)
     so_far = f"cell {run.cell or 0} of {run.cells or '?'}"
     output.say(f"{path}: run {run.id}, {run.state.word}, {so_far}")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.into and (arguments.output or arguments.html):
+        message = "--into puts the outputs into your notebook, and writes no other file"
+        raise UsageError(f"{message}\nleave out -o and --html")
+
+
+def _cap(where: Project) -> int | None:
+    """The output cap where somebody has set it; else the batch's own holds."""
+    setting = where.settings["output_cap"]
+    return None if setting.source == settings.DEFAULT else where.settings.output_cap
+
+
+def _page(notebook: composed.Json, run: model.Run) -> bytes:
+    from nbbg.notebook import page
+
+    state = f"{run.state.word}: {run.state.reason}".rstrip(": ")
+    title = f"{run.arm.notebook}, run {run.id}"
+    return page.render(notebook, title, f"{run.arm.name} {run.number}, seed {run.seed}, {state}")
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -54,6 +92,7 @@ def _is_ours(path: Path) -> bool:
     import json
 
     try:
-        return "nbbg" in json.loads(path.read_bytes())["metadata"]
+        data = path.read_bytes()
+        return GENERATOR in data[:1000] or "nbbg" in json.loads(data)["metadata"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

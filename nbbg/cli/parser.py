@@ -109,6 +109,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="when it is there, the batch stops after its runs; NAME means ~/.NAME",
     )
+    _add_output_cap(add)
+
+
+def _add_output_cap(add: Callable[..., object]) -> None:
+    add(
+        "--output-cap",
+        metavar="SIZE",
+        help="output that a cell keeps in the notebook (10MB); 0: all",
+    )
 
 
 def _status(subparsers: Subparsers) -> None:
@@ -152,6 +161,7 @@ def _logs(subparsers: Subparsers) -> None:
     parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
     parser.add_argument("-f", "--follow", action="store_true", help="until the run has ended")
     parser.add_argument("-n", "--lines", type=int, metavar="N", help="the last N lines alone")
+    parser.add_argument("--raw", action="store_true", help="every byte, also off a terminal")
     parser.add_argument("--attempt", type=int, metavar="K", help="of an earlier attempt")
 
 
@@ -162,9 +172,15 @@ def _notebook(subparsers: Subparsers) -> None:
         "the executed notebook, as far as it has come",
         "nbbg notebook 7 -o so-far.ipynb",
         "nbbg notebook 7 -o - | jq .metadata",
+        "nbbg notebook 7 --html -o run7.html    a page to send around; nothing in it can run",
+        "nbbg notebook 7 --into train.ipynb     its outputs, into your notebook",
     )
-    parser.add_argument("id", metavar="ID", help=IDS)
-    parser.add_argument("-o", "--output", metavar="FILE", help="`-` for stdout")
+    add = parser.add_argument
+    add("id", metavar="ID", help=IDS)
+    add("-o", "--output", metavar="FILE", help="`-` for stdout")
+    add("--html", action="store_true", help="a page for a browser, in one file")
+    add("--into", metavar="NOTEBOOK", help="put the outputs there, if its code is what was run")
+    _add_output_cap(add)
 
 
 def _attach(subparsers: Subparsers) -> None:

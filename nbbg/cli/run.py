@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 SETTINGS = (
-    *("jobs", "engine", "executor", "python", "grace", "exit_file"),
+    *("jobs", "engine", "executor", "python", "grace", "exit_file", "output_cap"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
 )
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import logs, model
+from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, reports, selection, stack
@@ -120,7 +120,7 @@ def _card(index: Index, run: model.Run) -> None:
     if card.stack:
         print(f"\nit stood at:\n{indented(card.stack)}")
     if card.traceback and not card.stack:
-        print(f"\n{logs.without_escapes(card.traceback)}")
+        print(f"\n{screen.without_escapes(card.traceback)}")
     elif card.last_lines:
         print("\nlast lines:")
         print(indented("\n".join(card.last_lines)))

@@ -190,5 +190,3 @@ def _frozen_name(name: str, *, inside: bool) -> str:
         short = hashlib.sha256(name.encode()).hexdigest()[:12]
         name = f"outside/{short}/{Path(name).name}"
     return f"{paths.FROZEN}/{name}" + ("" if name.endswith(".ipynb") else ".ipynb")
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbbg import files, journal, logs, model, paths, secrets
+from nbbg import files, journal, logs, model, paths, screen, secrets
 from nbbg.notebook import injection
 from nbbg.ops import missing, stack
 from nbbg.store import composed
@@ -71,5 +71,5 @@ def _source(index: Index, run: model.Run, ordinal: int | None) -> str:
 
 
 def _last_lines(log: str) -> list[str]:
-    text = composed.collapse(logs.tail(log, LINES).decode("utf-8", "replace"))
+    text = screen.shown(logs.tail(log, LINES).decode("utf-8", "replace"))
     return secrets.mask(text, secrets.values()).splitlines()

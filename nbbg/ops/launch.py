@@ -248,6 +248,7 @@ def _draft(
         facts={
             **provenance.of(where.root),
             "environment": environment.to_record(supervision.now(where)),
+            "output_cap": settings.output_cap,
             "secrets": sorted(secrets.names(supervision.now(where))),
         },
     )

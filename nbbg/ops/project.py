@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nbbg.settings import Settings
     from nbbg.store.place import Store
 
+_READ = ("store", "output_cap", "secrets")  # the settings that matter to readers
+
 
 @dataclass(frozen=True)
 class Project:
@@ -44,20 +46,21 @@ def here(flags: Mapping[str, object] | None = None) -> Project:
     return Project(root, chosen, place.open_store(root, chosen.store))
 
 
-def to_read(start: Path | None = None) -> Project:
+def to_read(start: Path | None = None, flags: Mapping[str, object] | None = None) -> Project:
     """The project for a command that reads or stops: a slip in its settings must not lock it out.
 
     Raises:
         StoreError: as `here` does.
+        UsageError: a flag has no meaning.
     """
     root = place.find_root(start or Path.cwd())
     fault = ""
     try:
-        chosen = settings.resolve(root, os.environ, {}, ("store", "secrets"))
+        chosen = settings.resolve(root, os.environ, flags or {}, _READ)
         _learn_secrets(root, chosen)
     except UsageError as error:
         nowhere = Path(os.devnull)  # neither .env nor pyproject.toml: the environment alone
-        fault, chosen = str(error), settings.resolve(nowhere, os.environ, {}, ("store",))
+        fault, chosen = str(error), settings.resolve(nowhere, os.environ, flags or {}, _READ)
     return Project(root, chosen, place.open_store(root, chosen.store), fault)
 
 

@@ -72,7 +72,7 @@ def _write_notebook(at: Place, ending: model.Ended) -> str | None:
     if at.run.arm.log_only:
         return None
     seen = replace(runs.read_attempt(at.run), state=ending, ended_at=time.time())
-    notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen))
+    notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen, banner=True))
     return put_beside_older(seen.arm.output_of(seen.number), notebook)
 
 
