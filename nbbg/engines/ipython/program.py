@@ -109,14 +109,14 @@ class Attempt:
         except (OSError, ValueError) as error:
             raise CannotStartError(f"{self.spec.path}: {error}") from error
         self.record.event("begin", cells=len(cells))
-        loop = Loop(cell.source for cell in cells)
+        loop = Loop()
         shell = _shell(self.record, loop)
         if self.spec.results:  # imported while it is known to be there: a project may be moved
             importlib.import_module("nbbg.inside.kept")
         end = Execution(cells, shell, self.record, loop).run()
         if end.good:
             self._keep(shell.user_ns)
-        loop.silence()
+        loop.close()
         return end
 
     def _keep(self, names: Mapping[str, Any]) -> None:
