@@ -17,13 +17,19 @@ Json = dict[str, Any]
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 _NORMAL = [
     (r"\x1b\[[\d;]*m", ""),  # colours differ with the lexer alone
-    (r"<ipython-input-\d+-\w+>|/tmp/ipykernel_\d+/\d+\.py|\b\d{6,}\.py", "<CELL>"),
+    (r"<ipython-input-\d+-\w+>|/tmp/ipykernel_\d+/\d+\.py|\b\d{6,}\.py|Cell In\[\d+\](?=, line \d+\))", "<CELL>"),
     (r"0x[0-9a-f]{6,}", "<ADDRESS>"),
+    (r"CPU times: .*?\\n(Wall time: .*?\\n)?", "CPU times\\\\n"),
     (r"\bTask-\d+", "Task-N"),
-    (r"\d+(\.\d+)?(e-\d+)? ?([nuµm]?s|min)\b", "<TIME>"),
+    (r"\d+(\.\d+)?(e-\d+)? ?([nuµμm]?s|min)\b", "<TIME>"),
     (r"\d\d:\d\d<\d\d:\d\d|[\d.?]+(it/s|s/it)", "<RATE>"),
+    (r"\|█+\|", "|BAR|"),
     (r'"[0-9a-f]{32}"', "<ID>"),
 ]
+LIVE = "application/vnd.jupyter.widget-view+json"  # a widget without its kernel shows nothing
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_CONTEXT = re.compile(r"^\s*(\d+\s|\d+$|\(\.\.\.\)|\.\.\.)")
+_ARROW = re.compile(r"^-+> (\d+)\s*")
 _CELL = re.compile(r"^# %% (.*)\n", re.MULTILINE)
 
 
@@ -72,14 +78,14 @@ def normal(executed: Json, folder: Path) -> list[str]:
 def _normal_cell(cell: Json, folder: Path) -> str:
     outputs: list[Json] = []
     for output in cell["outputs"]:
-        last = outputs[-1] if outputs else {}
-        if output["output_type"] == "stream" and output["name"] == last.get("name"):
-            last["text"] += _joined(output["text"])
-        else:
-            outputs.append({name: _joined(value) for name, value in output.items()})
-    for output in outputs:
         if output["output_type"] == "stream":
-            output["text"] = collapse(output["text"])
+            _add_stream(outputs, output["name"], _joined(output["text"]))
+        elif output["output_type"] == "error":
+            outputs.append({**output, "traceback": _lines_of(output["traceback"])})
+        else:
+            shown = {kind: _joined(part) for kind, part in output["data"].items()}
+            shown.pop(LIVE, None)
+            outputs.append({**output, "data": shown})
     shown = {"count": cell["execution_count"], "outputs": outputs}
     text = json.dumps(shown, indent=1, ensure_ascii=False, sort_keys=True)
     text = text.replace("\\u001b", "\x1b").replace(str(folder), "<FOLDER>")
@@ -88,12 +94,30 @@ def _normal_cell(cell: Json, folder: Path) -> str:
     return text
 
 
+def _add_stream(outputs: list[Json], name: str, text: str) -> None:
+    """To the stream of that name since the last display: a kernel loses the order of the two."""
+    since: list[Json] = []
+    while outputs and outputs[-1]["output_type"] == "stream":
+        since.append(outputs.pop())
+    known = {each["name"]: each for each in since}
+    stream = known.setdefault(name, {"output_type": "stream", "name": name, "text": ""})
+    stream["text"] = collapse(stream["text"] + text)
+    outputs += [known[each] for each in sorted(known)]
+
+
+def _lines_of(traceback: list[str]) -> list[str]:
+    """What a traceback says: not the lines around, which a kernel's own IPython chooses otherwise.
+
+    IPython 9 reads a cell of a kernel in a simpler way: it indents otherwise, does not highlight
+    what failed, and repeats the frames of a recursion.
+    """
+    lines = _COLOUR.sub("", "\n".join(traceback)).split("\n")
+    kept = [line for line in lines if line.strip() and not _CONTEXT.match(line)]
+    return [_ARROW.sub(r"--> \1 ", line).rstrip() for line in kept]
+
+
 def _joined(value: Any) -> Any:
     """Text that a file has as lines."""
-    if isinstance(value, dict):
-        return {
-            kind: part if kind.endswith("json") else _joined(part) for kind, part in value.items()
-        }
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return "".join(value)
     return value

@@ -37,4 +37,5 @@ async def main() -> None:
     await asyncio.gather(*(execute(Path(name), turn) for name in sys.argv[1:]))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

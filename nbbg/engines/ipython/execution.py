@@ -16,7 +16,7 @@ from nbbg.engines.ipython.record import text_of
 if TYPE_CHECKING:
     from nbbg.engines.ipython.loop import Loop
     from nbbg.engines.ipython.record import Record
-    from nbbg.engines.ipython.shell import Shell
+    from nbbg.engines.ipython.shell import ZMQInteractiveShell
     from nbbg.engines.spec import Cell
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -54,7 +54,7 @@ class End(NamedTuple):
 class Execution:
     """All cells of one notebook in one shell."""
 
-    def __init__(self, cells: Sequence[Cell], shell: Shell, record: Record, loop: Loop) -> None:
+    def __init__(self, cells: Sequence[Cell], shell: ZMQInteractiveShell, record: Record, loop: Loop) -> None:
         self.cells = cells
         self.shell = shell
         self.record = record
@@ -104,7 +104,7 @@ class Execution:
         return error
 
     def _ended(self, error: BaseException, ordinal: int | None) -> End:
-        if isinstance(error, SystemExit):
+        if isinstance(error, SystemExit) and error is not self.shell.script_exit:
             return End("exited", exit_code(error), ordinal)
         name, value = type(error).__name__, text_of(error)
         if not self.shell.recorded:  # IPython showed it as plain text

@@ -39,7 +39,11 @@ class Loop:
             loop.call_soon(loop.stop)
             loop.run_forever()
 
-    def complete(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    def __str__(self) -> str:
+        """What `%autoawait` says is used."""
+        return "asyncio"
+
+    def __call__(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """IPython's `loop_runner`: a cell with `await`; SIGINT cancels it, so `finally` runs."""
         loop = self._made()
         with _counted_as_running(None):

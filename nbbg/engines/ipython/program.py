@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from nbbg.engines.ipython.shell import Shell
+    from nbbg.engines.ipython.shell import ZMQInteractiveShell
 
 _OLDEST = (7, 30)
 
@@ -110,7 +110,7 @@ class Attempt:
             raise CannotStartError(f"{self.spec.path}: {error}") from error
         self.record.event("begin", cells=len(cells))
         loop = Loop()
-        shell = _shell(self.record, loop)
+        shell = _shell(self.record, loop, self.folder)
         if self.spec.results:  # imported while it is known to be there: a project may be moved
             importlib.import_module("nbbg.inside.kept")
         end = Execution(cells, shell, self.record, loop).run()
@@ -126,18 +126,18 @@ class Attempt:
             kept.keep(names, self.spec.results, self.folder.where())
 
 
-def _shell(record: Record, loop: Loop) -> Shell:
+def _shell(record: Record, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
     # What is imported here stays to the end: not to look for garbage in it, now, later, and at the
     # interpreter's end, makes a short run a sixth faster.
     gc.disable()
     try:
-        return _new_shell(record, loop)
+        return _new_shell(record, loop, folder)
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _new_shell(record: Record, loop: Loop) -> Shell:
+def _new_shell(record: Record, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
     wanted = f"type: {sys.executable} -m pip install 'ipython>=7.30'"
     try:
         import IPython
@@ -149,4 +149,4 @@ def _new_shell(record: Record, loop: Loop) -> Shell:
         raise CannotStartError(f"{found}; {wanted}")
     from nbbg.engines.ipython import shell
 
-    return shell.make(record, loop)
+    return shell.make(record, loop, folder)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from nbbg.engines.spec import Spec
 
+_DEBUG = "`nbbg run --executor inline`"
 _FIGURES = "module://matplotlib_inline.backend_inline"
 
 
@@ -26,10 +27,15 @@ def set_signals() -> None:
 
 
 def set_paths(spec: Spec) -> None:
-    """The notebook's folder comes first, as in Jupyter, and the guest folder last."""
+    """The notebook's folder comes after the standard library, as in Jupyter, the guest's last.
+
+    So a `random.py` beside the notebook is not mistaken for Python's own.
+    """
     sys.path[:] = [entry for entry in sys.path if entry != spec.guest]
     if not getattr(sys.flags, "safe_path", False):
-        sys.path.insert(0, "")
+        installed = ("site-packages", "dist-packages")
+        ends = [os.path.basename(entry) in installed for entry in sys.path]
+        sys.path.insert(ends.index(True) if True in ends else 0, "")
     sys.path.append(spec.guest)
     sys.argv = [spec.path]
 
@@ -43,10 +49,26 @@ def refuse_input() -> None:
     """Nobody is there to type; waiting would be for ever."""
     builtins.input = _refuse
     getpass.getpass = _refuse
+    if "PYTHONBREAKPOINT" not in os.environ:
+        sys.breakpointhook = _pass_by
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise EOFError(
+    """Raise what a kernel raises that has nobody before it; pdb does not take it for an answer."""
+    from IPython.core.error import StdinNotImplementedError
+
+    raise StdinNotImplementedError(
         "nobody is there to type an answer in a background run; make it a parameter: assign it in "
-        "a cell tagged `parameters`, and give it with `nbbg run -p NAME=VALUE`"
+        "a cell tagged `parameters`, and give it with `nbbg run -p NAME=VALUE`; to debug, run it "
+        f"in this terminal: {_DEBUG}"
     )
+
+
+def _pass_by(*_: Any, **__: Any) -> None:
+    """A forgotten `breakpoint()` does not end a night's work; said once."""
+    sys.breakpointhook = _pass_by_silently
+    sys.stderr.write(f"nbbg: breakpoint() is passed by, nobody is there; to stop there: {_DEBUG}\n")
+
+
+def _pass_by_silently(*_: Any, **__: Any) -> None:
+    """The same, once it has been said."""

@@ -1,0 +1,41 @@
+"""Magics that ipykernel adds to IPython's: in a run they do nothing, or say so."""
+
+# IPython is typed in part:
+# mypy: disable-error-code="no-untyped-call,untyped-decorator"
+
+from __future__ import annotations
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+
+
+@magics_class
+class KernelMagics(Magics):
+    """What a notebook may call because its author had a kernel and a page before him."""
+
+    @line_magic
+    def autosave(self, line: str) -> None:
+        """Say what Jupyter says; there is no page to save."""
+        try:
+            interval = int(line)
+        except ValueError:
+            raise UsageError(f"%autosave requires an integer, got {line!r}") from None
+        print(f"Autosaving every {interval} seconds" if interval else "Autosave disabled")  # noqa: T201
+
+    @line_magic
+    def edit(self, line: str) -> None:
+        """Nothing: nobody is there to edit."""
+
+    @line_magic
+    def qtconsole(self, line: str) -> None:
+        """Nothing: there is no kernel to connect to."""
+
+    @line_magic
+    def connect_info(self, line: str) -> None:
+        """Say how to get what a kernel would offer."""
+        print("no kernel to connect to; `nbbg run --engine kernel` has one")  # noqa: T201
+
+    @line_magic
+    def subshell(self, line: str) -> None:
+        """The same."""
+        self.connect_info(line)
