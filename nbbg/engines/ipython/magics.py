@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
@@ -12,6 +14,8 @@ from IPython.core.magic import Magics, line_magic, magics_class
 @magics_class
 class KernelMagics(Magics):
     """What a notebook may call because its author had a kernel and a page before him."""
+
+    shell: Any
 
     @line_magic
     def autosave(self, line: str) -> None:
@@ -21,6 +25,12 @@ class KernelMagics(Magics):
         except ValueError:
             raise UsageError(f"%autosave requires an integer, got {line!r}") from None
         print(f"Autosaving every {interval} seconds" if interval else "Autosave disabled")  # noqa: T201
+
+    @line_magic
+    def store(self, line: str) -> Any:
+        """IPython's own, which a kernel has loaded; it replaces this one when it is needed."""
+        self.shell.extension_manager.load_extension("IPython.extensions.storemagic")
+        return self.shell.run_line_magic("store", line)
 
     @line_magic
     def edit(self, line: str) -> None:

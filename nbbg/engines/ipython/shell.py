@@ -112,14 +112,6 @@ class ZMQInteractiveShell(InteractiveShell):
         super().init_magics()
         self.register_magics(KernelMagics)
 
-    def find_line_magic(self, magic_name: str) -> Any:
-        """`%store` too, of an extension that a kernel always loads."""
-        found = super().find_line_magic(magic_name)
-        if found is None and magic_name == "store":
-            self.extension_manager.load_extension("storemagic")
-            found = super().find_line_magic(magic_name)
-        return found
-
     def init_virtualenv(self) -> None:
         """Nothing: the interpreter was chosen with care."""
 
