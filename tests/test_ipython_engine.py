@@ -587,7 +587,8 @@ def test_a_notebook_is_main(executed: Callable[..., Attempt]) -> None:
         "pickle.loads(pickle.dumps(P(3)))",
         "def f():\n    return 1",
         "print(inspect.getsource(f))",
-        "'' in sys.path, sys.argv, __name__, '__file__' in globals(), sys.modules['__main__'].P is P",
+        "main = sys.modules['__main__']\n"
+        "'' in sys.path, sys.argv, __name__, '__file__' in globals(), main.P is P",
         "print(inspect.getsource(P))",
         "import nbbg\nnbbg.__file__.startswith(sys.path[-1])",
     )
@@ -678,8 +679,7 @@ def test_spawned_processes_know_the_notebook(executed: Callable[..., Attempt], h
         "@dataclasses.dataclass\nclass P:\n    x: int\nprint('executed in', __name__)",
         f"how = mp.get_context('{how}')\ndef work(x): return P(x * UNIT)\n"
         "with how.Pool(2) as pool: print(pool.map(work, [1, 2]))",
-        "def later(p): return p.x + 1\n"
-        "with how.Pool(1) as pool: print(pool.map(later, [P(1)]))",
+        "def later(p): return p.x + 1\nwith how.Pool(1) as pool: print(pool.map(later, [P(1)]))",
     )
     assert done.log.decode() == "executed in __main__\n[P(x=10), P(x=20)]\n[2]\n"
 

@@ -7,9 +7,7 @@ cell is named in `DIFFERENT`, with its reason; docs/outputs.md says the same to 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 

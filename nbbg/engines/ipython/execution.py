@@ -54,7 +54,9 @@ class End(NamedTuple):
 class Execution:
     """All cells of one notebook in one shell."""
 
-    def __init__(self, cells: Sequence[Cell], shell: ZMQInteractiveShell, record: Record, loop: Loop) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], shell: ZMQInteractiveShell, record: Record, loop: Loop
+    ) -> None:
         self.cells = cells
         self.shell = shell
         self.record = record

@@ -10,6 +10,8 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
+_NO_KERNEL = "no kernel to connect to; `nbbg run --engine kernel` has one"
+
 
 @magics_class
 class KernelMagics(Magics):
@@ -41,11 +43,11 @@ class KernelMagics(Magics):
         """Nothing: there is no kernel to connect to."""
 
     @line_magic
-    def connect_info(self, line: str) -> None:
+    def connect_info(self, _: str) -> None:
         """Say how to get what a kernel would offer."""
-        print("no kernel to connect to; `nbbg run --engine kernel` has one")  # noqa: T201
+        print(_NO_KERNEL)  # noqa: T201
 
     @line_magic
-    def subshell(self, line: str) -> None:
+    def subshell(self, _: str) -> None:
         """The same."""
-        self.connect_info(line)
+        print(_NO_KERNEL)  # noqa: T201

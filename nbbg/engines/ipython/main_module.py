@@ -77,8 +77,8 @@ def _written(folder: files.Folder) -> str:
 
 def _cells() -> list[tuple[str, list[str]]]:
     """The executed cells in the order of their first execution: file name and lines."""
-    cached = list(linecache.cache.items())
-    return [(name, entry[2]) for name, entry in cached if name.startswith(_CELL) and len(entry) > 2]
+    names = [name for name in list(linecache.cache) if name.startswith(_CELL)]
+    return [(name, linecache.getlines(name)) for name in names]
 
 
 def _cell_of(kind: Any) -> str | None:

@@ -224,5 +224,7 @@ def _instance(config: Config) -> ZMQInteractiveShell:
     except OSError:  # a home folder that is full or read-only is no reason not to run
         import tempfile
 
-        shell = ZMQInteractiveShell.instance(config=config, ipython_dir=tempfile.mkdtemp(prefix="ipython-"))
+        shell = ZMQInteractiveShell.instance(
+            config=config, ipython_dir=tempfile.mkdtemp(prefix="ipython-")
+        )
     return shell

@@ -9,10 +9,10 @@ This file is run by itself, without nbbg: standard library, Python 3.8.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
+import contextlib
 import linecache
 import re
 from typing import TYPE_CHECKING, Any, Sequence
@@ -23,8 +23,23 @@ if TYPE_CHECKING:
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _COMPUTES = (ast.Call, ast.Await, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MAKERS = frozenset(  # calls that only give something a name
-    "namedtuple NamedTuple TypedDict NewType TypeVar ParamSpec Enum IntEnum StrEnum Flag "
-    "getLogger compile partial Path Lock".split()
+    [
+        "namedtuple",
+        "NamedTuple",
+        "TypedDict",
+        "NewType",
+        "TypeVar",
+        "ParamSpec",
+        "Enum",
+        "IntEnum",
+        "StrEnum",
+        "Flag",
+        "getLogger",
+        "compile",
+        "partial",
+        "Path",
+        "Lock",
+    ]
 )
 
 
@@ -48,10 +63,8 @@ def define(cells: Sequence[tuple[str, str]], names: dict[str, Any]) -> None:
 
 
 def _execute(module: ast.Module, name: str, flags: int, names: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(Exception):  # the notebook's own code may raise anything
         exec(compile(module, name, "exec", flags, dont_inherit=True), names)  # noqa: S102
-    except Exception:  # noqa: BLE001, S110 - the notebook's own code may raise anything
-        pass
 
 
 def _definitions(source: str) -> list[ast.stmt]:
