@@ -48,6 +48,7 @@ RESULT = "result.json"
 ENGINE = "engine.json"
 ENVIRONMENT = "environment.json"
 LISTENS = "listens"
+SPAWNED = "main"  # main-HASH.py: what processes that the notebook spawns import as its __main__
 CONNECTION = "connection.json"  # to a live kernel: jupyter console --existing PATH
 
 # Names in the environment of a run.

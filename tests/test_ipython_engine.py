@@ -257,7 +257,7 @@ def plain(text: str) -> str:
         ("class A:\n    def __repr__(self): raise ValueError('bad')\nA()", "ValueError"),
         ("%%capture\n1 / 0", "ZeroDivisionError"),
         ("%%writefile bad.py\nimport nosuchmodule", "ModuleNotFoundError"),
-        ("breakpoint()", "RuntimeError"),
+        ("import pdb; pdb.set_trace()", "StdinNotImplementedError"),
     ],
 )
 def test_whatever_goes_wrong_in_a_cell_is_its_error(
@@ -533,16 +533,20 @@ def test_await(executed: Callable[..., Attempt]) -> None:
 
 
 def test_a_notebook_that_runs_its_own_loop(executed: Callable[..., Attempt]) -> None:
-    """What a script does, `asyncio.run`, is possible too."""
-    done = executed("import asyncio\nasync def f(): return 5\nasyncio.run(f())", "await f()")
-    assert done.texts == ["5", "5"]
+    """What a script does, `asyncio.run`, is possible too, beside what Jupyter offers."""
+    done = executed(
+        "import asyncio\nasync def f(): return 5\nasyncio.run(f())",
+        "task = asyncio.create_task(f())\nasyncio.get_event_loop().run_until_complete(task)",
+        "await f()",
+    )
+    assert done.texts == ["5", "5", "5"]
 
 
 @pytest.mark.parametrize("ask", ["input('name? ')", "import getpass\ngetpass.getpass()"])
 def test_nobody_is_there_to_type(executed: Callable[..., Attempt], ask: str) -> None:
     """A question ends the run at once, with a sentence that says what to do instead."""
     done = executed(ask)
-    assert done.end["error"]["name"] == "EOFError"
+    assert done.end["error"]["name"] == "StdinNotImplementedError"
     assert "make it a parameter" in done.end["error"]["value"]
 
 
@@ -583,15 +587,73 @@ def test_a_notebook_is_main(executed: Callable[..., Attempt]) -> None:
         "pickle.loads(pickle.dumps(P(3)))",
         "def f():\n    return 1",
         "print(inspect.getsource(f))",
-        "sys.path[0], sys.argv, __name__, '__file__' in globals(), sys.modules['__main__'].P is P",
+        "main = sys.modules['__main__']\n"
+        "'' in sys.path, sys.argv, __name__, '__file__' in globals(), main.P is P",
+        "print(inspect.getsource(P))",
         "import nbbg\nnbbg.__file__.startswith(sys.path[-1])",
     )
     assert done.texts == [
         "P(x=3)",
-        "('', ['train.ipynb'], '__main__', False, True)",
+        "(True, ['train.ipynb'], '__main__', False, True)",
         "True",
     ]
-    assert done.log == b"def f():\n    return 1\n\n"
+    assert done.log == (
+        b"def f():\n    return 1\n\n@dataclasses.dataclass\nclass P:\n    x: int\n\n"
+    )
+
+
+def test_a_neighbour_is_no_module_of_python(executed: Callable[..., Attempt]) -> None:
+    """What lies beside the notebook can be imported, and does not stand before Python's own."""
+    done = executed(
+        "for name in ('queue', 'mine'): open(f'{name}.py', 'w').write('x = 1')",
+        "import mine, queue\nmine.x, hasattr(queue, 'Queue')",
+    )
+    assert done.texts == ["(1, True)"]
+
+
+def test_a_notebook_is_recognised_as_one(executed: Callable[..., Attempt]) -> None:
+    """Libraries that ask where they are take a run for a notebook: pandas leaves columns out."""
+    done = executed(
+        "import pandas\npandas.get_option('display.max_columns')",
+        "shell = get_ipython()\ntype(shell).__name__, hasattr(shell, 'kernel'), shell.kernel",
+    )
+    assert done.texts == ["20", "('ZMQInteractiveShell', True, None)"]
+
+
+def test_an_error_names_its_cell_and_not_the_engine(executed: Callable[..., Attempt]) -> None:
+    """A traceback has no frame of nbbg's; a SyntaxError names its cell."""
+    done = executed(
+        ("%%time\n1 / 0", "raises-exception"),
+        ("%%bash\nexit 3", "raises-exception"),
+        ("input()", "raises-exception"),
+        "1\nx = = 1",
+    )
+    assert "nbbg/" not in plain("".join("\n".join(each["traceback"]) for each in done.outputs))
+    assert done.errors == [
+        "ZeroDivisionError",
+        "CalledProcessError",
+        "StdinNotImplementedError",
+        "SyntaxError",
+    ]
+    assert done.end["error"]["value"] == "invalid syntax (Cell In[4], line 2)"
+
+
+def test_a_breakpoint_is_passed_by(executed: Callable[..., Attempt]) -> None:
+    """A forgotten `breakpoint()` is said once, and the notebook goes on."""
+    done = executed("for i in range(3): breakpoint()\nprint('on')")
+    assert done.end["status"] == "succeeded"
+    assert done.log.count(b"breakpoint() is passed by") == 1
+    assert done.log.endswith(b"\non\n")
+
+
+def test_a_script_that_leaves(executed: Callable[..., Attempt]) -> None:
+    """The `sys.exit(3)` of a script in %run is an error of its cell, not the notebook's end."""
+    leave = "import sys\nopen('leaves.py', 'w').write('import sys; sys.exit(%d)')"
+    cells = [leave % 0 + "\n%run leaves.py", leave % 3 + "\n%run leaves.py\nprint('rest')"]
+    done = executed(cells[0], (cells[1], "raises-exception"), cells[1], "print('never')")
+    assert done.statuses == ["ok", "error", "error"]
+    assert done.log == b"rest\nrest\n"
+    assert (done.end["status"], done.end["error"]["name"]) == ("failed", "SystemExit")
 
 
 def test_processes_of_the_notebook(executed: Callable[..., Attempt]) -> None:
@@ -607,6 +669,30 @@ def test_processes_of_the_notebook(executed: Callable[..., Attempt]) -> None:
     assert done.log == b"child\n1\n[2]\n['a']\n7\nonce\n"
     assert done.events("stream", "display") == []
     assert done.statuses == ["ok"] * 5
+
+
+@pytest.mark.parametrize("how", ["spawn", "forkserver"])
+def test_spawned_processes_know_the_notebook(executed: Callable[..., Attempt], how: str) -> None:
+    """A Pool of spawned processes executes what cells define; no cell is executed anew."""
+    done = executed(
+        "from __future__ import annotations\nimport dataclasses, multiprocessing as mp\nUNIT = 10\n"
+        "@dataclasses.dataclass\nclass P:\n    x: int\nprint('executed in', __name__)",
+        f"how = mp.get_context('{how}')\ndef work(x): return P(x * UNIT)\n"
+        "with how.Pool(2) as pool: print(pool.map(work, [1, 2]))",
+        "def later(p): return p.x + 1\nwith how.Pool(1) as pool: print(pool.map(later, [P(1)]))",
+    )
+    assert done.log.decode() == "executed in __main__\n[P(x=10), P(x=20)]\n[2]\n"
+
+
+def test_what_a_spawned_process_can_not_know(executed: Callable[..., Attempt]) -> None:
+    """A Pool does not wait for ever: a sentence says what a spawned process has not."""
+    done = executed(
+        "import multiprocessing as mp\ndef make():\n    def f(x): return x\n"
+        "    f.__qualname__ = 'made'\n    return f\nmade = make()",
+        "with mp.get_context('spawn').Pool(1) as pool: pool.map(made, [1])",
+    )
+    assert done.end["error"]["name"] == "NameError"
+    assert "'made' is not known in a spawned process" in done.end["error"]["value"]
 
 
 def test_no_child_keeps_the_lock(executed: Callable[..., Attempt]) -> None:

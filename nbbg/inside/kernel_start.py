@@ -38,7 +38,7 @@ def prepare(attempt: str, lock: int, session: str) -> None:
     with files.Folder(attempt) as folder:
         stacks.answer(folder)
     place.attempt()  # opened before anybody moves the project
-    unattended.refuse_debugger()
+    unattended.pass_breakpoints_by()
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
     cstdio.unbuffer()

@@ -15,7 +15,7 @@ from nbbg.inside.recorder import text_of
 
 if TYPE_CHECKING:
     from nbbg.engines.ipython.loop import Loop
-    from nbbg.engines.ipython.shell import Shell
+    from nbbg.engines.ipython.shell import ZMQInteractiveShell
     from nbbg.engines.spec import Cell
     from nbbg.inside.recorder import Recorder
 
@@ -59,7 +59,7 @@ class Execution:
     def __init__(
         self,
         cells: Sequence[Cell],
-        shell: Shell,
+        shell: ZMQInteractiveShell,
         record: Recorder,
         loop: Loop,
         *,
@@ -119,7 +119,7 @@ class Execution:
         return error
 
     def _ended(self, error: BaseException, ordinal: int | None) -> End:
-        if isinstance(error, SystemExit):
+        if isinstance(error, SystemExit) and error is not self.shell.script_exit:
             return End("exited", exit_code(error), ordinal)
         name, value = type(error).__name__, text_of(error)
         if not self.shell.recorded:  # IPython showed it as plain text

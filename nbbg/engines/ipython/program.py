@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from nbbg.engines.ipython.shell import Shell
+    from nbbg.engines.ipython.shell import ZMQInteractiveShell
 
 _OLDEST = (7, 30)
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()
     unattended.refuse_input()
-    unattended.refuse_debugger()
+    unattended.pass_breakpoints_by()
     stacks.answer(attempt.folder)
     cstdio.unbuffer()
     return attempt.execute()
@@ -109,15 +109,15 @@ class Attempt:
         except (OSError, ValueError) as error:
             raise CannotStartError(f"{self.spec.path}: {error}") from error
         self.record.event("begin", cells=len(cells))
-        loop = Loop(cell.source for cell in cells)
-        shell = _shell(self.record, loop)
+        loop = Loop()
+        shell = _shell(self.record, loop, self.folder)
         if self.spec.results:  # imported while it is known to be there: a project may be moved
             importlib.import_module("nbbg.inside.kept")
         allow = self.spec.allow_errors
         end = Execution(cells, shell, self.record, loop, allow_errors=allow).run()
         if end.good:
             self._keep(shell.user_ns)
-        loop.silence()
+        loop.close()
         return end
 
     def _keep(self, names: Mapping[str, Any]) -> None:
@@ -127,18 +127,18 @@ class Attempt:
             kept.keep(names, self.spec.results, self.folder.where())
 
 
-def _shell(record: Recorder, loop: Loop) -> Shell:
+def _shell(record: Recorder, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
     # What is imported here stays to the end: not to look for garbage in it, now, later, and at the
     # interpreter's end, makes a short run a sixth faster.
     gc.disable()
     try:
-        return _new_shell(record, loop)
+        return _new_shell(record, loop, folder)
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _new_shell(record: Recorder, loop: Loop) -> Shell:
+def _new_shell(record: Recorder, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
     wanted = f"type: {sys.executable} -m pip install 'ipython>=7.30'"
     try:
         import IPython
@@ -150,4 +150,4 @@ def _new_shell(record: Recorder, loop: Loop) -> Shell:
         raise CannotStartError(f"{found}; {wanted}")
     from nbbg.engines.ipython import shell
 
-    return shell.make(record, loop)
+    return shell.make(record, loop, folder)

@@ -22,11 +22,13 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type, default
 from traitlets.config import Config
 
-from nbbg.engines.ipython import interrupts
+from nbbg.engines.ipython import frames, interrupts, main_module
+from nbbg.engines.ipython.magics import KernelMagics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from nbbg import files
     from nbbg.engines.ipython.loop import Loop
     from nbbg.inside.recorder import Recorder
 
@@ -84,24 +86,40 @@ class Exit(ExitAutocall):
         raise SystemExit(code)
 
 
-class Shell(InteractiveShell):
-    """IPython without a person: figures and errors are recorded, nothing asks or pages."""
+class ZMQInteractiveShell(InteractiveShell):
+    """IPython without a person: figures and errors are recorded, nothing asks or pages.
+
+    Libraries ask for the name of this class, or whether it has a `kernel`, to know that they are
+    in a notebook: pandas for how many columns it shows, rich for HTML. Those who want the kernel
+    itself see that there is none.
+    """
 
     displayhook_class = Type(Result)  # type: ignore[mutable-override] # it is a traitlet
     display_pub_class = Type(Displays)  # type: ignore[mutable-override]
     record: Recorder
     shown: BaseException | None = None  # the running cell's last exception
     recorded = False  # whether it is among the cell's outputs
+    kernel = None
+    script_exit: BaseException | None = None  # the `sys.exit` of a script in %run, which goes on
+    _in_script = False
 
     @default("exiter")
     def _exiter_default(self) -> Exit:
         return Exit(self)
+
+    def init_magics(self) -> None:
+        """Those of a kernel too."""
+        super().init_magics()
+        self.register_magics(KernelMagics)
 
     def init_virtualenv(self) -> None:
         """Nothing: the interpreter was chosen with care."""
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Nothing: there is no window whose events could be waited for."""
+
+    def set_next_input(self, s: str, replace: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Nothing: `%load` and its like would fill a cell of the page."""
 
     def ask_exit(self) -> None:
         """What extensions call to leave."""
@@ -132,6 +150,14 @@ class Shell(InteractiveShell):
         with interrupts.kept() if ours else contextlib.nullcontext():
             return super().run_cell_magic(magic_name, line, cell)
 
+    def safe_execfile(self, *names: Any, **options: Any) -> None:
+        """`%run script.py`, whose `sys.exit(3)` is an error of the cell, not the notebook's end."""
+        before, self._in_script = self._in_script, True
+        try:
+            super().safe_execfile(*names, **options)
+        finally:
+            self._in_script = before
+
     def execute(self, source: str) -> BaseException | None:
         """Execute a cell as Jupyter does; returns what went wrong in it.
 
@@ -153,7 +179,11 @@ class Shell(InteractiveShell):
     ) -> None:
         """Show an exception; of `sys.exit`, where it was, and nothing if it was a good end."""
         _, self.shown, _ = sys.exc_info() if exc_tuple is None else exc_tuple
+        frames.hide(self.shown)
+        if exc_tuple is not None and self.shown is not None:
+            exc_tuple = (*exc_tuple[:2], self.shown.__traceback__)
         if exception_only and isinstance(self.shown, SystemExit):
+            self.script_exit = self.shown if self._in_script else None
             if self.record.silent or not self.shown.code:
                 return
             exception_only = False
@@ -164,6 +194,7 @@ class Shell(InteractiveShell):
             super()._showtraceback(etype, evalue, stb)
             return
         self.shown, self.recorded = evalue, True
+        frames.name_cell(evalue)
         self.record.error(evalue, stb)
 
     @contextlib.contextmanager
@@ -172,25 +203,28 @@ class Shell(InteractiveShell):
         yield
 
 
-def make(record: Recorder, loop: Loop) -> Shell:
+def make(record: Recorder, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
     """The shell of this process, with a fresh `__main__` for the notebook's names."""
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.display_page = True  # `name?` is shown in the cell
     shell = _instance(config)
     shell.record = record
-    shell.loop_runner = loop.complete
+    shell.loop_runner = loop
+    main_module.adopt(shell.user_module, folder)
     # IPython's advice after sys.exit is for someone at a prompt.
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D", UserWarning)
     return shell
 
 
-def _instance(config: Config) -> Shell:
-    shell: Shell
+def _instance(config: Config) -> ZMQInteractiveShell:
+    shell: ZMQInteractiveShell
     try:
-        shell = Shell.instance(config=config)
+        shell = ZMQInteractiveShell.instance(config=config)
     except OSError:  # a home folder that is full or read-only is no reason not to run
         import tempfile
 
-        shell = Shell.instance(config=config, ipython_dir=tempfile.mkdtemp(prefix="ipython-"))
+        shell = ZMQInteractiveShell.instance(
+            config=config, ipython_dir=tempfile.mkdtemp(prefix="ipython-")
+        )
     return shell

@@ -24,10 +24,15 @@ def set_signals() -> None:
 
 
 def set_paths(spec: Spec) -> None:
-    """The notebook's folder comes first, as in Jupyter, and the guest folder last."""
+    """The notebook's folder comes after the standard library, as in Jupyter, the guest's last.
+
+    So a `random.py` beside the notebook is not mistaken for Python's own.
+    """
     sys.path[:] = [entry for entry in sys.path if entry != spec.guest]
     if not getattr(sys.flags, "safe_path", False):
-        sys.path.insert(0, "")
+        installed = ("site-packages", "dist-packages")
+        ends = [os.path.basename(entry) in installed for entry in sys.path]
+        sys.path.insert(ends.index(True) if True in ends else 0, "")
     sys.path.append(spec.guest)
     sys.argv = [spec.path]
 

@@ -1,0 +1,165 @@
+"""Notebooks of our own give the outputs that they give in a Jupyter kernel, cell by cell.
+
+They are executed by the `ipython` engine and by ipykernel under nbclient. Where the two differ the
+cell is named in `DIFFERENT`, with its reason; docs/outputs.md says the same to users.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import parity, reference
+from tests.project import PYTHON, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 110.0  # seconds
+NAMES = sorted(path.stem for path in parity.NOTEBOOKS.glob("*.ipy"))
+
+# Why the outputs of these cells differ; docs/outputs.md has a section for each reason.
+DIFFERENT: dict[str, dict[str, list[str]]] = {
+    "errors that IPython only prints": {
+        "errors": [
+            "exception group",
+            "except star",
+            "render fails",
+            "custom handler",
+            "unknown magic",
+            "unknown cell magic",
+            "UsageError",
+        ],
+        "magics": ["env missing", "cell magic after a comment"],
+    },
+    "tracebacks": {
+        "asynchronous": ["argparse"],
+        "errors": [
+            "chained",
+            "in handling",
+            "recursion",
+            "str fails",
+            "xmode verbose",
+            "showtraceback",
+        ],
+        "magics": ["script that exits with a code"],
+        "main": ["source of a class"],
+    },
+    "nobody is there": {
+        "errors": [
+            "StdinNotImplementedError",
+            "getpass",
+            "breakpoint",
+            "set_trace",
+            "ipython set_trace",
+            "debug magic",
+            "debug a statement",
+            "pdb on",
+            "post mortem",
+        ],
+        "magics": [
+            "pycat",
+            "question",
+            "own function",
+            "double question",
+            "wildcard",
+            "psearch",
+            "pdoc",
+            "psource",
+            "quickref",
+            "page",
+            "man",
+            "less",
+            "escaped help",
+        ],
+    },
+    "streams": {
+        "streams": [
+            "bytes to a text stream",
+            "surrogate",
+            "names",
+            "fileno of the streams",
+            "errors of the streams",
+            "an invalid escape",
+        ],
+        "magics": ["shell with interactive check"],
+        "main": ["sigint"],
+    },
+    "asyncio": {
+        "asynchronous": [
+            "a task that prints later",
+            "a cell that waits",
+            "running loop",
+            "call_soon",
+            "asyncio.run",
+        ],
+    },
+    "widgets": {
+        "streams": ["tqdm auto"],
+        "displays": ["printed into it", "error in it", "interact"],
+    },
+    "no kernel": {
+        "displays": ["JSON with odd values", "JSON that cannot be"],
+        "magics": ["history", "config list", "connect info", "autosave", "subshell"],
+        "main": ["in ipython", "faulthandler"],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[list[str]]]]:
+    """Of each notebook, its cells' outputs by nbbg and by a kernel."""
+    folder = tmp_path_factory.mktemp("parity")
+    ours, theirs = folder / "ours", folder / "theirs"
+    for root in (ours, theirs):
+        parity.write(root, NAMES)
+    (ours / ".git").mkdir()
+    (folder / "home").mkdir()
+    project = Project(ours, folder / "home")
+    kernels = subprocess.Popen(
+        [PYTHON, reference.__file__, *(str(path) for path in _paths(theirs))],
+        env={**project.environ(), "PYTHONHASHSEED": "0"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        names = [path.relative_to(ours) for path in _paths(ours)]
+        project.nbbg("run", "--wait", "-j2", *names, code=1, timeout=PATIENCE)
+        assert kernels.wait(PATIENCE) == 0
+        yield {
+            name: [
+                parity.normal(project.executed(number), ours),
+                parity.normal(json.loads(path.read_bytes()), theirs),
+            ]
+            for number, (name, path) in enumerate(zip(NAMES, _paths(theirs), strict=True), start=1)
+        }
+    finally:
+        kernels.kill()
+        kernels.wait()
+        project.end_all()
+
+
+def _paths(root: Path) -> list[Path]:
+    return [root / name / f"{name}.ipynb" for name in NAMES]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_are_those_of_a_kernel(executed: dict[str, list[list[str]]], name: str) -> None:
+    """Each cell's outputs are equal, or it is one of those that are known to differ."""
+    ours, theirs = executed[name]
+    pairs = zip(parity.cells(name), ours, theirs, strict=True)
+    found = [cell for cell, one, other in pairs if one != other]
+    known = [cell for cells in DIFFERENT.values() for cell in cells.get(name, [])]
+    assert found == sorted(known, key=list(parity.cells(name)).index)
+
+
+def test_each_reason_is_said_to_users() -> None:
+    """docs/outputs.md has a section for each reason why outputs differ."""
+    page = (Path(__file__).parents[1] / "docs" / "outputs.md").read_text()
+    sections = [line[3:].lower() for line in page.splitlines() if line.startswith("## ")]
+    assert {reason.lower() for reason in DIFFERENT} <= set(sections)
