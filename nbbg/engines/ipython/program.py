@@ -14,7 +14,6 @@ from nbbg.engines import spec
 from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
 from nbbg.engines.ipython.loop import Loop
-from nbbg.inside import cstdio
 from nbbg.inside.recorder import Recorder
 from nbbg.inside.streams import text_layer
 
@@ -41,7 +40,6 @@ def main(argv: Sequence[str]) -> int:
     holding.keep_from_children(attempt.spec.lock_fd)
     os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()
-    cstdio.unbuffer()
     surroundings.refuse_input()
     return attempt.execute()
 
