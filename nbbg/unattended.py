@@ -21,7 +21,7 @@ def refuse_input() -> None:
 
 
 def pass_breakpoints_by() -> None:
-    """A forgotten `breakpoint()` does not end a night's work, unless the user chose what it does."""
+    """A forgotten `breakpoint()` ends no night's work, unless the user chose what it does."""
     if not os.environ.get("PYTHONBREAKPOINT"):
         sys.breakpointhook = _pass_by
 

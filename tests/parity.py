@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nbbg.store.composed import collapse
+from nbbg import screen
 
 Json = dict[str, Any]
 NOTEBOOKS = Path(__file__).parent / "notebooks"
@@ -102,7 +102,7 @@ def _add_stream(outputs: list[Json], name: str, text: str) -> None:
         since.append(outputs.pop())
     known = {each["name"]: each for each in since}
     stream = known.setdefault(name, {"output_type": "stream", "name": name, "text": ""})
-    stream["text"] = collapse(stream["text"] + text)
+    stream["text"] = screen.shown(stream["text"] + text)
     outputs += [known[each] for each in sorted(known)]
 
 

@@ -566,7 +566,7 @@ def test_a_kernel_that_starts_and_never_answers_is_given_up(tmp_path: Path) -> N
 
     async def start() -> None:
         launched = Python(task, Spawned(task))
-        kernel = Kernel(task, launched, Recorder(str(tmp_path)), ready=0.5)
+        kernel = Kernel(task, launched, Recorder(files.Folder(tmp_path)), ready=0.5)
         try:
             await kernel.start()
         finally:

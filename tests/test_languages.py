@@ -157,4 +157,4 @@ def test_the_names_that_a_cell_declares(line: str) -> None:
         "source": f"# p\nif a == 2\n{line}",
         "metadata": {"tags": ["parameters"]},
     }
-    assert list(languages.declared({"cells": [cell]}, "some")) == ["lr"]
+    assert list(languages.declared({"cells": [cell]})) == ["lr"]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from nbbg import logs, screen
+from nbbg import logs, screen, secrets
 from tests import records
 from tests.terminal import Terminal
 

@@ -17,7 +17,7 @@ from typing import Any, Callable
 from IPython import get_ipython
 
 from nbbg import files, holding, stacks, unattended
-from nbbg.inside import cstdio, kept, place
+from nbbg.inside import kept, place
 from nbbg.inside.recorder import TAKES, Recorder
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
@@ -41,7 +41,6 @@ def prepare(attempt: str, lock: int, session: str) -> None:
     unattended.pass_breakpoints_by()
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
-    cstdio.unbuffer()
     kernel = get_ipython().kernel
     recorder = Recorder(files.Folder(attempt))
     os.register_at_fork(after_in_child=recorder.in_forked_child)

@@ -14,7 +14,6 @@ from nbbg.engines import spec
 from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
 from nbbg.engines.ipython.loop import Loop
-from nbbg.inside import cstdio
 from nbbg.inside.recorder import Recorder
 from nbbg.inside.streams import text_layer
 
@@ -45,7 +44,6 @@ def main(argv: Sequence[str]) -> int:
     unattended.refuse_input()
     unattended.pass_breakpoints_by()
     stacks.answer(attempt.folder)
-    cstdio.unbuffer()
     return attempt.execute()
 
 
