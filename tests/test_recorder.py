@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -181,6 +182,27 @@ def test_threads_that_print_at_once(recorder: tuple[Recorder, files.Folder]) -> 
     texts = [f"{name}{number}".encode() for name in "abcd" for number in range(300)]
     assert sorted(ranges) == sorted(b"[%s]" % text for text in texts)
     assert all(log.count(b"(%s)" % text) == 1 for text in texts)
+
+
+def test_nothing_is_kept_in_memory(
+    recorder: tuple[Recorder, files.Folder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is printed and shown, the recorder is as small as before."""
+    made, _ = recorder
+    monkeypatch.setenv("MY_TOKEN", "a" * 20)
+    big = "ba" * 5_000_000
+    bundle = {"data": {"text/html": big}, "metadata": {}}
+    tracemalloc.start()
+    try:
+        for number in range(5000):
+            made.text("stdout", f"line {number}\n")
+            made.text("stderr", f"line {number} a")
+        made.text("stdout", big)
+        made.display("display_data", bundle)
+        current, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert current < 100_000
 
 
 def test_a_forked_child_is_silent(recorder: tuple[Recorder, files.Folder]) -> None:

@@ -74,10 +74,10 @@ class LogWriter(io.RawIOBase):
         """Append all of it; a disk that is full never raises into the notebook."""
         given = data if type(data) is bytes else bytes(memoryview(data))
         with self._lock:
-            watched = bool(self._open.pieces) or self._hidden.may_be_in(given)
-            shown = self._hidden.in_bytes(given) if watched else given
+            doubtful = bool(self._open.pieces) or self._hidden.may_be_in(given)
+            shown = self._hidden.in_bytes(given) if doubtful else given
             try:
-                self._append(given, shown, watched=watched)
+                self._append(given, shown, watched=doubtful and self._open.patch >= 0)
             except OSError:
                 self._open.forget()
         if self.echo:
@@ -88,7 +88,7 @@ class LogWriter(io.RawIOBase):
     def in_forked_child(self) -> None:
         """Write to the plain file descriptor: the journal is the parent's, and so are positions."""
         self._handle, self._journal, self.echo = self._number, None, False
-        self._open.patch = -1
+        self._open = _Open(self._hidden, -1)
         self._lock = threading.RLock()  # another thread may have held it at the fork
 
     def release(self) -> None:
@@ -153,14 +153,14 @@ class _Open:
         at = 0
         for offset, piece in self.pieces:
             first, last = max(start - at, 0), min(end - at, len(piece))
-            if first < last and self.patch >= 0:
+            if first < last:
                 os.pwrite(self.patch, b"*" * (last - first), offset + first)
             at += len(piece)
 
     def _keep(self, length: int) -> None:
         """Forget all but the last `length` bytes."""
         kept: list[tuple[int, bytes]] = []
-        while length:
+        while length and self.pieces:  # there are fewer where a signal's handler printed meanwhile
             offset, piece = self.pieces.pop()
             taken = piece[-length:]
             kept.append((offset + len(piece) - len(taken), taken))
