@@ -81,8 +81,9 @@ def _instead(run: model.Run) -> str:
 
 
 def _show(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # the window may be gone, and the kernel is tidied up yet
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _leave(number: int, _: object) -> None:

@@ -28,6 +28,8 @@ def start(attempt: str) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, note)
+    # Who asks a kernel what it is has ipykernel import a debugger, which warns into the log.
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     task: Task | Exception
     try:
         task = read(attempt)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATIENCE = 10.0
+KEEP = 10_000  # messages that wait for us, while the run prints and nobody types
 LOOK = 0.2  # seconds between two looks whether the kernel lives
 _GUEST = "__import__('nbbg.inside.looking', fromlist=['_'])"
 
@@ -58,10 +59,12 @@ class Subshell:
         self.patience = patience
         self._id = ""
         self._stuck = False
+        self._done: set[str] = set()  # requests
+        self._replies: dict[str, dict[str, Any]] = {}  # that came before they were waited for
 
     def __enter__(self) -> Self:
         try:
-            self._wire = Wire(self.connection, zmq.Context())
+            self._wire = Wire(self.connection, zmq.Context(), keep=KEEP)
         except (OSError, ValueError, KeyError) as error:
             raise GoneError(str(error)) from None
         self._who = self._wire.session
@@ -120,7 +123,7 @@ class Subshell:
         """Ask the kernel what it is, until what it publishes reaches us too."""
         while True:
             about = self._control("kernel_info_request", {})
-            if self._show_what_came(LOOK, self._wire.sent):
+            if self._show_what_came(self._wire.sent):
                 return about
 
     def _require(self, about: dict[str, Any]) -> None:
@@ -174,16 +177,16 @@ class Subshell:
 
     def _reply(self, channel: str, sent: str, patience: float | None) -> dict[str, Any]:
         deadline = None if patience is None else time.monotonic() + patience
-        while True:
+        while sent not in self._replies:
             self._show_what_came()
             message = self._receive(channel, LOOK)
-            if message is None:
+            if message:
+                self._replies[message["parent"].get("msg_id")] = message["content"]
+            else:
                 self._check(deadline)
-            elif message["parent"].get("msg_id") == sent:
-                if message["kind"] == "execute_reply":
-                    self._show_what_came(LOOK, sent)
-                content: dict[str, Any] = message["content"]
-                return content
+        if channel == "shell":
+            self._show_what_came(sent)
+        return self._replies.pop(sent)
 
     def _receive(self, channel: str, patience: float) -> dict[str, Any] | None:
         socket = self._wire.socket(channel)
@@ -196,21 +199,26 @@ class Subshell:
         if deadline is not None and time.monotonic() > deadline:
             raise SilentError
 
-    def _show_what_came(self, patience: float = 0, until: str = "") -> bool:
-        """Show what was printed for us; whether the kernel is done with a request.
+    def _show_what_came(self, until: str = "") -> bool:
+        """Show what was printed for us; whether the kernel is done with the request `until`.
 
-        Args:
-            patience: seconds to wait for each further message.
-            until: the id of the request.
+        The run's own output comes here too, perhaps without a pause; so it takes no longer than
+        `LOOK`.
         """
-        while message := self._receive("iopub", patience):
-            parent, content = message["parent"], message["content"]
-            if parent.get("session") != self._who:
-                continue
-            if message["kind"] == "stream":
-                self.show(content["text"])
-            elif "data" in content:
-                self.show(f"{content['data'].get('text/plain', '')}\n")
-            elif content.get("execution_state") == "idle" and parent.get("msg_id") == until:
-                return True
-        return False
+        deadline = time.monotonic() + LOOK
+        while until not in self._done and (left := deadline - time.monotonic()) > 0:
+            message = self._receive("iopub", left if until else 0)
+            if message is None:
+                break
+            if message["parent"].get("session") == self._who:
+                self._take(message)
+        return until in self._done
+
+    def _take(self, message: dict[str, Any]) -> None:
+        content = message["content"]
+        if message["kind"] == "stream":
+            self.show(content["text"])
+        elif "data" in content:
+            self.show(f"{content['data'].get('text/plain', '')}\n")
+        elif content.get("execution_state") == "idle":
+            self._done.add(message["parent"]["msg_id"])

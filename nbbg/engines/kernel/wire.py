@@ -27,6 +27,7 @@ class Wire:
     Args:
         connection: its connection file.
         context: its own, which makes the sockets: `zmq.Context()` or `zmq.asyncio.Context()`.
+        keep: how many messages may wait to be read before more are dropped; 0: no limit.
 
     Attributes:
         session: tells our requests, and what comes of them, from those of others.
@@ -35,7 +36,7 @@ class Wire:
         OSError, ValueError, KeyError: there is no such file.
     """
 
-    def __init__(self, connection: str, context: zmq.Context[Any]) -> None:
+    def __init__(self, connection: str, context: zmq.Context[Any], keep: int = 0) -> None:
         with open(connection, "rb") as file:
             said = json.load(file)
         joint = "-" if said["transport"] == "ipc" else ":"
@@ -44,6 +45,7 @@ class Wire:
         self._key = said.get("key", "").encode()
         self._digest = said.get("signature_scheme", "hmac-sha256").partition("-")[2]
         self._context = context
+        self._keep = keep
         self._sockets: dict[str, Any] = {}
         self._count = 0
         self.session = os.urandom(16).hex()
@@ -53,7 +55,7 @@ class Wire:
         if channel not in self._sockets:
             made = self._context.socket(_KINDS[channel])
             made.linger = 0
-            made.rcvhwm = 0  # no flood of output is ever dropped
+            made.rcvhwm = self._keep
             made.reconnect_ivl = RECONNECT
             if channel == "iopub":
                 made.subscribe(b"")
