@@ -33,9 +33,7 @@ class Entering:
     """What changes in the environment of a run."""
 
     variables: Mapping[str, str | None] = field(default_factory=dict)  # None: is not to be set
-    withheld: list[str] = field(
-        default_factory=list
-    )  # set too; their values are secrets, and not kept
+    withheld: list[str] = field(default_factory=list)  # set too; the values are secrets
 
 
 def entering(
