@@ -38,7 +38,8 @@ class Arm:
     python_source: str = ""  # why that interpreter, such as "--python", "VIRTUAL_ENV"
     # What its environment sets at the start, `${NAME}` filled in; None: is not to be set.
     variables: Mapping[str, str | None] = field(default_factory=dict)
-    withheld: Sequence[str] = ()  # secrets that it sets too, whose values are not recorded
+    # Secrets that it sets too, whose values are not recorded.
+    withheld: Sequence[str] = field(default_factory=list)
     script: str = ""  # what the `plain` engine executes, relative to the batch
 
     @property

@@ -154,7 +154,8 @@ def _asked(
     # In a container that a wrapper enters, a program has a path of its own.
     started = executable if os.path.exists(executable) else interpreter.path
     facts = _facts(python, ipython, ipykernel, started)
-    if (path := _PATH.search(done.stdout)) and executable == interpreter.path:  # and no wrapper
+    path = _PATH.search(done.stdout)
+    if path and ipython != "-" and executable == interpreter.path:  # it will do, and is no wrapper
         remembering.keep(executable, environment, asdict(facts), json.loads(path[1]))
     return facts
 

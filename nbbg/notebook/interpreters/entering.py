@@ -33,7 +33,7 @@ class Entering:
     """What changes in the environment of a run."""
 
     variables: Mapping[str, str | None] = field(default_factory=dict)  # None: is not to be set
-    withheld: tuple[str, ...] = ()  # set too; their values are secrets, and not kept
+    withheld: list[str] = field(default_factory=list)  # set too; the values are secrets
 
 
 def entering(
@@ -63,7 +63,7 @@ def entering(
         **_path(os.path.dirname(python), base),
         **free(configured),
     }
-    return Entering(changes, tuple(sorted(hidden)))
+    return Entering(changes, sorted(hidden))
 
 
 def withheld(
