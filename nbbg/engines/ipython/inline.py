@@ -24,7 +24,8 @@ def restored() -> Iterator[None]:
 
     cwd, path, environment = os.getcwd(), list(sys.path), dict(os.environ)
     of_sys = {name: getattr(sys, name) for name in _OF_SYS if hasattr(sys, name)}
-    main, known, shell = sys.modules["__main__"], dict(vars(builtins)), InteractiveShell._instance  # noqa: SLF001
+    mains = {name: sys.modules.get(name) for name in ("__main__", "__mp_main__")}
+    known, shell = dict(vars(builtins)), InteractiveShell._instance  # noqa: SLF001
     InteractiveShell._instance = None  # noqa: SLF001 - there may be one, in a Jupyter kernel
     try:
         with warnings.catch_warnings():
@@ -33,7 +34,7 @@ def restored() -> Iterator[None]:
         gc.unfreeze()
         _end_shell()
         InteractiveShell._instance = shell  # noqa: SLF001
-        sys.modules["__main__"] = main
+        sys.modules.update({name: main for name, main in mains.items() if main is not None})
         os.chdir(cwd)
         sys.path[:] = path
         for name in _OF_SYS:

@@ -23,24 +23,8 @@ if TYPE_CHECKING:
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _COMPUTES = (ast.Call, ast.Await, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MAKERS = frozenset(  # calls that only give something a name
-    [
-        "namedtuple",
-        "NamedTuple",
-        "TypedDict",
-        "NewType",
-        "TypeVar",
-        "ParamSpec",
-        "Enum",
-        "IntEnum",
-        "StrEnum",
-        "Flag",
-        "getLogger",
-        "compile",
-        "partial",
-        "Path",
-        "Lock",
-    ]
-)
+    ("namedtuple", "NamedTuple", "TypedDict", "NewType", "TypeVar", "ParamSpec", "Enum", "IntEnum")
+) | {"StrEnum", "Flag", "getLogger", "compile", "partial", "Path", "Lock"}
 
 
 def define(cells: Sequence[tuple[str, str]], names: dict[str, Any]) -> None:
@@ -69,9 +53,24 @@ def _execute(module: ast.Module, name: str, flags: int, names: dict[str, Any]) -
 
 def _definitions(source: str) -> list[ast.stmt]:
     try:
-        return [each for each in ast.parse(source).body if _defines(each)]
+        statements = ast.parse(source).body
     except SyntaxError:
         return []
+    found: list[ast.stmt] = []
+    for each in statements:
+        inner = _timed(each)
+        found += _definitions(inner) if inner else [each] if _defines(each) else []
+    return found
+
+
+def _timed(node: ast.stmt) -> str:
+    """The cell under `%%time`, which is executed as it stands."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return ""
+    given = [each.value for each in call.args if isinstance(each, ast.Constant)]
+    timed = call.func.attr == "run_cell_magic" and given[:1] == ["time"]
+    return "\n" + str(given[-1]) if timed else ""  # in the lines in which it stands
 
 
 def _defines(node: ast.stmt) -> bool:
