@@ -6,7 +6,6 @@ has the cell that it ended in: papermill's own words know nothing of signals and
 
 from __future__ import annotations
 
-import html
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +81,8 @@ def with_banner(notebook: Json, run: model.Run, cell: int | None) -> Json:
     """
     if not _went_wrong(run):
         return notebook
+    import html
+
     says = html.escape(f"{run.state.word}: {run.state.reason}".rstrip(": "))
     link = ""
     cells = list(notebook["cells"])
