@@ -120,9 +120,11 @@ class Project:
 
     def executed(self, number: int) -> dict[str, Any]:
         """The executed notebook of a run, composed now; without the note of what went wrong."""
-        found: dict[str, Any] = json.loads(self.nbbg("notebook", str(number), "-o", "-").stdout)
-        found["cells"] = [cell for cell in found["cells"] if not _is_note(cell)]
-        return found
+        return _without_notes(self.nbbg("notebook", str(number), "-o", "-").stdout)
+
+    def put_out(self, number: int) -> dict[str, Any]:
+        """The executed notebook that a run put out when it ended; without that note too."""
+        return _without_notes(Path(self.run(number)["output"]).read_bytes())
 
     def attempt(self, number: int) -> Path:
         """The folder of a run's newest attempt."""
@@ -183,8 +185,11 @@ def alive(pid: int) -> bool:
     return process.identity(pid) is not None
 
 
-def _is_note(cell: dict[str, Any]) -> bool:
-    return "papermill-error-cell-tag" in cell["metadata"].get("tags", ())
+def _without_notes(text: str | bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    tag = "papermill-error-cell-tag"
+    found["cells"] = [c for c in found["cells"] if tag not in c["metadata"].get("tags", ())]
+    return found
 
 
 def _mentions(pid: int, needle: bytes) -> bool:

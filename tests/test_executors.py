@@ -107,7 +107,7 @@ def test_a_run_that_fails_says_where(place: Place) -> None:
     run = place.project.run(1)
     assert (run["state"], run["exit_code"], run["cell"]) == ("failed", 1, 2)
     assert run["reason"] == "cell 2: ZeroDivisionError: division by zero"
-    first, second, third = json.loads(Path(run["output"]).read_bytes())["cells"]
+    first, second, third = place.project.put_out(1)["cells"]
     assert first["outputs"][0]["text"] == "before\n"
     assert second["outputs"][0]["ename"] == "ZeroDivisionError"
     assert third["outputs"] == []

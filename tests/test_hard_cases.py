@@ -97,8 +97,7 @@ def _run(project: Project, name: str) -> dict[str, Any]:
 
 def _texts(project: Project, name: str) -> list[str]:
     """The streams of each cell of the executed notebook that was put out."""
-    with open(_run(project, name)["output"], encoding="utf-8") as file:
-        executed = nbformat.read(file, 4)
+    executed = nbformat.from_dict(project.put_out(_run(project, name)["id"]))
     nbformat.validate(executed)
     return ["".join(each.get("text", "") for each in cell.outputs) for cell in executed.cells]
 

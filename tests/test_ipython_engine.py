@@ -348,7 +348,7 @@ def test_an_interrupt(attempt: Callable[..., Attempt], source: str) -> None:
     running.wait_for(b"ready")
     while len(running.events("cell")) < 2:
         time.sleep(0.01)
-    time.sleep(0.5)  # the cell's own statement is reached
+    time.sleep(1)  # the cell's own statement is reached
     running.signal(signal.SIGINT)
     assert running.wait() == 130
     end = running.end

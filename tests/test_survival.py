@@ -232,7 +232,7 @@ def test_an_engine_killed_in_a_cell_leaves_what_it_had_done(project: Project) ->
     shown = project.nbbg("show", "1").stdout
     for text in ("killed: SIGKILL in cell 2", "time.sleep(0.05)", "    5\n", "nbbg retry 1"):
         assert text in shown
-    executed = json.loads(Path(run["output"]).read_bytes())
+    executed = project.put_out(1)
     nbformat.validate(nbformat.from_dict(executed))
     first, second, third = executed["cells"]
     printed = first["outputs"][0]["text"] + second["outputs"][0]["text"]

@@ -30,7 +30,7 @@ def of(project: Project, doc: Document, engine: str) -> dict[str, Any]:
     path, is_python = doc.path.resolve(), doc.language == "python"
     asked = header.read(doc.notebook, path) if is_python and not named else None
     kernel = kernelspecs.find(doc.kernel) if doc.kernel else None
-    if kernel is None and doc.kernel and not named and not asked:
+    if kernel is None and doc.kernel and not asked and not (named and is_python):
         raise kernelspecs.unknown(doc.kernel)
     if not is_python:
         return {"python": ""}

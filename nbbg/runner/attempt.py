@@ -41,7 +41,7 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
             record = endings.to_json(model.Failed(None, f"it could not be started: {error}"))
         else:
             record = outcome.of(folder, end)
-        record = {**record, "started_at": started, "ended_at": time.time()}
+        record = {"ended_at": time.time(), **record, "started_at": started}
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         _write_result(folder, record)
         os.close(lock)

@@ -41,13 +41,15 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
         why=_why(folder),
     )
     ending = endings.decide(last, end.status, around)
+    ended_at = time.time()
     record = {
         **endings.to_json(ending),
+        "ended_at": ended_at,
         "max_rss": end.max_rss,
         "cpu_seconds": end.cpu_seconds,
     }
     try:
-        record["output"] = _write_notebook(at or locate(Path(folder.where())), ending)
+        record["output"] = _write_notebook(at or locate(Path(folder.where())), ending, ended_at)
     except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
         record["output_error"] = f"its notebook could not be written: {error}"
     return record
@@ -68,10 +70,10 @@ def _why(folder: files.Folder) -> str:
     return f"its interpreter could not start the notebook; its last line: {said}" if said else ""
 
 
-def _write_notebook(at: Place, ending: model.Ended) -> str | None:
+def _write_notebook(at: Place, ending: model.Ended, ended_at: float) -> str | None:
     if at.run.arm.log_only:
         return None
-    seen = replace(runs.read_attempt(at.run), state=ending, ended_at=time.time())
+    seen = replace(runs.read_attempt(at.run), state=ending, ended_at=ended_at)
     notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen, banner=True))
     return put_beside_older(seen.arm.output_of(seen.number), notebook)
 

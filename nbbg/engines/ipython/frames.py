@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 
-_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+from nbbg import unattended
+
+_OURS = (os.path.dirname(os.path.abspath(__file__)) + os.sep, os.path.abspath(unattended.__file__))
 _CELL = re.compile(r"<ipython-input-(\d+)-\w+>")
 
 
@@ -30,7 +32,7 @@ def name_cell(error: BaseException) -> None:
 def _unlink(error: BaseException) -> None:
     kept, at = [], error.__traceback__
     while at is not None:
-        if not at.tb_frame.f_code.co_filename.startswith(_FOLDER):
+        if not at.tb_frame.f_code.co_filename.startswith(_OURS):
             kept.append(at)
         at = at.tb_next
     for entry, following in zip(kept, [*kept[1:], None]):
