@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
 from nbbg.errors import NbbgError
-from nbbg.runner import engine, environment, outcome
+from nbbg.runner import engine, environment
 from nbbg.runner.work import Exit, Place, Work, locate
 from nbbg.store import batches, endings, locks, state
 
@@ -40,6 +40,8 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         except (NbbgError, OSError, ValueError, KeyError) as error:
             record = endings.to_json(model.Failed(None, f"it could not be started: {error}"))
         else:
+            from nbbg.runner import outcome  # imported while the engine was starting
+
             record = outcome.of(folder, end)
         record = {"ended_at": time.time(), **record, "started_at": started}
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim

@@ -1,28 +1,29 @@
-"""The engine's process: started, waited for, stopped when somebody asks, its leftovers ended."""
+"""The engine's process: started, waited for, stopped when somebody asks, its leftovers ended.
+
+What is needed after the start alone is imported then, while the engine itself is starting.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import journal, model, paths, process
 from nbbg.engines import commands
 from nbbg.errors import EnvironmentFault
-from nbbg.runner import hiding, stacks
-from nbbg.runner.guard import Guard
-from nbbg.runner.pane import Pane
-from nbbg.runner.stopping import Stopping
 from nbbg.runner.work import Exit
 
 if TYPE_CHECKING:
     import subprocess
 
     from nbbg.files import Folder
+    from nbbg.runner.guard import Guard
+    from nbbg.runner.stopping import Stopping
     from nbbg.runner.work import Work
 
 POLL = 0.25  # seconds between two looks for `stop.json`
@@ -36,6 +37,10 @@ def execute(folder: Folder, work: Work) -> Exit:
         EnvironmentFault: it can't be started; nothing of it lives then.
     """
     program = _start(folder, work)
+    from nbbg.runner import hiding, stacks
+    from nbbg.runner.guard import Guard
+    from nbbg.runner.stopping import Stopping
+
     who = process.identity(program.pid) or model.Identity(program.pid, 0)
     kills = process.oom_kills()
     guard = None
@@ -43,8 +48,11 @@ def execute(folder: Folder, work: Work) -> Exit:
     try:
         _introduce(folder, work, who)
         guard = Guard(folder, who, work)
+        importlib.import_module("nbbg.runner.outcome")
         kills = _watch(folder, who, stopping, guard)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
+        import traceback
+
         traceback.print_exc()
         _wait_out(program.pid)
     at = time.time()
@@ -118,6 +126,8 @@ def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
 
 def _watch(folder: Folder, who: model.Identity, stopping: Stopping, guard: Guard) -> int:
     """Wait until the engine is dead; how often the kernel had killed for memory shortly before."""
+    from nbbg.runner.pane import Pane
+
     pane = Pane(folder)
     watch = process.Watch(who)
     kills = before = process.oom_kills()
