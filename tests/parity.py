@@ -17,7 +17,7 @@ Json = dict[str, Any]
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 _NORMAL = [
     (r"\x1b\[[\d;]*m", ""),  # colours differ with the lexer alone
-    (r"<ipython-input-\d+-\w+>|/tmp/ipykernel_\d+/\d+\.py", "<CELL>"),
+    (r"<ipython-input-\d+-\w+>|(/[^\s/]+)+/ipykernel_\d+/\d+\.py", "<CELL>"),
     (r"\b\d{6,}\.py|Cell In\[\d+\](?=, line \d+\))", "<CELL>"),
     (r"0x[0-9a-f]{6,}", "<ADDRESS>"),
     (r"CPU times: .*?\\n(Wall time: .*?\\n)?", "CPU times\\\\n"),

@@ -115,10 +115,9 @@ def installed(version: str) -> str:
 @pytest.mark.parametrize("version", ["3.8", "3.9"])
 def test_a_notebook_runs_in_an_old_python(version: str, project: Project, tmp_path: Path) -> None:
     """Both engines, and `import nbbg` with all that it offers, where nbbg is not installed."""
-    venv, uv = tmp_path / "old", [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", installed(version), venv], check=True)
-    python = venv / "bin" / "python"
-    subprocess.run([*uv, "pip", "install", "-p", str(python), "ipython", "ipykernel"], check=True)
+    python = tmp_path / "old" / "bin" / "python"
+    subprocess.run([installed(version), "-m", "venv", tmp_path / "old"], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-qq", "ipython", "ipykernel"], check=True)
     project.write("train.ipynb", OF_A_RUN, parameters="lr: float = 0.5")
     given = ("-p", "lr=0.25", "--results", "answer", "--python", python)
     project.nbbg("run", "train.ipynb", "--engine", "ipython", *given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -513,6 +514,7 @@ def test_what_another_client_executes_is_not_recorded(start: Callable[..., Attem
     console.load_connection_file()
     console.start_channels()
     try:
+        wait_for(lambda: _hears(console))
         asked = console.execute("print('theirs'); mine * 7")
         (attempt.folder.parents[2] / "go").touch()
         seen = _seen_by(console, asked)
@@ -522,6 +524,15 @@ def test_what_another_client_executes_is_not_recorded(start: Callable[..., Attem
     assert seen == ["theirs\n", "42"]
     assert attempt.log == "on\n"
     assert "display" not in [event["event"] for event in attempt.events]
+
+
+def _hears(console: BlockingKernelClient) -> bool:
+    """Whether what the kernel publishes arrives; its control thread answers also while it works."""
+    console.control_channel.send(console.session.msg("kernel_info_request", {}))
+    try:
+        return bool(console.get_iopub_msg(timeout=0.2))
+    except queue.Empty:
+        return False
 
 
 def _seen_by(console: BlockingKernelClient, asked: str) -> list[str]:
