@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from nbbg.executors import Executor
 
-LOOK = 1.0  # seconds between two looks for a stop, an exit file, a run queued again
 PADDED = 64  # bytes
 NOBODY = model.Identity(0, 0)
 SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
@@ -89,7 +88,9 @@ class Supervisor:
                     case Start(run):
                         self.start(run)
                     case Wait():
-                        process.wait_any([live.watch for live in self.live.values()], LOOK)
+                        process.wait_any(
+                            [live.watch for live in self.live.values()], self.seats.nap
+                        )
                     case Finish():
                         return
 

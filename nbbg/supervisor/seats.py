@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from nbbg import model
 
+LONGEST = 1.0  # seconds between two looks for a stop, an exit file, a run queued again
+SHORT = 0.3  # seconds between two looks whether the one in the line has its slot
+
 
 class Seats:
     """The slots of a batch, as its supervisor sees them.
@@ -25,17 +28,24 @@ class Seats:
     Args:
         batch: the supervised one.
         environment: what its runs are given.
+
+    Attributes:
+        nap: seconds after which it is worth another look, though nothing has ended.
     """
 
     def __init__(self, batch: model.Batch, environment: Mapping[str, str]) -> None:
         self.batch, self.environment = batch, environment
+        self.nap = LONGEST
 
     def most(self, jobs: int, attempts: Collection[Path]) -> int:
         """How many runs may be live, given those that are; at most `jobs`."""
+        self.nap = LONGEST
         if not slots.needed(self.batch) or len(attempts) >= jobs:
             return jobs
         waiting = sum(not (attempt / paths.PROCESS).exists() for attempt in attempts)
-        return min(jobs, len(attempts) + max(0, max(1, self._free()) - waiting))
+        most = min(jobs, len(attempts) + max(0, max(1, self._free()) - waiting))
+        self.nap = SHORT if most < jobs else LONGEST
+        return most
 
     def _free(self) -> int:
         try:
