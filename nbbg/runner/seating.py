@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,9 @@ class _Wait:
 
     def _tell(self) -> None:
         self._told = True
-        record = {"for": self._slots.missing(), "at": time.time()}
+        missing = self._slots.missing()
+        if sys.stderr and sys.stderr.isatty():  # a pane of tmux, or the terminal of `inline`
+            sys.stderr.write(f"waiting for {missing}\n")
+        record = {"for": missing, "at": time.time()}
         with contextlib.suppress(FileExistsError):
             self._folder.write_once(paths.WAITING, files.to_json(record))
