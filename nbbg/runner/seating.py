@@ -87,10 +87,11 @@ class _Wait:
 
     def _is_over(self) -> bool:
         """Whether it was asked to stop, with its batch or alone, or another runner has the run."""
-        with files.Folder(Path(self._folder.where()).parents[2]) as batch:
-            asked = batch.read_json(paths.STOP)
-        if asked and asked["at"] >= self._since:
-            batches.put_stop(self._folder, asked["by"])
+        with contextlib.suppress(OSError):  # a full disk, or a project in the middle of a move
+            with files.Folder(Path(self._folder.where()).parents[2]) as batch:
+                asked = batch.read_json(paths.STOP)
+            if asked and asked["at"] >= self._since:
+                batches.put_stop(self._folder, asked["by"])
         return self._folder.exists(paths.STOP) or self._folder.exists(paths.PROCESS)
 
     def _tell(self) -> None:
@@ -99,5 +100,5 @@ class _Wait:
         if sys.stderr and sys.stderr.isatty():  # a pane of tmux, or the terminal of `inline`
             sys.stderr.write(f"waiting for {missing}\n")
         record = {"for": missing, "at": time.time()}
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(OSError):  # it is there, or the disk is full
             self._folder.write_once(paths.WAITING, files.to_json(record))
