@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
 OWN = "settings.toml"  # the user's, for every project
+GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
 ENGINES = ("", "ipython", "kernel", "plain")
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
-_GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 T = TypeVar("T")
 
@@ -354,7 +354,7 @@ def _gpus(value: Any, _: _Place) -> tuple[str, ...]:
     names = [name for each in given for name in _split(str(each)) if not isinstance(each, bool)]
     if names == ["none"]:
         return ()
-    if not names or not (names == ["all"] or all(_GPU.fullmatch(name) for name in names)):
+    if not names or not (names == ["all"] or all(GPU.fullmatch(name) for name in names)):
         raise _BadValueError("must be numbers or UUIDs as nvidia-smi -L has them, or all")
     return tuple(str(int(name)) if name.isdigit() else name for name in names)
 

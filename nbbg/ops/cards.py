@@ -87,7 +87,7 @@ def _of_variable(environment: Mapping[str, str]) -> list[str]:
     found: list[str] = []
     for text in environment[VISIBLE_GPUS].split(","):
         name = text.strip()
-        if not name or name.startswith("-"):
+        if not settings.GPU.fullmatch(name):
             break
         found.append(name)
     if not found:
@@ -103,7 +103,7 @@ def _key(name: str, known: Mapping[str, str]) -> str:
         UsageError: there is no such GPU.
     """
     if name.startswith("MIG-"):
-        return name.replace("/", "_")
+        return name
     found = [known[name]] if name in known else []
     if name.startswith("GPU-"):
         found = [uuid for uuid in known.values() if uuid.startswith(name)]

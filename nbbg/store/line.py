@@ -10,7 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from nbbg.store import locks
+from nbbg.store import locks, shared
 
 if TYPE_CHECKING:
     from nbbg import model
@@ -28,7 +28,7 @@ class Line:
     def __init__(self, slots: Folder, batch: model.Batch) -> None:
         self._at = time.monotonic_ns()
         things = [*(["machine"] if batch.machine_jobs else []), *batch.gpus.values()]
-        names = [f"line-{thing}" for thing in things]
+        names = [shared.file_name("line", thing) for thing in things]
         self._held = [slots.open(name, os.O_RDWR | os.O_CREAT) for name in names]
         for fd in self._held:
             locks.take_byte(fd, self._at)

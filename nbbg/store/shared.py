@@ -42,6 +42,12 @@ def _temporary() -> Path:
     return private(private(own) / "slots")
 
 
+def file_name(kind: str, thing: str, number: int | str | None = None) -> str:
+    """The name of a file that is about a GPU, or about the machine, in that folder."""
+    parts = (kind, thing.replace("/", "_"), number)  # older names of slices of a GPU have slashes
+    return "-".join(str(part) for part in parts if part is not None)
+
+
 def private(path: Path) -> Path:
     """That folder, made if need be, in a place where others may have put one of that name.
 

@@ -136,7 +136,7 @@ class Slots:
         if not self._wants:
             yield True
             return
-        fd = self.folder.open(f"choosing-{key}", os.O_RDWR | os.O_CREAT)
+        fd = self.folder.open(shared.file_name("choosing", key), os.O_RDWR | os.O_CREAT)
         try:
             yield locks.take(fd)
         finally:
@@ -153,11 +153,11 @@ class Slots:
         return min(free, room(use, holders, self._wants)) if use else 0
 
     def _of_gpu(self, key: str) -> Sequence[str]:
-        return [f"gpu-{key}-{n}" for n in range(self._per_gpu)]
+        return [shared.file_name("gpu", key, n) for n in range(self._per_gpu)]
 
     def _all_of_gpu(self, key: str) -> list[str]:
         """Those of other batches too, which may have more on it."""
-        prefix = f"gpu-{key}-"
+        prefix = shared.file_name("gpu", key, "")
         return [name for name in os.listdir(self.folder.fd) if name.startswith(prefix)]
 
     def _count_free(self, names: Iterable[str]) -> int:
