@@ -176,11 +176,15 @@ def test_two_batches_share_a_machine(project: Project, other: Project, tmp_path:
     """Of two projects together never more than the limit, always as many, and in turns."""
     stamps = tmp_path / "stamps"
     project.environment |= {**sharing.environment(stamps), "NBBG_MACHINE_JOBS": "2"}
+    go = tmp_path / "go"
+    begin = f"while not os.path.exists({str(go)!r}):\n    time.sleep(0.05)\n"
     for each in (project, other):
-        each.write("train.ipynb", *sharing.cells(sharing.meet(11)))
+        each.write("train.ipynb", *sharing.cells(begin + sharing.meet(11)))
     project.nbbg("run", "train.ipynb", "--runs", "8", "--jobs", "4")
     project.until_running(1)
     other.nbbg("run", "train.ipynb", "--runs", "3", "--jobs", "4")
+    until(lambda: bool(other.run(1)["reason"]))  # it is in the line
+    go.touch()
     for each in (other, project):
         each.nbbg("wait", "b1")
     assert sharing.most(stamps) == {None: 2}
