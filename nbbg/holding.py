@@ -1,4 +1,4 @@
-"""The attempt's lock in the process that executes cells: held by it, and by nothing it starts.
+"""The attempt's lock, and its slots, where cells are executed: no child of that process holds them.
 
 Also its open folder, which tells where the project is after it was moved.
 
@@ -18,7 +18,7 @@ folders: dict[str, files.Folder] = {}  # of this process's attempt, by the path 
 
 
 def keep_from_children(lock: int) -> None:
-    """No program that the notebook starts, and no fork of it, shall hold the lock."""
+    """No program that the notebook starts, and no fork of it, shall hold that lock."""
     os.set_inheritable(lock, False)
     held = _identity(lock)
 

@@ -93,6 +93,10 @@ class Batch:
     watchdog: float = 0.0  # seconds without output and CPU that end a run; 0: never
     quiet_after: float = 600.0  # seconds without output and CPU after which it is said; 0: never
     allow_errors: bool = False  # whether a notebook goes on after a cell that raised
+    machine_jobs: int = 0  # runs of all batches of the user on the machine; 0: no limit
+    gpus: Mapping[str, str] = field(default_factory=dict)  # name -> what its slots are named after
+    per_gpu: int = 1  # runs that share a GPU
+    gpu_free: int = 0  # bytes that must be free on it for each run; 0: nobody looks
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 
@@ -123,6 +127,8 @@ class Claim:
     marker: str
     at: float
     machine: str = ""
+    gpu: str = ""  # as CUDA_VISIBLE_DEVICES names it
+    slots: tuple[str, ...] = ()  # that it holds
 
 
 @dataclass(frozen=True)
@@ -149,8 +155,13 @@ class Queued:
 class Submitted:
     """Carried to its place; the runner has not claimed it yet."""
 
+    waits_for: str = ""  # the slot that was not free
     word: ClassVar[str] = "submitted"
-    reason: ClassVar[str] = ""
+
+    @property
+    def reason(self) -> str:
+        """What it waits for, where that is more than its runner's start."""
+        return f"waiting for {self.waits_for}" if self.waits_for else ""
 
 
 @dataclass(frozen=True)
@@ -343,6 +354,7 @@ class Run:
     host: str = ""
     pid: int | None = None
     runner_pid: int | None = None
+    gpu: str = ""
     started_at: float | None = None
     ended_at: float | None = None
     cell: int | None = None  # 1..cells, the running or last one

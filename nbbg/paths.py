@@ -35,6 +35,7 @@ SAVED = "nbbg-saved.json"
 
 # Names in an attempt, `runs/12/1/`. `STOP` is also a batch's.
 TICKET = "ticket.json"
+WAITING = "waiting.json"  # it found no slot at first
 PROCESS = "process.json"
 LOCK = "lock"
 LOG = "log.txt"

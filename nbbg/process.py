@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbbg import paths
 from nbbg.model import Identity
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def tree(roots: Iterable[int], marker: str, session: int = 0) -> list[Identity]:
     runners, and what descends from them, are left out.
     """
     table = processes()
-    needle = f"NBBG_MARKER={marker}".encode()
+    needle = f"{paths.MARKER}={marker}".encode()
     ours = {p.identity.pid for p in table if _is_ours(p.identity.pid)}
     children: dict[int, list[int]] = {}
     for process in table:
@@ -130,6 +131,15 @@ def tree(roots: Iterable[int], marker: str, session: int = 0) -> list[Identity]:
         ):
             inside |= {pid} | _descend([pid], children, ours)
     return [p.identity for p in table if p.identity.pid in inside and p.identity.pid != os.getpid()]
+
+
+def marker(pid: int) -> str | None:
+    """The marker of the run that a process belongs to, empty: of none; None: it can't be seen."""
+    prefix = f"{paths.MARKER}=".encode()
+    for variable in _read(pid, "environ").split(b"\0"):
+        if variable.startswith(prefix):
+            return variable.removeprefix(prefix).decode(errors="replace")
+    return "" if identity(pid) else None
 
 
 def cpu_seconds(who: Identity) -> float:

@@ -1,8 +1,8 @@
 """Settings, each with the place that it comes from.
 
 A flag goes before the environment, then the project's `.env`, `[tool.nbbg]` in pyproject.toml,
-and the default. A value that can't be meant is an error that names the place. All variables of
-`.env` also go into the runs.
+the user's own file (`~/.config/nbbg/settings.toml`), and the default. A value that can't be meant
+is an error that names the place. All variables of `.env` also go into the runs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
+OWN = "settings.toml"  # the user's, for every project
+GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
 ENGINES = ("", "ipython", "kernel", "plain")
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
@@ -55,6 +57,26 @@ class Settings:
     def jobs(self) -> int:
         """How many runs of a batch go on at once."""
         return self._value("jobs", int)
+
+    @property
+    def machine_jobs(self) -> int:
+        """How many runs of all batches of the user go on at once on the machine; 0: no limit."""
+        return self._value("machine_jobs", int)
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The GPUs that runs take turns on: numbers, UUIDs, or `all`."""
+        return self._value("gpus", tuple)
+
+    @property
+    def per_gpu(self) -> int:
+        """How many runs share a GPU."""
+        return self._value("per_gpu", int)
+
+    @property
+    def gpu_free(self) -> int:
+        """Bytes that a GPU must have free for a run to start on it; 0: nobody looks."""
+        return self._value("gpu_free", int)
 
     @property
     def engine(self) -> str:
@@ -176,7 +198,10 @@ def resolve(
     if unknown := flags.keys() - KINDS.keys():
         raise UsageError(f"there is no setting {', '.join(sorted(unknown))}; {_known()}")
     dotenv = dotenv_environment(root, environment)
-    project = _project_table(root)
+    project = _table(root / PYPROJECT, ("tool", "nbbg"))
+    own_file = _own_file(environment)
+    # A folder that is none asks for the environment alone.
+    own = _table(own_file) if root.is_dir() else {}
     settings = []
     for name in only or KINDS:
         kind = KINDS[name]
@@ -185,6 +210,7 @@ def resolve(
             (environment.get(kind.variable) or None, kind.variable, Path.cwd()),
             (dotenv.get(kind.variable) or None, DOTENV, root),
             (project.get(name), PYPROJECT, root),
+            (own.get(name), str(own_file), own_file.parent),
         )
         home = Path(environment.get("HOME") or Path.home())
         settings.append(_first(name, kind, given, home))
@@ -246,29 +272,38 @@ def _first(
         try:
             return Setting(name, kind.read(value, _Place(folder, home)), source)
         except ValueError as error:
-            shown = name if source in (DOTENV, PYPROJECT) else source
-            where = f" in {folder / source}" if source in (DOTENV, PYPROJECT) else ""
+            in_file = source in (DOTENV, PYPROJECT) or os.path.isabs(source)
+            shown = name if in_file else source
+            where = f" in {folder / source}" if in_file else ""
             raise UsageError(f"{shown} = {value!r}{where}: {error}") from None
     return Setting(name, kind.default, DEFAULT)
 
 
-def _project_table(root: Path) -> dict[str, Any]:
-    """`[tool.nbbg]`, its names with `_`."""
-    path = root / PYPROJECT
+def _own_file(environment: Mapping[str, str]) -> Path:
+    """The user's own settings, for every project."""
+    home = Path(environment.get("HOME") or Path.home())
+    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "nbbg", OWN)
+
+
+def _table(path: Path, within: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The settings in a TOML file, their names with `_`."""
     text = _text(path)
-    if text is None or "nbbg" not in text:
+    if text is None or (within and within[-1] not in text):
         return {}
     import tomllib
 
     try:
-        table = tomllib.loads(text).get("tool", {}).get("nbbg", {})
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: is no TOML: {error}") from None
+    for key in within:
+        table = table.get(key, {})
+    title = f"[{'.'.join(within)}]" if within else "the file"
     if not isinstance(table, dict):
-        raise UsageError(f"{path}: [tool.nbbg] must be a table")
+        raise UsageError(f"{path}: {title} must be a table")
     names = {str(name).replace("-", "_"): value for name, value in table.items()}
     if unknown := names.keys() - KINDS.keys():
-        raise UsageError(f"{path}: [tool.nbbg] knows no {', '.join(sorted(unknown))}; {_known()}")
+        raise UsageError(f"{path}: {title} knows no {', '.join(sorted(unknown))}; {_known()}")
     return names
 
 
@@ -306,6 +341,22 @@ def _count(value: Any, _: _Place) -> int:
     if number < 1:
         raise _BadValueError("must be 1 or more")
     return number
+
+
+def _count_or_none(value: Any, place: _Place) -> int:
+    """A number, or `none` against one that is set elsewhere."""
+    return 0 if str(value).strip().lower() == "none" else _count(value, place)
+
+
+def _gpus(value: Any, _: _Place) -> tuple[str, ...]:
+    """Numbers or UUIDs; or `all`, or `none` against what is set elsewhere."""
+    given = value if isinstance(value, list | tuple) else [value]
+    names = [name for each in given for name in _split(str(each)) if not isinstance(each, bool)]
+    if names == ["none"]:
+        return ()
+    if not names or not (names == ["all"] or all(GPU.fullmatch(name) for name in names)):
+        raise _BadValueError("must be numbers or UUIDs as nvidia-smi -L has them, or all")
+    return tuple(str(int(name)) if name.isdigit() else name for name in names)
 
 
 def _seconds(value: Any, _: _Place) -> float:
@@ -349,12 +400,14 @@ def _flag(value: Any, _: _Place) -> bool:
 
 
 def _size(value: Any, _: _Place) -> int:
-    """Bytes; `10MB` and `10M` are ten million of them."""
+    """Bytes; `10MB` and `10M` are ten million of them, `10MiB` are 10 * 1024 * 1024."""
     text = str(value).strip().upper().removesuffix("B").rstrip()
+    base = 1024 if text.endswith("I") else 1000
+    text = text.removesuffix("I")
     number = text.rstrip("KMGT")
     power = " KMGT".find(text[len(number) :] or " ")
     try:
-        size = round(float(number) * 1000**power) if power >= 0 else -1
+        size = round(float(number) * base**power) if power >= 0 else -1
     except (ValueError, OverflowError):
         size = -1
     if size < 0 or isinstance(value, bool):
@@ -423,6 +476,10 @@ def _split(text: str) -> Iterator[str]:
 
 KINDS: dict[str, _Kind] = {
     "jobs": _Kind("NBBG_JOBS", _count, 1),
+    "machine_jobs": _Kind("NBBG_MACHINE_JOBS", _count_or_none, 0),
+    "gpus": _Kind("NBBG_GPUS", _gpus, ()),
+    "per_gpu": _Kind("NBBG_PER_GPU", _count, 1),
+    "gpu_free": _Kind("NBBG_GPU_FREE", _size, 0),
     "engine": _Kind("NBBG_ENGINE", _engine),
     "executor": _Kind("NBBG_EXECUTOR", _string, "local"),
     "python": _Kind("NBBG_PYTHON", _python),

@@ -573,7 +573,7 @@ def test_a_kernel_that_starts_and_never_answers_is_given_up(tmp_path: Path) -> N
     halted.write_text(f'#!/bin/sh\nkill -STOP $$\nexec {sys.executable} "$@"\n')
     halted.chmod(0o755)
     lock = os.open(tmp_path / paths.LOCK, os.O_RDWR | os.O_CREAT)
-    task = Task(str(tmp_path), [], str(halted), "", str(tmp_path), lock, [])
+    task = Task(str(tmp_path), [], str(halted), "", str(tmp_path), [lock], [])
 
     async def start() -> None:
         launched = Python(task, Spawned(task))

@@ -138,6 +138,56 @@ def test_what_is_no_duration(text: str) -> None:
     assert said.startswith(f"NBBG_TIMEOUT = '{text}': must be a duration longer than 0, such as")
 
 
+def test_a_file_of_the_users_own_counts_in_every_project() -> None:
+    """It goes behind the project's own settings, and a slip in it is said with its place."""
+    mine = Path.cwd() / "home/nbbg/settings.toml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("machine-jobs = 3\njobs = 2\n")
+    Path("pyproject.toml").write_text("[tool.nbbg]\njobs = 4\n")
+    environment = {"XDG_CONFIG_HOME": str(Path.cwd() / "home")}
+    found = resolved(environment)
+    assert found["machine_jobs"] == Setting("machine_jobs", 3, str(mine))
+    assert found.jobs == 4
+    assert resolved({**environment, "NBBG_MACHINE_JOBS": "none"}).machine_jobs == 0
+    mine.write_text("machine-jobs = 0\n")
+    assert message(environment) == f"machine_jobs = 0 in {mine}: must be 1 or more"
+    mine.write_text("limit = 3\n")
+    assert message(environment).startswith(f"{mine}: the file knows no limit; there are: jobs")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("0,1", ("0", "1")),
+        ("02 1", ("2", "1")),
+        (0, ("0",)),
+        ([0, "1"], ("0", "1")),
+        ("all", ("all",)),
+        ("none", ()),
+        ("GPU-8a3-b,MIG-1f", ("GPU-8a3-b", "MIG-1f")),
+    ],
+)
+def test_gpus_are_named_as_nvidia_smi_does(given: object, meant: tuple[str, ...]) -> None:
+    """Numbers and UUIDs, in any of the forms in which lists are given."""
+    assert resolved(gpus=given).gpus == meant
+
+
+@pytest.mark.parametrize("given", ["x", "-1", "all,0", "0;1", True, "1.5", ","])
+def test_what_is_no_gpu_is_refused(given: object) -> None:
+    """Nothing else names a GPU."""
+    assert message(gpus=given).endswith(
+        "must be numbers or UUIDs as nvidia-smi -L has them, or all"
+    )
+
+
+def test_sizes_of_memory_are_meant_exactly() -> None:
+    """8GiB is a little more than 8GB."""
+    assert resolved(gpu_free="8GiB").gpu_free == 8 << 30
+    assert resolved(gpu_free="8GB").gpu_free == resolved(gpu_free="8G").gpu_free == 8 * 10**9
+    assert resolved(gpu_free="1.5 mib").gpu_free == 3 << 19
+    assert "must be a size" in message(gpu_free="8XiB")
+
+
 def test_what_can_not_be_meant_is_said_with_its_place() -> None:
     """The name, the value, the file, and what it must be."""
     here = Path.cwd()
@@ -153,7 +203,7 @@ def test_what_can_not_be_meant_is_said_with_its_place() -> None:
     assert message() == f"executor = 3 in {here}/pyproject.toml: must be a text"
     Path("pyproject.toml").write_text("[tool.nbbg]\njob = 3\n")
     assert message().startswith(
-        f"{here}/pyproject.toml: [tool.nbbg] knows no job; there are: jobs, engine, executor"
+        f"{here}/pyproject.toml: [tool.nbbg] knows no job; there are: jobs, machine-jobs"
     )
     Path("pyproject.toml").write_text("[tool]\nnbbg = 3\n")
     assert message() == f"{here}/pyproject.toml: [tool.nbbg] must be a table"

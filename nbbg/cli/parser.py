@@ -93,7 +93,13 @@ def _run(subparsers: Subparsers) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--jobs", "-j", metavar="K", help="how many run at a time (1)")
+    add("--jobs", "-j", metavar="K", help="how many run at a time (1, or as many as GPU slots)")
+    limit = "how many of all your batches with such a limit run at a time on this machine"
+    add("--machine-jobs", metavar="K", help=limit)
+    add("--gpus", metavar="LIST", help="one of these for each run: 0,1 or UUIDs, or all")
+    add("--per-gpu", metavar="K", help="how many runs share a GPU (1)")
+    free = "start on a GPU with so much memory free, and no stranger's process: 8GiB"
+    add("--gpu-free", metavar="SIZE", help=free)
     add("--engine", metavar="NAME", help="ipython (the default for Python), kernel or plain")
     add("--executor", metavar="NAME", help="local (the default), tmux or inline")
     add("--python", metavar="PATH", help="an interpreter, an environment's folder, or conda:NAME")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SETTINGS = (
     *("jobs", "engine", "executor", "python", "grace", "exit_file", "output_cap"),
+    *("machine_jobs", "gpus", "per_gpu", "gpu_free"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
 )
 
@@ -111,7 +112,8 @@ def _of_batch(batch: model.Batch) -> str:
     count = batch.last - batch.first + 1
     numbers = f"runs {batch.first}-{batch.last}" if count > 1 else f"run {batch.first}"
     until = f", until {batch.exit_file} is there" if batch.exit_file else ""
-    return f"batch {batch.name}: {numbers}, {batch.jobs} at a time, {batch.executor}{until}"
+    gpus = f" on GPU {', '.join(batch.gpus)}" if batch.gpus else ""
+    return f"batch {batch.name}: {numbers}, {batch.jobs} at a time{gpus}, {batch.executor}{until}"
 
 
 def _of_arm(arm: model.Arm) -> str:

@@ -70,6 +70,7 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("params", json.dumps(report.params) if report.params else ""),
         ("engine", f"{report.engine}, {_with_what(run.arm)}"),
         ("where", _where(report)),
+        ("gpu", report.gpu or ""),
         ("queued", _clock(run.queued_at)),
         ("started", _clock(run.started_at)),
         ("ended", f"{_clock(run.ended_at)}, after {table.duration(until)}" if until else ""),

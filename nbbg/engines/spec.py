@@ -30,6 +30,7 @@ class Spec(NamedTuple):
     python: str  # interpreter; empty for another language
     kernel: str  # name of a kernelspec, where there is no `python`
     allow_errors: bool = False  # whether the notebook goes on after a cell that raised
+    slot_fds: Sequence[int] = ()  # held like the lock
     injected: str = ""  # source of the cell with the parameters; empty for Python
 
 

@@ -23,18 +23,19 @@ from nbbg.inside.recorder import TAKES, Recorder
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
 
 
-def prepare(attempt: str, lock: int, session: str) -> None:
+def prepare(attempt: str, held: list[int], session: str) -> None:
     """Make this kernel one that records itself.
 
     Args:
         attempt: the folder of the attempt.
-        lock: the descriptor of its lock, which no child may keep.
+        held: the descriptors of its lock and slots, which no child may keep.
         session: the engine's; what other clients execute is theirs, and not recorded.
 
     Raises:
         AttributeError: this kernel is not made as ipykernel's are.
     """
-    holding.keep_from_children(lock)
+    for fd in held:
+        holding.keep_from_children(fd)
     with files.Folder(attempt) as folder:
         stacks.answer(folder)
     place.attempt()  # opened before anybody moves the project

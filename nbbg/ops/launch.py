@@ -15,7 +15,7 @@ from nbbg import executors, model, paths, process, secrets
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
-from nbbg.ops import arms, project, provenance, steer, supervision
+from nbbg.ops import arms, cards, project, provenance, steer, supervision
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
@@ -87,19 +87,20 @@ def launch(where: Project, request: Request) -> Launched:
         NbbgError: what was asked can't be done; nothing was created then.
     """
     wanted = _check(where, request)
+    chosen = cards.choose(where.settings, supervision.now(where))
     place.make(where.store)
     plan: list[_Plan] = []
 
     def draft(number: int, first: int) -> batches.Draft | None:
         plan[:] = [_plan(where, request, wanted)]
-        return _draft(where, request, wanted, plan[0], (number, first))
+        return _draft(where, request, wanted, plan[0], chosen, (number, first))
 
     batch = batches.publish(where.store, draft)
     project.remember(where)
     if batch and executors.get(batch.executor).detached:
         supervision.ensure(where, batch)
     launched = _set_going(where, batch, plan[0].covered)
-    notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures]
+    notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures, *chosen.notes]
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -215,6 +216,7 @@ def _draft(
     request: Request,
     wanted: Sequence[Wanted],
     plan: _Plan,
+    chosen: cards.Cards,
     ids: tuple[int, int],
 ) -> batches.Draft | None:
     if not plan.new:
@@ -229,7 +231,11 @@ def _draft(
         id=number,
         first=first,
         last=first + len(runs) - 1,
-        jobs=settings.jobs,
+        jobs=cards.jobs(settings, chosen.gpus),
+        machine_jobs=settings.machine_jobs,
+        gpus=chosen.gpus,
+        per_gpu=settings.per_gpu,
+        gpu_free=settings.gpu_free,
         executor=settings.executor,
         created_at=time.time(),
         command=tuple(secrets.mask(word, secrets.values()) for word in request.command),

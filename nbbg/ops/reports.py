@@ -36,6 +36,7 @@ class RunReport:
     host: str | None
     pid: int | None
     runner_pid: int | None
+    gpu: str | None
     queued_at: str
     started_at: str | None
     ended_at: str | None
@@ -92,6 +93,7 @@ def of_run(run: model.Run) -> RunReport:
         host=run.host or None,
         pid=run.pid,
         runner_pid=run.runner_pid,
+        gpu=run.gpu or None,
         queued_at=iso(run.queued_at) or "",
         started_at=iso(run.started_at),
         ended_at=iso(run.ended_at),

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
 from nbbg.errors import NbbgError
-from nbbg.runner import engine, environment
+from nbbg.runner import engine, environment, seating
 from nbbg.runner.work import Exit, Place, Work, locate
 from nbbg.store import batches, endings, locks, state
+from nbbg.store.slots import Seat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+
+FAULTS = (NbbgError, OSError, ValueError, KeyError)
 
 
 def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None = None) -> int:
@@ -28,20 +32,26 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
     """
     with files.Folder(path) as folder:
         marker = os.urandom(16).hex()
-        lock = _claim(folder, marker)
-        if lock is None:
-            return 0
         if execute is None:
             _stand_alone(folder)
+        seat, fault = _seat(path, folder, marker)
+        lock = _claim(folder, marker, seat)
+        if lock is None:
+            seat.leave()
+            return 0
         started = time.time()
         try:
-            work = _prepare(path, folder, marker, lock)
+            if fault:
+                raise fault
+            work = _prepare(path, folder, marker, lock, seat)
             end = _unless_stopped(folder, work, execute or engine.execute)
-        except (NbbgError, OSError, ValueError, KeyError) as error:
+        except FAULTS as error:
             record = endings.to_json(model.Failed(None, f"it could not be started: {error}"))
+            seat.leave()
         else:
             from nbbg.runner import outcome  # imported while the engine was starting
 
+            seat.leave()
             record = outcome.of(folder, end)
         record = {"ended_at": time.time(), **record, "started_at": started}
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
@@ -50,7 +60,20 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         return 0 if record["state"] == model.Succeeded.word else 1
 
 
-def _claim(folder: files.Folder, marker: str) -> int | None:
+def _seat(path: Path, folder: files.Folder, marker: str) -> tuple[Seat, Exception | None]:
+    """The run's slots, or why there can't be any, which is said when the attempt is ours."""
+    try:
+        order = folder.read_json(paths.ENVIRONMENT) or {}
+        given = order.get("environment", os.environ)
+        since = order.get("decided_at", time.time())
+        return seating.take(
+            folder, batches.read_folder(path.parents[2]), given, since, marker
+        ), None
+    except FAULTS as error:
+        return Seat(), error
+
+
+def _claim(folder: files.Folder, marker: str, seat: Seat) -> int | None:
     """The descriptor of the lock that is now ours, or None where the attempt is somebody's."""
     lock = folder.open(paths.LOCK, os.O_RDWR | os.O_CREAT)
     me = process.identity(os.getpid())
@@ -66,6 +89,8 @@ def _claim(folder: files.Folder, marker: str) -> int | None:
         lock_inode=status.st_ino,
         marker=marker,
         at=time.time(),
+        gpu=seat.gpu,
+        slots=seat.names,
     )
     if locks.take(lock):
         with contextlib.suppress(FileExistsError):
@@ -90,24 +115,25 @@ def _stand_alone(folder: files.Folder) -> None:
     os.chdir("/")
 
 
-def _prepare(path: Path, folder: files.Folder, marker: str, lock: int) -> Work:
+def _prepare(path: Path, folder: files.Folder, marker: str, lock: int, seat: Seat) -> Work:
     at = locate(path)
     order = folder.read_json(paths.ENVIRONMENT) or {}
     folder.remove(paths.ENVIRONMENT)
     files.make_folder(path.parent / paths.CHECKPOINT)
     files.make_folder(path / paths.RESULTS)
-    given = environment.for_run(order.get("environment", os.environ), at.batch, at.run)
+    given = environment.for_run(order.get("environment", os.environ), at.batch, at.run, seat.gpu)
     given[paths.MARKER] = marker
     if at.run.arm.log_only:
         from nbbg.runner import plain
 
         given["PYTHONPATH"] = plain.path(at, given)
-    folder.write_once(paths.ENGINE, files.to_json(_for_engine(at, lock)))
+    folder.write_once(paths.ENGINE, files.to_json(_for_engine(at, lock, seat)))
     decided_at = order.get("decided_at", time.time())
-    return Work(at.batch_folder, at.batch, at.run, given, marker, lock, decided_at)
+    held = (lock, *seat.held)
+    return Work(at.batch_folder, at.batch, at.run, given, marker, held, decided_at)
 
 
-def _for_engine(at: Place, lock: int) -> dict[str, Any]:
+def _for_engine(at: Place, lock: int, seat: Seat) -> dict[str, Any]:
     arm = at.run.arm
     return {
         "notebook": str(at.batch_folder / arm.frozen),
@@ -115,6 +141,7 @@ def _for_engine(at: Place, lock: int) -> dict[str, Any]:
         "params": dict(arm.params),
         "injected": arm.injected,
         "lock_fd": lock,
+        "slot_fds": seat.held,
         "results": list(at.batch.results or arm.results),
         "engine": arm.engine,
         "python": arm.python,

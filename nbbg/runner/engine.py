@@ -87,7 +87,7 @@ def _start(folder: Folder, work: Work) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[work.lock],
+            pass_fds=work.held,
             start_new_session=True,
         )
     except OSError as error:

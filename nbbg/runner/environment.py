@@ -21,6 +21,8 @@ THREADS = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+
 
 def of_launch(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment without what tells a run who it is, for a batch launched inside a run."""
@@ -44,24 +46,28 @@ def of_resume(recorded: Mapping[str, str], now: Mapping[str, str]) -> dict[str, 
     return {**of_launch(recorded), **of_launch(hidden)}
 
 
-def for_run(base: Mapping[str, str], batch: model.Batch, run: model.Run) -> dict[str, str]:
+def for_run(
+    base: Mapping[str, str], batch: model.Batch, run: model.Run, gpu: str = ""
+) -> dict[str, str]:
     """The environment of a run, but for its marker.
 
-    What the user set wins, but for what belongs to the interpreter, and for the names that tell
-    a run who it is.
+    What the user set wins, but for what belongs to the interpreter, the GPU that it has, and the
+    names that tell a run who it is.
     """
     base = entering.entered(base, {**run.arm.variables, **_withheld(run.arm)}, run.arm.python)
     folder = os.path.dirname(run.folder)
     # Each library looks for its own variable before OpenMP's, which is the one that people set.
     mine = base.get("OMP_NUM_THREADS", "").partition(",")[0]
-    threads = mine or str(max(1, cpus() // batch.jobs))
+    threads = mine or str(max(1, cpus() // at_once(batch)))
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",
         "WANDB_RUN_GROUP": run.arm.name,
         "MLFLOW_EXPERIMENT_NAME": run.arm.name,
         **dict.fromkeys(THREADS, threads),
+        **({"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if gpu else {}),
         **of_launch(base),
+        **({VISIBLE_GPUS: gpu} if gpu else {}),
         paths.RUN_NUMBER: str(run.number),
         paths.SEED: str(run.seed),
         paths.RUN_ID: str(run.id),
@@ -70,6 +76,12 @@ def for_run(base: Mapping[str, str], batch: model.Batch, run: model.Run) -> dict
         paths.ATTEMPT: str(run.attempt),
         paths.ARM: run.arm.name,
     }
+
+
+def at_once(batch: model.Batch) -> int:
+    """How many runs of a batch can be at work together."""
+    slots = [batch.machine_jobs, len(batch.gpus) * batch.per_gpu]
+    return min([batch.jobs, *(number for number in slots if number)])
 
 
 def _withheld(arm: model.Arm) -> dict[str, str | None]:

@@ -29,7 +29,7 @@ class Work(Place):
 
     environment: dict[str, str]
     marker: str
-    lock: int  # descriptor
+    held: tuple[int, ...]  # descriptors of the attempt's lock and of its slots
     decided_at: float  # when it was decided to start it, seconds since the epoch
 
 

@@ -37,6 +37,24 @@ def is_held(fd: int) -> bool:
     return False
 
 
+def take_byte(fd: int, at: int) -> bool:
+    """Take one byte of a file, which may lie behind its end; False where it can't be had."""
+    try:
+        if _OFD:
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, 0, at, 1, 0))
+    except (BlockingIOError, PermissionError):
+        return False
+    return _OFD
+
+
+def is_held_before(fd: int, at: int) -> bool:
+    """Whether somebody else has a byte before that one."""
+    if not _OFD or not at:
+        return False
+    probe = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _LOCK.pack(fcntl.F_WRLCK, 0, 0, at, 0))
+    return bool(_LOCK.unpack(probe)[0] != fcntl.F_UNLCK)
+
+
 def release(fd: int) -> None:
     """Give it back before the descriptor is closed."""
     if _OFD:

@@ -149,6 +149,7 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
     return {
         "host": claim.host,
         "runner_pid": claim.runner.pid,
+        "gpu": claim.gpu,
         "pid": engine.get("pid"),
         "started_at": claim.at,
         "ended_at": _ended_at(folder, result) if ended else None,
@@ -167,7 +168,10 @@ def _ended_at(folder: files.Folder, result: Mapping[str, Any]) -> float | None:
 def to_json(run: model.Run) -> dict[str, Any]:
     """What the index keeps of a run that has ended; its arm and plan are kept elsewhere."""
     assert isinstance(run.state, model.Ended)  # noqa: S101 - the caller has looked
-    kept = ("host", "pid", "runner_pid", "started_at", "ended_at", "cell", "cells", "resumed_after")
+    kept = (
+        *("host", "pid", "runner_pid", "gpu", "started_at", "ended_at"),
+        *("cell", "cells", "resumed_after"),
+    )
     return {
         "ending": endings.to_json(run.state),
         "metrics": dict(run.metrics),

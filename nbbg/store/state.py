@@ -41,7 +41,13 @@ def read_claim(attempt: Folder) -> model.Claim | None:
         return None
     runner = model.Identity(record["pid"], record["start_time"])
     known = {name: record[name] for name in _CLAIM}
-    return model.Claim(runner=runner, machine=record.get("machine", ""), **known)
+    return model.Claim(
+        runner=runner,
+        machine=record.get("machine", ""),
+        gpu=record.get("gpu", ""),
+        slots=tuple(record.get("slots", ())),
+        **known,
+    )
 
 
 def write_claim(attempt: Folder, claim: model.Claim) -> None:
@@ -54,6 +60,8 @@ def write_claim(attempt: Folder, claim: model.Claim) -> None:
         "pid": claim.runner.pid,
         "start_time": claim.runner.start_time,
         "machine": claim.machine,
+        "gpu": claim.gpu,
+        "slots": claim.slots,
         **{name: getattr(claim, name) for name in _CLAIM},
     }
     attempt.write_once(paths.PROCESS, files.to_json(record))
@@ -189,7 +197,7 @@ def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
         return model.Unknown(f"it was carried to {ticket['host']}, which can't be asked from here")
     same_boot = ticket["boot"] == process.boot_id()
     if same_boot and process.alive(model.Identity(ticket["pid"], ticket["start_time"])):
-        return model.Submitted()
+        return model.Submitted((attempt.read_json(paths.WAITING) or {}).get("for", ""))
     if claim := read_claim(attempt):  # made between the two looks
         return _claimed(attempt, claim)
     asked, _ = stop_of(attempt)

@@ -16,13 +16,13 @@ from nbbg.runner.stopping import sweep
 from nbbg.store import batches, locks, place, runs, state
 from nbbg.supervisor.decide import Finish, Next, Start, Wait, decide
 from nbbg.supervisor.queue import Queue
+from nbbg.supervisor.seats import Seats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbbg.executors import Executor
 
-LOOK = 1.0  # seconds between two looks for a stop, an exit file, a run queued again
 PADDED = 64  # bytes
 NOBODY = model.Identity(0, 0)
 SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
@@ -74,6 +74,7 @@ class Supervisor:
         self.batch = batches.read_folder(folder)
         self.executor: Executor = executors.get(self.batch.executor)
         self.queue = Queue(self.store, self.batch)
+        self.seats = Seats(self.batch, environment)
         self.live: dict[int, Live] = {}
         self.decided_at = 0.0
         self.faults = 0
@@ -87,7 +88,9 @@ class Supervisor:
                     case Start(run):
                         self.start(run)
                     case Wait():
-                        process.wait_any([live.watch for live in self.live.values()], LOOK)
+                        process.wait_any(
+                            [live.watch for live in self.live.values()], self.seats.nap
+                        )
                     case Finish():
                         return
 
@@ -112,7 +115,8 @@ class Supervisor:
         stopped_at = self.stopped_at()
         runs_ahead = self.queue.head(self.batch.jobs, stopped_at)
         head = [Next(run, self.queue.queued_at(run)) for run in runs_ahead]
-        return decide(self.batch.jobs, stopped_at=stopped_at, live=list(self.live), head=head)
+        jobs = self.seats.most(self.batch.jobs, [live.folder for live in self.live.values()])
+        return decide(jobs, stopped_at=stopped_at, live=list(self.live), head=head)
 
     def has_more_to_do(self) -> bool:
         """Whether something was asked for since `run` returned."""

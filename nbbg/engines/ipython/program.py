@@ -38,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
     """
     attempt = Attempt(files.Folder(argv[1]))
     holding.folders[argv[1]] = attempt.folder
-    holding.keep_from_children(attempt.spec.lock_fd)
+    for held in (attempt.spec.lock_fd, *attempt.spec.slot_fds):
+        holding.keep_from_children(held)
     os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()
     unattended.refuse_input()

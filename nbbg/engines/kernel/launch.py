@@ -130,7 +130,9 @@ class Named:
                 self._sockets = spawn.private_folder()
                 self.manager.transport = "ipc"
                 self.manager.ip = os.path.join(self._sockets, "k")
-            await self.manager.start_kernel(pass_fds=(self.task.lock,), stdin=subprocess.DEVNULL)
+            await self.manager.start_kernel(
+                pass_fds=tuple(self.task.held), stdin=subprocess.DEVNULL
+            )
         except NoSuchKernel as error:
             known = ", ".join(sorted(KernelSpecManager().find_kernel_specs())) or "none"
             message = f"there is no kernel {error.name!r}; there are: {known}"

@@ -175,7 +175,7 @@ class Kernel:
         """Make a Python kernel record itself; whether it does."""
         guest = f"__import__('sys').path.append({self.task.guest!r})"
         session = self._wire.session
-        call = f"{_START}.prepare({self.task.attempt!r}, {self.task.lock}, {session!r})"
+        call = f"{_START}.prepare({self.task.attempt!r}, {[*self.task.held]}, {session!r})"
         try:
             await self._evaluate(f"({guest}, {call})")
         except AnswerError:

@@ -43,7 +43,7 @@ class Spawned:
                 command,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "JPY_PARENT_PID": str(os.getpid())},  # it ends when we are dead
-                pass_fds=(task.lock,),
+                pass_fds=tuple(task.held),
                 start_new_session=True,
             )
         except OSError as error:

@@ -23,7 +23,7 @@ class Task:
     python: str  # interpreter; empty for another language
     kernel: str  # name of a kernelspec, where there is no `python`
     guest: str  # the folder with what of nbbg the kernel can import
-    lock: int  # descriptor
+    held: Sequence[int]  # descriptors: the attempt's lock, its slots
     results: Sequence[str]  # names of variables to keep
     allow_errors: bool = False  # whether the notebook goes on after a cell that raised
 
@@ -50,7 +50,7 @@ def read(attempt: str) -> Task:
         python=given.python,
         kernel=given.kernel,
         guest=given.guest,
-        lock=given.lock_fd,
+        held=(given.lock_fd, *given.slot_fds),
         results=given.results,
         allow_errors=given.allow_errors,
     )
