@@ -29,7 +29,7 @@ def command(arguments: argparse.Namespace) -> int:
             output.say("nothing to retry: nothing failed, exited, was killed or timed out")
             return 0
         resume.say_what_differs(where, index, chosen)
-        resume.tell(steer.start_again(where, index, chosen))
+        resume.tell(steer.start_again(where, index, chosen, by=steer.whoever(), at_once=True))
     return 0
 
 
