@@ -17,6 +17,11 @@ WAITING = st.lists(
 STANDING = st.builds(Standing, st.integers(1, 5), TIMES, TIMES, st.integers(0, 4), st.just(3))
 
 
+def held(jobs: int, how: str, at: float) -> Standing:
+    """A batch that was stopped or paused at that time; at 0 neither."""
+    return Standing(jobs, at, 0.0) if how == "stopped_at" else Standing(jobs, 0.0, at)
+
+
 @pytest.mark.parametrize(
     ("jobs", "stopped", "live", "head", "actions"),
     [
@@ -38,7 +43,7 @@ def test_table(
 ) -> None:
     """Free places are filled from the head; a stopped or paused batch starts nothing."""
     waiting = [Next(run) for run in head]
-    assert decide(Standing(jobs, **{how: 5.0 * stopped}), live, waiting, NOW) == actions
+    assert decide(held(jobs, how, 5.0 * stopped), live, waiting, NOW) == actions
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_a_run_that_waits_for_its_delay(
 def test_what_was_queued_after_the_stop_is_started(how: str) -> None:
     """A person who names a run of a stopped or paused batch means it."""
     head = [Next(1, queued_at=4.0), Next(2, queued_at=6.0), Next(3)]
-    assert decide(Standing(2, **{how: 5.0}), [], head, NOW) == [Start(2)]
+    assert decide(held(2, how, 5.0), [], head, NOW) == [Start(2)]
 
 
 @pytest.mark.parametrize(

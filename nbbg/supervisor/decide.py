@@ -82,7 +82,8 @@ def decide(
         free: how many more runs this machine has room for; None: any number.
     """
     if batch.max_failures and batch.failures >= batch.max_failures and head and not batch.held_at:
-        return [Stop(f"{batch.failures} runs failed (--max-failures {batch.max_failures})")]
+        runs = "1 run" if batch.failures == 1 else f"{batch.failures} runs"
+        return [Stop(f"{runs} failed (--max-failures {batch.max_failures})")]
     held = batch.held_at
     mine = [each for each in head if not held or each.queued_at > held]
     room = batch.jobs - len(live) if free is None else min(batch.jobs - len(live), free)
