@@ -21,5 +21,5 @@ def command(arguments: argparse.Namespace) -> int:
             print(f"{batch.name} is paused: what runs goes on, nothing more starts")
             print(f"  nbbg resume {batch.name}")
         if not paused:
-            output.say("paused already")
+            output.say("nothing to pause: paused already, or nothing is left to start")
     return 0

@@ -29,6 +29,9 @@ def command(arguments: argparse.Namespace) -> int:
             return 0
         say_what_differs(where, index, chosen)
         tell(steer.start_again(where, index, chosen, by=by, also=continued))
+        for run in chosen:
+            if run.again and str(run.id) in arguments.ids:
+                output.say(f"run {run.id}: {run.again}\nwithout the delay: nbbg retry {run.id}")
     return 0
 
 

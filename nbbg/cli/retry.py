@@ -21,7 +21,7 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError(message)
     where = project.here()
     with Index(where.store) as index:
-        chosen = steer.retriable(index, arguments.ids)
+        chosen = steer.retriable(index, arguments.ids, failed_alone=arguments.failed)
         for run in selection.select(index, arguments.ids):
             if run not in chosen and not arguments.failed:
                 _say_why_not(index, run)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOOK = 0.1  # seconds
 STUBBORN = 5.0  # seconds after the last step of a stop
+_AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,17 @@ def stop(
 def pause(project: Project, index: Index, names: Sequence[str], by: str) -> list[model.Batch]:
     """Nothing more of these batches starts, what runs goes on; those that this changes.
 
+    Those that are paused already, or have nothing left to start, stay as they are.
+
     Raises:
         UsageError: a name is none of a batch.
     """
     found = selection.batches(index, names, "nbbg stop 7, for a single run")
-    paused = [batch for batch in found if not course(project, batch).paused_at]
+    paused = [
+        batch
+        for batch in found
+        if _AT_WORK & index.counts(batch.id).keys() and not course(project, batch).paused_at
+    ]
     for batch in paused:
         changes.pause(project.store.batch(batch.id), by)
     return paused
@@ -160,14 +167,16 @@ def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
     return [run for run in _chosen(index, names) if run.state.word in words]
 
 
-def retriable(index: Index, names: Sequence[str]) -> list[model.Run]:
+def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False) -> list[model.Run]:
     """The failed, exited, killed and timed-out runs among those named, or of the whole project.
 
-    Of those that are named, also what waits for its next attempt: that need not wait any longer.
+    Also what waits for its next attempt, which need not wait any longer, but for `failed_alone`.
     """
-    found = _chosen(index, names)
-    waits = [run.id for run in found if names and run.again]
-    return [run for run in found if run.state.word in model.UNSUCCESSFUL or run.id in waits]
+    return [
+        run
+        for run in _chosen(index, names)
+        if run.state.word in model.UNSUCCESSFUL or (run.again and not failed_alone)
+    ]
 
 
 def refuse_exit_file(exit_file: str) -> None:

@@ -23,7 +23,11 @@ _SIGNS = (paths.TICKET, paths.PROCESS, paths.CELLS, paths.LOG)  # of life
 
 
 def again(
-    batch: model.Batch, attempt: int, found: model.RunState, folder: str | Path
+    batch: model.Batch,
+    attempt: int,
+    found: model.RunState,
+    folder: str | Path,
+    ended_at: float | None = None,
 ) -> model.Again | None:
     """The attempt that follows by itself on this one, the run's newest; None where none does.
 
@@ -32,13 +36,14 @@ def again(
         attempt: its number.
         found: its state, as derived.
         folder: its own.
+        ended_at: when it ended, where that was read already; seconds since the epoch.
     """
     if attempt > batch.retries or found.word not in batch.retry_on:
         return None
     with files.Folder(folder) as opened:
         if opened.exists(paths.STOP):  # a person, during the delay; or too late to end the attempt
             return None
-        at = _over_at(opened) + delay(batch, attempt)
+        at = (ended_at or _over_at(opened)) + delay(batch, attempt)
     reason = f", {found.reason}" if found.reason else ""
     after = f"{found.word}{reason}"
     return model.Again(attempt + 1, batch.retries + 1, at, at - time.time(), after)

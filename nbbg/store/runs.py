@@ -106,7 +106,7 @@ def read(
 
 def _or_again(run: model.Run, batch: model.Batch, stopped: str) -> model.Run:
     """The run; queued, where another attempt follows on this one by itself."""
-    again = policy.again(batch, run.attempt, run.state, run.folder)
+    again = policy.again(batch, run.attempt, run.state, run.folder, run.ended_at)
     if again is None or stopped:
         return replace(run, again=again)
     return model.Run(
