@@ -343,7 +343,7 @@ from pathlib import Path
 from nbbg.store import changes
 print("ready", flush=True)
 sys.stdin.readline()
-for jobs in range(1, 11):
+for jobs in range(1, 31):
     changes.set_jobs(Path(sys.argv[1]), jobs, sys.argv[2])
 """
 
@@ -354,8 +354,12 @@ def test_changes_at_the_same_instant(store: Store) -> None:
     env = {"PYTHONPATH": os.getcwd()}
     people = [records.start(CHANGE, store.batch(1), name, env=env) for name in "abcd"]
     for person in people:
-        person.communicate("\n")
+        assert person.stdin is not None
+        person.stdin.write("\n")
+        person.stdin.flush()
+    for person in people:
+        person.communicate()
     folder = store.batch(1) / paths.CHANGES
-    assert sorted(folder.iterdir()) == sorted(folder / f"{n}.json" for n in range(1, 41))
+    assert sorted(folder.iterdir()) == sorted(folder / f"{n}.json" for n in range(1, 121))
     texts = "".join(path.read_text() for path in folder.iterdir())
-    assert [texts.count(f'"by":"{name}"') for name in "abcd"] == [10] * 4
+    assert [texts.count(f'"by":"{name}"') for name in "abcd"] == [30] * 4
