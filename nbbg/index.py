@@ -263,8 +263,8 @@ class Index:
                 self._derive(row)
 
     def _has_ended(self, run: model.Run) -> bool:
-        """Whether its folder says so; what waits in a stopped batch may be taken back."""
-        waits = isinstance(run.state, model.Stopped) and run.state.with_batch
+        """Whether its folder says so for good; in a stopped batch some may still be set going."""
+        waits = run.again or (isinstance(run.state, model.Stopped) and run.state.with_batch)
         return run.attempt > 0 and isinstance(run.state, model.Ended) and not waits
 
     def _close_ended(self, offsets: dict[int, int]) -> None:

@@ -97,6 +97,10 @@ class Batch:
     gpus: Mapping[str, str] = field(default_factory=dict)  # name -> what its slots are named after
     per_gpu: int = 1  # runs that share a GPU
     gpu_free: int = 0  # bytes that must be free on it for each run; 0: nobody looks
+    retries: int = 0  # attempts of a run, by itself, beyond the first
+    retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one
+    retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt
+    max_failures: int = 0  # runs that may fail for good before nothing more starts; 0: any number
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 
@@ -144,11 +148,31 @@ class CellError:
 
 
 @dataclass(frozen=True)
-class Queued:
-    """Asked for, not started."""
+class Again:
+    """What follows by itself on an attempt that did not succeed: another one."""
 
+    attempt: int
+    attempts: int  # that there may be in all
+    at: float  # not before, seconds since the epoch
+    seconds: float  # until then, when it was looked at
+    after: str  # how the attempt before it ended
+
+    def __str__(self) -> str:
+        when = f"in {spelled(max(1, round(self.seconds)))}" if self.seconds > 0 else "next"
+        return f"attempt {self.attempt} of {self.attempts} {when}; before: {self.after}"
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Asked for, not started; or to be tried again."""
+
+    again: Again | None = None
     word: ClassVar[str] = "queued"
-    reason: ClassVar[str] = ""
+
+    @property
+    def reason(self) -> str:
+        """Which attempt it waits for, and why."""
+        return str(self.again) if self.again else ""
 
 
 @dataclass(frozen=True)
@@ -327,6 +351,9 @@ RunState = Queued | Submitted | Running | Ended | Lost | Unknown
 
 UNSUCCESSFUL = frozenset({Failed.word, Exited.word, Killed.word, TimedOut.word})
 RESUMABLE = frozenset({Stopped.word, Lost.word})
+# After these there can be another attempt by itself. Never after `stopped`, which a person meant,
+# nor `unknown`, which may be alive.
+RETRIABLE = (Failed.word, Exited.word, Killed.word, TimedOut.word, Lost.word)
 WORDS = (
     Queued.word,
     Submitted.word,
@@ -361,6 +388,8 @@ class Run:
     cells: int | None = None
     resumed_after: Any = None  # the last saved step that a later attempt went on from
     metrics: Mapping[str, Any] = field(default_factory=dict)  # last value of each
+    # Another attempt follows by itself: when it is due, or when its stopped batch is resumed.
+    again: Again | None = None
 
     @property
     def ended(self) -> bool:

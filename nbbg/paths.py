@@ -25,6 +25,7 @@ FROZEN = "frozen"
 SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
 EVENTS = "events.jsonl"
+CHANGES = "changes"  # what a person changed since the launch: 1.json, 2.json, ...
 SUPERVISOR_LOCK = "supervisor.lock"
 SUPERVISOR_LOG = "supervisor.log"
 RUNS = "runs"

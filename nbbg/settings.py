@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbbg import secrets
+from nbbg import model, secrets
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -127,6 +127,26 @@ class Settings:
     def allow_errors(self) -> bool:
         """Whether a notebook goes on after a cell that raised."""
         return self._value("allow_errors", bool)
+
+    @property
+    def retries(self) -> int:
+        """How many more attempts a run is given by itself."""
+        return self._value("retries", int)
+
+    @property
+    def retry_delay(self) -> float:
+        """Seconds before the second attempt; doubled for each further one."""
+        return self._value("retry_delay", float)
+
+    @property
+    def retry_on(self) -> tuple[str, ...]:
+        """The endings after which there is another attempt."""
+        return self._value("retry_on", tuple)
+
+    @property
+    def max_failures(self) -> int:
+        """How many runs may fail before nothing more starts; 0: any number."""
+        return self._value("max_failures", int)
 
     @property
     def notebooks(self) -> tuple[str, ...]:
@@ -244,6 +264,18 @@ def dotenv_environment(root: Path, environment: Mapping[str, str] = os.environ) 
             atoms = parse_variables(binding.value)
             found[binding.key] = "".join(atom.resolve(known) for atom in atoms)
     return found
+
+
+def jobs(text: str) -> int:
+    """What a person types for how many at a time.
+
+    Raises:
+        UsageError: it is no number of 1 or more.
+    """
+    try:
+        return _count(text, _Place(Path(), Path()))
+    except ValueError as error:
+        raise UsageError(f"jobs {text}: {error}\nsuch as: nbbg jobs b3 8") from None
 
 
 def masked(environment: Mapping[str, str], also: tuple[str, ...] = ()) -> dict[str, str]:
@@ -392,6 +424,26 @@ def _limit(value: Any, _: _Place) -> float:
     return 0.0 if str(value).strip().lower() == "none" else duration(value)
 
 
+def _number(value: Any, place: _Place) -> int:
+    """A whole number; 0 is one."""
+    return 0 if str(value).strip() == "0" else _count(value, place)
+
+
+def _delay(value: Any, _: _Place) -> float:
+    """A duration; 0 is one."""
+    return 0.0 if str(value).strip() in ("0", "0s") else duration(value)
+
+
+def _endings(value: Any, place: _Place) -> tuple[str, ...]:
+    """Words for states, in any spelling of `timed out`."""
+    texts = value.split(",") if isinstance(value, str) else _names(value, place)
+    words = tuple(text.strip().replace("-", " ").replace("_", " ") for text in texts)
+    if set(words) - set(model.RETRIABLE) or not words:
+        known = ", ".join(word.replace(" ", "-") for word in model.RETRIABLE)
+        raise _BadValueError(f"must be some of {known}, separated by commas")
+    return words
+
+
 def _flag(value: Any, _: _Place) -> bool:
     found = _FLAGS.get(str(value).strip().lower())
     if found is None:
@@ -490,6 +542,10 @@ KINDS: dict[str, _Kind] = {
     "watchdog": _Kind("NBBG_WATCHDOG", _limit, 0.0),
     "quiet_after": _Kind("NBBG_QUIET_AFTER", _limit, 600.0),
     "allow_errors": _Kind("NBBG_ALLOW_ERRORS", _flag, default=False),
+    "retries": _Kind("NBBG_RETRIES", _number, 0),
+    "retry_delay": _Kind("NBBG_RETRY_DELAY", _delay, 10.0),
+    "retry_on": _Kind("NBBG_RETRY_ON", _endings, model.RETRIABLE),
+    "max_failures": _Kind("NBBG_MAX_FAILURES", _number, 0),
     "output_cap": _Kind("NBBG_OUTPUT_CAP", _size, 10_000_000),
     "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
     "run_times": _Kind("RUN_TIMES", _count, None),

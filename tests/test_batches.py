@@ -188,7 +188,7 @@ def test_a_request_that_is_spoilt_is_a_request(store: Store, data: bytes) -> Non
     assert batches.stopped_by(store, 1) == "somebody"
 
 
-@pytest.mark.parametrize("commands", [2, 4])
+@pytest.mark.parametrize("commands", [2, 8])
 def test_two_commands_share_the_work(project: Project, commands: int) -> None:
     """`nbbg run X --runs 6` typed several times at one instant starts each number exactly once."""
     project.write("train.ipynb", "pass")

@@ -48,7 +48,7 @@ def build(typed: str = "") -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog=parser.prog)
     commands = (
         *(_run, _status, _show, _logs, _notebook, _attach, _wait),
-        *(_stop, _resume, _retry, _results),
+        *(_stop, _pause, _resume, _retry, _jobs, _results),
         *(_convert, _pair, _sync, _check, _settings, _completion),
     )
     for add in [each for each in commands if each.__name__ == f"_{typed}"] or commands:
@@ -108,6 +108,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--cell-timeout", metavar="T", help="end a run when one of its cells takes longer")
     add("--watchdog", metavar="T", help="end a run that neither prints nor computes for so long")
     add("--quiet-after", metavar="T", help="status says so when it does neither (10m)")
+    add("--retries", metavar="K", help="up to K more attempts of a run that did not succeed (0)")
+    add("--retry-delay", metavar="T", help="before the second; doubled up to 10m (10s)")
+    endings = "only after these: failed,exited,killed,timed-out,lost (all of them)"
+    add("--retry-on", metavar="ENDINGS", help=endings)
+    add("--max-failures", metavar="N", help="when N runs have failed, retries too, start no more")
     allow = "go on after a cell that raised; the run succeeds, and says which"
     add("--allow-errors", action="store_true", default=None, help=allow)
     add(
@@ -232,11 +237,35 @@ def _stop(subparsers: Subparsers) -> None:
     parser.add_argument("--after-run", action="store_true", help="let what runs go to its end")
 
 
+def _pause(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "pause",
+        "start nothing more of a batch until `nbbg resume`; what runs goes on",
+        "nbbg pause b3      its waiting runs stay queued, and `nbbg wait b3` goes on waiting",
+        "nbbg resume b3",
+        "nbbg stop b3 --after-run    instead: they are stopped, and `nbbg wait b3` ends",
+    )
+    parser.add_argument("ids", nargs="+", metavar="BATCH", help="such as b3")
+
+
+def _jobs(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "jobs",
+        "change how many runs of a batch go on at a time; with fewer, nothing is stopped",
+        "nbbg jobs b3 8",
+        "nbbg jobs b3 b4 1",
+    )
+    parser.add_argument("ids", nargs="+", metavar="BATCH", help="such as b3")
+    parser.add_argument("jobs", metavar="K", help="1 or more")
+
+
 def _resume(subparsers: Subparsers) -> None:
     parser = _command(
         subparsers,
         "resume",
-        "go on with what is queued, stopped or lost",
+        "go on with what is queued, stopped or lost, and with paused batches",
         "nbbg resume",
         "nbbg resume b1",
     )
@@ -247,7 +276,7 @@ def _retry(subparsers: Subparsers) -> None:
     parser = _command(
         subparsers,
         "retry",
-        "another attempt at what failed, exited, was killed or timed out",
+        "another attempt, now, at what failed, exited, was killed or timed out",
         "nbbg retry 7",
         "nbbg retry --failed",
         "nbbg retry --failed b1",

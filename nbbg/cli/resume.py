@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 def command(arguments: argparse.Namespace) -> int:
     """Go on with what is queued, stopped or lost."""
     where = project.here()
+    by = steer.whoever()
     with Index(where.store) as index:
         chosen = steer.resumable(index, arguments.ids)
-        if not chosen:
+        continued = steer.go_on(where, index, arguments.ids, by)
+        if not chosen and not continued:
             output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
             return 0
         say_what_differs(where, index, chosen)
-        tell(steer.start_again(where, index, chosen))
+        tell(steer.start_again(where, index, chosen, by=by, also=continued))
+        for run in chosen:
+            if run.again and str(run.id) in arguments.ids:
+                output.say(f"run {run.id}: {run.again}\nwithout the delay: nbbg retry {run.id}")
     return 0
 
 
@@ -41,5 +46,6 @@ def say_what_differs(where: Project, index: Index, chosen: Sequence[model.Run]) 
 def tell(started: Started) -> None:
     """Which runs go on, and in which batches."""
     names = ", ".join(batch.name for batch in started.batches)
-    print(f"going on: {ids.runs(run.id for run in started.runs)} of {names}")
+    runs = f"{ids.runs(run.id for run in started.runs)} of " if started.runs else ""
+    print(f"going on: {runs}{names}")
     print("  nbbg status")

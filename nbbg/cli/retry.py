@@ -21,7 +21,7 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError(message)
     where = project.here()
     with Index(where.store) as index:
-        chosen = steer.retriable(index, arguments.ids)
+        chosen = steer.retriable(index, arguments.ids, failed_alone=arguments.failed)
         for run in selection.select(index, arguments.ids):
             if run not in chosen and not arguments.failed:
                 _say_why_not(index, run)
@@ -29,7 +29,7 @@ def command(arguments: argparse.Namespace) -> int:
             output.say("nothing to retry: nothing failed, exited, was killed or timed out")
             return 0
         resume.say_what_differs(where, index, chosen)
-        resume.tell(steer.start_again(where, index, chosen))
+        resume.tell(steer.start_again(where, index, chosen, by=steer.whoever(), at_once=True))
     return 0
 
 

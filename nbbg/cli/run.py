@@ -25,6 +25,7 @@ SETTINGS = (
     *("jobs", "engine", "executor", "python", "grace", "exit_file", "output_cap"),
     *("machine_jobs", "gpus", "per_gpu", "gpu_free"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
+    *("retries", "retry_delay", "retry_on", "max_failures"),
 )
 
 
@@ -33,6 +34,8 @@ def command(arguments: argparse.Namespace) -> int:
     where = project.here(flags(arguments))
     launched = launch(where, _request(where, arguments))
     for note in launched.notes:
+        output.say(note)
+    for note in _unchanged_jobs(where, launched) if arguments.jobs is not None else ():
         output.say(note)
     waits = arguments.wait or launched.foreground is not None
     if arguments.json and not waits:
@@ -140,6 +143,16 @@ def _next(launched: Launched) -> list[str]:
 
 def _first_at_work(launched: Launched) -> int:
     return next(run.id for run in launched.covered if not _done(run))
+
+
+def _unchanged_jobs(where: Project, launched: Launched) -> list[str]:
+    """What to type where `--jobs` was meant for a batch that is at work."""
+    jobs = where.settings.jobs
+    return [
+        f"--jobs {jobs} is not for {batch.name}, which is at work: nbbg jobs {batch.name} {jobs}"
+        for batch in launched.working
+        if batch.jobs != jobs
+    ]
 
 
 def _ids(runs: list[model.Run]) -> str:

@@ -38,7 +38,7 @@ def command(arguments: argparse.Namespace) -> int:
             if position:
                 print()
             _show(index, run)
-            if run.ended and run.state.word != model.Succeeded.word:
+            if run.again or (run.ended and run.state.word != model.Succeeded.word):
                 _card(index, run)
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import logs, model, paths
@@ -24,6 +25,7 @@ UPDATE = 1.0  # seconds
 WIDTH = 60  # of what a run says
 _HEAD = ("run", "arm", "number", "state", "cell", "time", "progress", "what it says")
 _NUMBERS = ("run", "number", "time")
+_OVER = {model.Succeeded.word, model.Stopped.word, *model.RETRIABLE}
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -141,8 +143,12 @@ def _batch_line(batch: BatchReport) -> str:
     more = f" and {len(batch.arms) - ARMS} more" if batch.arms[ARMS:] else ""
     arms = ", ".join(batch.arms[:ARMS]) + more
     stopped = f"; stopped by {batch.stopped_by}" if batch.stopped_by else ""
+    if batch.paused_by and batch.paused_at:
+        since = datetime.fromisoformat(batch.paused_at).astimezone()
+        stopped += f"; paused by {batch.paused_by} since {since:%Y-%m-%d %H:%M}"
     note = f"  ({batch.note})" if batch.note else ""
-    return f"{batch.id}  {arms}: {counts} of {batch.runs}{stopped}{note}"
+    jobs = "" if set(batch.counts) <= _OVER else f", {batch.jobs} at a time"
+    return f"{batch.id}  {arms}: {counts} of {batch.runs}{jobs}{stopped}{note}"
 
 
 def _row(run: model.Run) -> tuple[str, ...]:
@@ -157,7 +163,9 @@ def _row(run: model.Run) -> tuple[str, ...]:
         *(str(run.id), run.arm.name, str(run.number), run.state.word, cell),
         table.duration(seconds),
         f"{bar.percent}% ({bar.done}/{bar.total}), {bar.left} left" if bar else "",
-        f"attempt {run.attempt}; {says}".rstrip("; ") if run.attempt > 1 else says,
+        f"attempt {run.attempt}; {says}".rstrip("; ")
+        if run.attempt > 1 and not run.again
+        else says,
     )
 
 
@@ -171,7 +179,9 @@ def _says(run: model.Run, log: str, *, has_bar: bool) -> str:
 def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> None:
     """Say what to type where a person is needed."""
     for batch in known:
-        if batch.counts.get(model.Queued.word) and batch.supervisor_pid is None:
+        if batch.paused_by and not set(batch.counts) <= _OVER:
+            output.say(f"{batch.id} is paused: nbbg resume {batch.id}")
+        elif batch.counts.get(model.Queued.word) and batch.supervisor_pid is None:
             output.say(f"{batch.id} has queued runs and no supervisor: nbbg resume {batch.id}")
     lost = [run for run in runs if isinstance(run.state, model.Lost)]
     if lost:

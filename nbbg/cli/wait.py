@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nbbg.cli import output, progress, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import reports, selection
+from nbbg.ops import reports, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +20,11 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError(message)
     where = reading.here()
     with Index(where.store) as index:
-        numbers = [run.id for run in selection.select(index, arguments.ids)]
+        found = selection.select(index, arguments.ids)
+        numbers = [run.id for run in found]
+        for number in sorted({run.batch for run in found if not run.ended}):
+            if paused_by := steer.course(where, index.batch(number)).paused_by:
+                output.say(f"b{number} is paused by {paused_by}: nbbg resume b{number}")
     code = progress.wait(where, numbers, arguments.timeout)
     if arguments.json:
         with Index(where.store) as index:

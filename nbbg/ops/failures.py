@@ -30,8 +30,8 @@ class Card:
 
 
 def card(index: Index, run: model.Run) -> Card:
-    """The card of a run that has ended without success."""
-    verb = "retry" if run.state.word in model.UNSUCCESSFUL else "resume"
+    """The card of a run that has ended without success, or of its newest attempt that has."""
+    verb = "retry" if run.again or run.state.word in model.UNSUCCESSFUL else "resume"
     advice = f"nbbg {verb} {run.id}"
     if not run.attempt:
         return Card(None, "", "", [], advice)

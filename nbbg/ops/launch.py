@@ -246,6 +246,10 @@ def _draft(
         watchdog=settings.watchdog,
         quiet_after=settings.quiet_after,
         allow_errors=settings.allow_errors,
+        retries=settings.retries,
+        retry_delay=settings.retry_delay,
+        retry_on=settings.retry_on,
+        max_failures=settings.max_failures,
         results=tuple(request.results),
         exit_file=settings.exit_file,
         host=process.host(),
@@ -269,9 +273,10 @@ def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[mode
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]
     with Index(where.store) as index:
-        steer.start_again(where, index, [*over, *waiting])
+        steer.start_again(where, index, [*over, *waiting], by=steer.whoever())
         numbers = {run.batch for run in covered if run.state.word != model.Succeeded.word}
-        working = [index.batch(number) for number in sorted(numbers)]
+        found = [index.batch(number) for number in sorted(numbers)]
+        working = [replace(each, jobs=steer.course(where, each).jobs) for each in found]
     return Launched(
         batch=batch,
         again=over,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
-from nbbg.store import batches, endings
+from nbbg.store import batches, changes, endings
 
 if TYPE_CHECKING:
     from nbbg.index import Index
@@ -46,6 +46,7 @@ class RunReport:
     output: str | None  # none of the plain engine
     metrics: dict[str, Any]
     resumed_after: Any
+    retry_at: str | None  # when the next attempt may start
 
     def to_json(self) -> dict[str, Any]:
         """The report as strict JSON: NaN and infinities become strings."""
@@ -64,6 +65,8 @@ class BatchReport:
     note: str
     created_at: str
     stopped_by: str | None
+    paused_by: str | None
+    paused_at: str | None
     arms: list[str]
     runs: int
     counts: dict[str, int]
@@ -103,19 +106,23 @@ def of_run(run: model.Run) -> RunReport:
         output=None if run.arm.log_only else run.arm.output_of(run.number),
         metrics=dict(run.metrics),
         resumed_after=run.resumed_after,
+        retry_at=iso(run.again.at) if run.again and not run.ended else None,
     )
 
 
 def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     """The report of a batch."""
+    course = changes.read(index.store.batch(batch.id), batch)
     return BatchReport(
         id=batch.name,
         supervisor_pid=batches.supervisor_pid(index.store.batch(batch.id)),
-        jobs=batch.jobs,
+        jobs=course.jobs,
         executor=batch.executor,
         note=batch.note,
         created_at=iso(batch.created_at) or "",
         stopped_by=index.stopped_by(batch.id) or None,
+        paused_by=course.paused_by or None,
+        paused_at=iso(course.paused_at or None),
         arms=list(batch.arms),
         runs=batch.last - batch.first + 1,
         counts=index.counts(batch.id),

@@ -42,6 +42,25 @@ def one(index: Index, name: str) -> model.Run:
     return _of(index, name)[-1]
 
 
+def batches(index: Index, names: Iterable[str], instead: str) -> list[model.Batch]:
+    """The batches that the names mean, each once.
+
+    Args:
+        index: of the project.
+        names: as they were typed.
+        instead: what to type where a name is none of a batch.
+
+    Raises:
+        UsageError: a name is none of a batch, or there is no such batch.
+    """
+    for name in names:
+        if not is_batch(name):
+            message = f"{name} is no batch, such as b3\n{instead}"
+            raise UsageError(message)
+        _of(index, name)
+    return [index.batch(number) for number in sorted({int(name[1:]) for name in names})]
+
+
 def is_batch(name: str) -> bool:
     """Whether a name is written as a batch's."""
     return re.fullmatch(r"b\d{1,18}", name) is not None

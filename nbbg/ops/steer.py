@@ -1,4 +1,4 @@
-"""Stop, resume and retry. Only these and `run` start or end anything."""
+"""Stop, pause, resume, retry, jobs. Only these and `run` start or end anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nbbg import files, journal, model, paths, process
 from nbbg.errors import UsageError
 from nbbg.ops import selection, supervision
 from nbbg.runner.stopping import Stopping, sweep
-from nbbg.store import batches, runs, state
+from nbbg.store import batches, changes, runs, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOOK = 0.1  # seconds
 STUBBORN = 5.0  # seconds after the last step of a stop
+_AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,77 @@ def stop(
         elif isinstance(run.state, model.Queued):
             _stop_queued(project, run, by)
             asked.append(run)
-        elif run.id in waiting and isinstance(run.state, model.Stopped):
+        elif run.id in waiting and (run.again or isinstance(run.state, model.Stopped)):
             asked.append(waiting[run.id])  # by what its batch was told above
     return asked
+
+
+def pause(project: Project, index: Index, names: Sequence[str], by: str) -> list[model.Batch]:
+    """Nothing more of these batches starts, what runs goes on; those that this changes.
+
+    Those that are paused already, or have nothing left to start, stay as they are.
+
+    Raises:
+        UsageError: a name is none of a batch.
+    """
+    found = selection.batches(index, names, "nbbg stop 7, for a single run")
+    paused = [
+        batch
+        for batch in found
+        if _AT_WORK & index.counts(batch.id).keys() and not course(project, batch).paused_at
+    ]
+    for batch in paused:
+        changes.pause(project.store.batch(batch.id), by)
+    return paused
+
+
+def set_jobs(
+    project: Project, index: Index, names: Sequence[str], jobs: int, by: str
+) -> list[model.Batch]:
+    """From now on so many of these batches at a time; nothing that runs is ended.
+
+    Raises:
+        UsageError: a name is none of a batch.
+    """
+    found = selection.batches(index, names, "how many at a time is a batch's: nbbg jobs b3 8")
+    for batch in found:
+        changes.set_jobs(project.store.batch(batch.id), jobs, by)
+    return found
+
+
+def whoever() -> str:
+    """Who types this: `you@host`."""
+    import getpass
+
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        name = str(os.getuid())
+    return f"{name}@{process.host()}"
+
+
+def course(project: Project, batch: model.Batch) -> changes.Course:
+    """What holds for a batch now: its jobs, whether it is paused."""
+    return changes.read(project.store.batch(batch.id), batch)
+
+
+def go_on(project: Project, index: Index, names: Sequence[str], by: str) -> list[model.Batch]:
+    """Take back the pause of the named batches, or of all; those that this changes.
+
+    Raises:
+        UsageError: the exit file of one is there.
+    """
+    whole = {int(name[1:]) for name in names if selection.is_batch(name)}
+    paused = [
+        batch
+        for batch in index.batches()
+        if (batch.id in whole or not names) and course(project, batch).paused_at
+    ]
+    for batch in paused:
+        refuse_exit_file(batch.exit_file)
+    for batch in paused:
+        changes.resume(project.store.batch(batch.id), by)
+    return paused
 
 
 def end_orphans(index: Index, stopped: Iterable[model.Run]) -> None:
@@ -98,9 +167,16 @@ def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
     return [run for run in _chosen(index, names) if run.state.word in words]
 
 
-def retriable(index: Index, names: Sequence[str]) -> list[model.Run]:
-    """The failed, exited, killed and timed-out runs among those named, or of the whole project."""
-    return [run for run in _chosen(index, names) if run.state.word in model.UNSUCCESSFUL]
+def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False) -> list[model.Run]:
+    """The failed, exited, killed and timed-out runs among those named, or of the whole project.
+
+    Also what waits for its next attempt, which need not wait any longer, but for `failed_alone`.
+    """
+    return [
+        run
+        for run in _chosen(index, names)
+        if run.state.word in model.UNSUCCESSFUL or (run.again and not failed_alone)
+    ]
 
 
 def refuse_exit_file(exit_file: str) -> None:
@@ -115,35 +191,66 @@ def refuse_exit_file(exit_file: str) -> None:
         raise UsageError(message)
 
 
-def start_again(project: Project, index: Index, chosen: Iterable[model.Run]) -> Started:
+def start_again(
+    project: Project,
+    index: Index,
+    chosen: Iterable[model.Run],
+    *,
+    by: str,
+    also: Iterable[model.Batch] = (),
+    at_once: bool = False,
+) -> Started:
     """Queue a new attempt of each that has ended, and see that its batch has a supervisor.
+
+    Args:
+        project: where.
+        index: of it.
+        chosen: the runs.
+        by: who says so.
+        also: batches that need a supervisor beside those of the runs.
+        at_once: also of what waits for its next attempt, which else keeps its delay.
 
     Raises:
         UsageError: the exit file of a batch is there.
     """
     chosen = list(chosen)
-    touched = [index.batch(number) for number in sorted({run.batch for run in chosen})]
+    numbers = {run.batch for run in chosen}.union(batch.id for batch in also)
+    touched = [index.batch(number) for number in sorted(numbers)]
     for batch in touched:
         refuse_exit_file(batch.exit_file)
     for batch in touched:
-        _start_again(project, index, [run for run in chosen if run.batch == batch.id])
+        mine = [run for run in chosen if run.batch == batch.id]
+        if mine:
+            _start_again(project, index, mine, by, at_once=at_once)
         supervision.ensure(project, batch)
     return Started(chosen, touched)
 
 
-def _start_again(project: Project, index: Index, chosen: Sequence[model.Run]) -> None:
+def _start_again(
+    project: Project, index: Index, chosen: Sequence[model.Run], by: str, *, at_once: bool
+) -> None:
     """Queue the chosen runs of one batch.
 
-    Where the batch was stopped, and others in it wait, its stop stays, and the chosen go ahead.
+    Where the batch was stopped or paused, and others in it wait, it stays so, and the chosen go
+    ahead.
     """
     batch = chosen[0].batch
     never_started = sum(not run.attempt for run in chosen)
     whole = never_started >= index.waiting(batch)
     if whole:
-        batches.take_back_stop(project.store, batch)
+        _lift(project, index.batch(batch), by)
     for run in chosen:
-        if run.attempt or not whole:
+        keeps_delay = isinstance(run.state, model.Queued) and run.again and not at_once
+        if (run.attempt or not whole) and not keeps_delay:
             _queue(project, run)
+
+
+def _lift(project: Project, batch: model.Batch, by: str) -> None:
+    """Take back what holds a batch, if anything does; its failures are counted anew."""
+    folder = project.store.batch(batch.id)
+    if batches.stopped_by(project.store, batch.id) or changes.read(folder, batch).paused_at:
+        changes.resume(folder, by)  # first: a supervisor that sees no stop must see this
+        batches.take_back_stop(project.store, batch.id)
 
 
 def missing_secrets(project: Project, index: Index, chosen: Iterable[model.Run]) -> list[str]:
@@ -184,6 +291,8 @@ def _stop_queued(project: Project, run: model.Run, by: str) -> None:
     batches.add_event(project.store, run.batch, "stopped", run.id, run.attempt or 1)
     _, folder = runs.open_attempt(project.store, run.batch, run.id)
     batches.ask_to_stop(folder, by)
+    if run.again:  # which the supervisor may have looked at too early
+        batches.add_event(project.store, run.batch, "stopped", run.id, run.attempt)
 
 
 def _queue(project: Project, run: model.Run) -> None:

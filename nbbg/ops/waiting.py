@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import model
 from nbbg.errors import Abandoned
-from nbbg.store import batches
+from nbbg.store import batches, changes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -22,6 +22,8 @@ def as_they_end(
     index: Index, numbers: Iterable[int], timeout: float | None = None
 ) -> Iterator[model.Run]:
     """Each of the runs when it has ended; `timeout` in seconds.
+
+    What waits for another attempt, or in a paused batch, has not ended.
 
     Raises:
         TimeoutError: the time is over, and some have not ended.
@@ -55,5 +57,10 @@ def _lives(index: Index, left: Collection[int]) -> bool:
 
 
 def _supervised(index: Index, left: Collection[int]) -> bool:
-    folders = (index.store.batch(number) for number in index.batches_of(left))
-    return any(batches.supervisor_pid(folder) is not None for folder in folders)
+    """Whether somebody is at it; or somebody has paused it, and will go on."""
+    folders = [(number, index.store.batch(number)) for number in index.batches_of(left)]
+    return any(
+        batches.supervisor_pid(folder) is not None
+        or changes.read(folder, index.batch(number)).paused_at
+        for number, folder in folders
+    )

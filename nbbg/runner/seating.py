@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files, paths
-from nbbg.store import batches, slots
+from nbbg.store import batches, changes, slots
 from nbbg.store.line import Line
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def take(
     found = slots.Slots(batch, order)
     line = Line(found.folder, batch)
     try:
-        return _Wait(folder, since, found, line).until_seated(marker)
+        return _Wait(folder, batch, since, found, line).until_seated(marker)
     finally:
         line.leave()
         found.close()
@@ -57,8 +57,11 @@ def take(
 class _Wait:
     """The waiting of one runner."""
 
-    def __init__(self, folder: files.Folder, since: float, found: Slots, line: Line) -> None:
-        self._folder, self._since, self._slots, self._line = folder, since, found, line
+    def __init__(
+        self, folder: files.Folder, batch: model.Batch, since: float, found: Slots, line: Line
+    ) -> None:
+        self._folder, self._batch, self._since = folder, batch, since
+        self._slots, self._line = found, line
         self._began = time.monotonic()
         self._free_since: float | None = None
         self._told = False
@@ -76,6 +79,8 @@ class _Wait:
 
     def _may_go(self) -> bool:
         """Whether nobody came earlier, or those who did leave free what there is."""
+        if self._is_paused():
+            return False
         if self._line.is_first():
             return True
         now = time.monotonic()
@@ -84,6 +89,12 @@ class _Wait:
             return False
         self._free_since = self._free_since or now
         return now - self._free_since > PATIENCE
+
+    def _is_paused(self) -> bool:
+        with contextlib.suppress(OSError):
+            batch_folder = Path(self._folder.where()).parents[2]
+            return bool(changes.read(batch_folder, self._batch).paused_at)
+        return False
 
     def _is_over(self) -> bool:
         """Whether it was asked to stop, with its batch or alone, or another runner has the run."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nbbg import paths
-from nbbg.store import batches, place, plans, runs
+from nbbg.store import batches, changes, place, plans, runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,5 +55,6 @@ def locate(path: Path) -> Place:
     """
     folder = path.parents[2]
     batch = batches.read_folder(folder)
+    batch = replace(batch, jobs=changes.read(folder, batch).jobs)
     plan = plans.find(folder / paths.PLAN, int(path.parent.name))
     return Place(folder, batch, runs.planned(place.of_batch(folder), batch, plan, int(path.name)))

@@ -144,9 +144,11 @@ def take_back_stop(store: Store, number: int) -> None:
         folder.remove(paths.STOP)
 
 
-def add_event(store: Store, number: int, event: str, run: int, attempt: int) -> None:
+def add_event(
+    store: Store, number: int, event: str, run: int, attempt: int, **more: object
+) -> None:
     """Append a hint for the index and for a supervisor that is at work."""
-    line = {"event": event, "run": run, "attempt": attempt, "time": time.time()}
+    line = {"event": event, "run": run, "attempt": attempt, "time": time.time(), **more}
     with files.Folder(store.batch(number)) as folder:
         fd = folder.open(paths.EVENTS, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
@@ -227,8 +229,8 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
         name: model.Arm(**_known(model.Arm, _placed(arm, root)))
         for name, arm in record["arms"].items()
     }
-    for name in ("command", "results"):
-        values[name] = tuple(values[name])
+    for name in ("command", "results", "retry_on"):
+        values[name] = tuple(values.get(name, ()))
     return model.Batch(**values)
 
 

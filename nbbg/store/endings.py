@@ -1,6 +1,7 @@
 """How an attempt ended: from its journal, its wait status and what somebody asked; and as JSON.
 
-Pure functions. Nothing defaults to success: without an `end` in the journal nothing succeeded.
+Pure functions, but for `at`. Nothing defaults to success: without an `end` in the journal nothing
+succeeded.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model, process
+from nbbg import journal, model, paths, process
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from nbbg.files import Folder
 
 _BY_WORD: dict[str, type[model.Ended]] = {
     kind.word: kind
@@ -135,6 +138,18 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
         return kind(**values)
     except TypeError as error:
         raise StoreError(str(error)) from error
+
+
+def at(attempt: Folder, result: Mapping[str, Any]) -> float | None:
+    """When an attempt ended, seconds since the epoch; by its journal where its runner was killed.
+
+    Args:
+        attempt: its folder.
+        result: what `result.json` holds; empty where there is none.
+    """
+    end = result or journal.find_last(attempt, paths.CELLS, "end") or {}
+    when: float | None = end.get("ended_at", end.get("time"))
+    return when
 
 
 def exit_code(state: model.RunState) -> int | None:

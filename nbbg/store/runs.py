@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
-from nbbg.store import batches, endings, state
+from nbbg.store import batches, endings, policy, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from nbbg.store.place import Store
@@ -100,9 +99,21 @@ def read(
         run = read_attempt(planned(store, batch, plan, attempt), measured)
         if stopped and isinstance(run.state, model.Queued) and _waited_before(run, store):
             return replace(run, state=_waiting(stopped))
-        return run
+        return _or_again(run, batch, stopped)
     except OSError as error:
         return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error.strerror}"))
+
+
+def _or_again(run: model.Run, batch: model.Batch, stopped: str) -> model.Run:
+    """The run; queued, where another attempt follows on this one by itself."""
+    again = policy.again(batch, run.attempt, run.state, run.folder, run.ended_at)
+    if again is None or stopped:
+        return replace(run, again=again)
+    return model.Run(
+        *(run.id, run.batch, run.arm, run.number, run.seed, run.attempt, model.Queued(again)),
+        *(run.executor, run.queued_at, run.folder),
+        again=again,
+    )
 
 
 def _waiting(stopped: str) -> model.RunState:
@@ -152,17 +163,10 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
         "gpu": claim.gpu,
         "pid": engine.get("pid"),
         "started_at": claim.at,
-        "ended_at": _ended_at(folder, result) if ended else None,
+        "ended_at": endings.at(folder, result) if ended else None,
         "cell": cell.get("ordinal"),
         "cells": begin.get("cells"),
     }
-
-
-def _ended_at(folder: files.Folder, result: Mapping[str, Any]) -> float | None:
-    """When it ended; by its journal where its runner was killed."""
-    end = result or journal.find_last(folder, paths.CELLS, "end") or {}
-    when: float | None = end.get("ended_at", end.get("time"))
-    return when
 
 
 def to_json(run: model.Run) -> dict[str, Any]:

@@ -10,11 +10,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How a batch stands: what was asked of it, and how many of its runs have failed."""
+
+    jobs: int  # at a time
+    stopped_at: float = 0.0  # seconds since the epoch; 0: it was not
+    paused_at: float = 0.0
+    failures: int = 0  # runs that ended without success for good, since a person said go on
+    max_failures: int = 0  # 0: any number
+
+    @property
+    def held_at(self) -> float:
+        """When it was stopped or paused; 0 where it is neither."""
+        return max(self.stopped_at, self.paused_at)
+
+
+@dataclass(frozen=True)
 class Next:
-    """A run that waits, and when a person queued it again; 0 where nobody did."""
+    """A run that waits."""
 
     run: int
-    queued_at: float = 0.0
+    queued_at: float = 0.0  # when a person queued it again; 0 where nobody did
+    due: float = 0.0  # not before, seconds since the epoch
 
 
 @dataclass(frozen=True)
@@ -26,7 +43,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do until something ends or somebody asks."""
+    """Nothing to do until something ends or somebody asks, or until that time."""
+
+    until: float | None = None  # seconds since the epoch
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Too many have failed: nothing more is to start."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -34,19 +60,36 @@ class Finish:
     """Nothing lives and nothing is to be started."""
 
 
-Action = Start | Wait | Finish
+Action = Start | Wait | Stop | Finish
 
 
 def decide(
-    jobs: int, *, stopped_at: float, live: Sequence[int], head: Sequence[Next]
+    batch: Standing,
+    live: Sequence[int],
+    head: Sequence[Next],
+    now: float,
+    free: int | None = None,
 ) -> list[Action]:
-    """What to do, given the live runs and the head of the queue (at least `jobs` long, if it is).
+    """What to do.
 
-    Of a batch that was asked to stop (`stopped_at`, else 0), only what a person queued again since
-    is started.
+    Args:
+        batch: how it stands. Where it is stopped or paused, only what a person queued again since
+            is started.
+        live: its live runs.
+        head: the first of its queue, at least as many as `jobs` that are due, if it has them, and
+            the next that is not due yet.
+        now: seconds since the epoch.
+        free: how many more runs this machine has room for; None: any number.
     """
-    may_start = [each for each in head if not stopped_at or each.queued_at > stopped_at]
-    startable = may_start[: max(0, jobs - len(live))]
+    if batch.max_failures and batch.failures >= batch.max_failures and head and not batch.held_at:
+        runs = "1 run" if batch.failures == 1 else f"{batch.failures} runs"
+        return [Stop(f"{runs} failed (--max-failures {batch.max_failures})")]
+    held = batch.held_at
+    mine = [each for each in head if not held or each.queued_at > held]
+    room = batch.jobs - len(live) if free is None else min(batch.jobs - len(live), free)
+    startable = [each for each in mine if each.due <= now][: max(0, room)]
     if startable:
         return [Start(each.run) for each in startable]
-    return [Wait()] if live else [Finish()]
+    if not live and not mine:
+        return [Finish()]
+    return [Wait(min((each.due for each in mine if each.due > now), default=None))]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from nbbg import executors, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner.stopping import sweep
-from nbbg.store import batches, locks, place, runs, state
-from nbbg.supervisor.decide import Finish, Next, Start, Wait, decide
+from nbbg.store import batches, changes, locks, place, policy, runs, state
+from nbbg.supervisor.decide import Finish, Next, Standing, Start, Stop, Wait, decide
 from nbbg.supervisor.queue import Queue
 from nbbg.supervisor.seats import Seats
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbbg.executors import Executor
+    from nbbg.supervisor.decide import Action
 
 PADDED = 64  # bytes
 NOBODY = model.Identity(0, 0)
@@ -87,12 +88,18 @@ class Supervisor:
                 match action:
                     case Start(run):
                         self.start(run)
-                    case Wait():
-                        process.wait_any(
-                            [live.watch for live in self.live.values()], self.seats.nap
-                        )
+                    case Wait(until):
+                        self.wait(until)
+                    case Stop(why):
+                        batches.ask_to_stop(self.folder, why, after_run=True)
                     case Finish():
                         return
+
+    def wait(self, until: float | None) -> None:
+        """Until something ends, until it is time for a look, or until the time that is given."""
+        nap = self.seats.nap
+        seconds = nap if until is None else max(0.0, min(nap, until - time.time()))
+        process.wait_any([live.watch for live in self.live.values()], seconds)
 
     def look(self) -> None:
         """Take in what has changed outside."""
@@ -109,14 +116,28 @@ class Supervisor:
         """When the batch as a whole was asked to stop; 0 where it was not."""
         return batches.stop_of(self.folder)[1]
 
-    def decide(self) -> list[Start | Wait | Finish]:
+    def decide(self) -> list[Action]:
         """What to do now."""
         self.decided_at = time.time()  # before the look: a stop that came later counts for the run
+        now = self.standing()
+        runs_ahead = self.queue.head(now.jobs, self.decided_at, now.held_at)
+        head = [Next(run, self.queue.queued_at(run), self.queue.due(run)) for run in runs_ahead]
+        attempts = [live.folder for live in self.live.values()]
+        free = self.seats.most(now.jobs, attempts) - len(attempts)
+        return decide(now, list(self.live), head, self.decided_at, free)
+
+    def standing(self) -> Standing:
+        """How the batch stands now."""
+        # In this order: a `resume` writes its change first, and then takes the stop away.
         stopped_at = self.stopped_at()
-        runs_ahead = self.queue.head(self.batch.jobs, stopped_at)
-        head = [Next(run, self.queue.queued_at(run)) for run in runs_ahead]
-        jobs = self.seats.most(self.batch.jobs, [live.folder for live in self.live.values()])
-        return decide(jobs, stopped_at=stopped_at, live=list(self.live), head=head)
+        course = changes.read(self.folder, self.batch)
+        return Standing(
+            jobs=course.jobs,
+            stopped_at=stopped_at,
+            paused_at=course.paused_at,
+            failures=self.queue.failures(course.resumed_at),
+            max_failures=self.batch.max_failures,
+        )
 
     def has_more_to_do(self) -> bool:
         """Whether something was asked for since `run` returned."""
@@ -134,8 +155,11 @@ class Supervisor:
         self.watch(run)
 
     def _carry(self, run: int) -> None:
-        attempt = runs.newest_attempt(self.store.run(self.batch.id, run))
-        batches.add_event(self.store, self.batch.id, "starting", run, attempt or 1)
+        attempt = self.next_attempt(run)
+        batches.add_event(self.store, self.batch.id, "starting", run, attempt)
+        if attempt > 1:
+            with contextlib.suppress(FileExistsError):  # a person has queued it
+                runs.new_attempt(self.store, self.batch.id, run, attempt)
         _, path = runs.open_attempt(self.store, self.batch.id, run)
         with files.Folder(path) as opened:
             if not isinstance(state.derive(opened), model.Queued):
@@ -153,6 +177,19 @@ class Supervisor:
                 opened.remove(paths.ENVIRONMENT)
                 message = f"its runner ended at once\nsee {self.folder / paths.SUPERVISOR_LOG}"
                 raise EnvironmentFault(message)
+
+    def next_attempt(self, run: int) -> int:
+        """The number of the attempt to start: the newest, or by the policy the one after it."""
+        folder = self.store.run(self.batch.id, run)
+        newest = runs.newest_attempt(folder)
+        if not newest or not self.batch.retries:
+            return newest or 1
+        path = folder / str(newest)
+        with files.Folder(path) as opened:
+            again = policy.again(self.batch, newest, state.derive(opened), path)
+            if again and not opened.exists(paths.RESULT):
+                self.stand_in(opened)
+        return again.attempt if again else newest
 
     def note_fault(self, run: int, error: Exception) -> None:
         """A runner could not be carried: its run stays queued.
@@ -201,7 +238,9 @@ class Supervisor:
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):
-            batches.add_event(self.store, self.batch.id, "ended", run, live.attempt)
+            more = {"state": found.word}
+            batches.add_event(self.store, self.batch.id, "ended", run, live.attempt, **more)
+        self.queue.settle(run)
         if begun:
             self.faults = 0
         elif isinstance(found, model.Lost):  # such as an nbbg that was broken in mid-batch
