@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
 ENGINES = ("", "ipython", "kernel", "plain")
+FREEZE = (NOTEBOOK, TREE) = ("notebook", "tree")
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -105,6 +106,11 @@ class Settings:
     def allow_errors(self) -> bool:
         """Whether a notebook goes on after a cell that raised."""
         return self._value("allow_errors", bool)
+
+    @property
+    def freeze(self) -> str:
+        """What is frozen at launch: NOTEBOOK alone, or the project's sources too: TREE."""
+        return self._value("freeze", str)
 
     @property
     def notebooks(self) -> tuple[str, ...]:
@@ -375,6 +381,13 @@ def _engine(value: Any, place: _Place) -> str:
     return engine
 
 
+def _freeze(value: Any, place: _Place) -> str:
+    what = _string(value, place)
+    if what not in FREEZE:
+        raise _BadValueError(f"must be {' or '.join(FREEZE)}")
+    return what
+
+
 def _path(value: Any, place: _Place) -> str:
     text = _string(value, place)
     if text == "~" or text.startswith("~/"):
@@ -433,6 +446,7 @@ KINDS: dict[str, _Kind] = {
     "watchdog": _Kind("NBBG_WATCHDOG", _limit, 0.0),
     "quiet_after": _Kind("NBBG_QUIET_AFTER", _limit, 600.0),
     "allow_errors": _Kind("NBBG_ALLOW_ERRORS", _flag, default=False),
+    "freeze": _Kind("NBBG_FREEZE", _freeze, NOTEBOOK),
     "output_cap": _Kind("NBBG_OUTPUT_CAP", _size, 10_000_000),
     "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
     "run_times": _Kind("RUN_TIMES", _count, None),

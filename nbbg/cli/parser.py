@@ -109,6 +109,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="when it is there, the batch stops after its runs; NAME means ~/.NAME",
     )
+    freeze = "what is copied at launch: notebook (the default), or tree, with the project's sources"
+    add("--freeze", metavar="WHAT", help=freeze)
     _add_output_cap(add)
 
 

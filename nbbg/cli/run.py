@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SETTINGS = (
     *("jobs", "engine", "executor", "python", "grace", "exit_file", "output_cap"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
+    "freeze",
 )
 
 

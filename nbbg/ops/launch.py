@@ -15,7 +15,7 @@ from nbbg import executors, model, paths, process, secrets
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
-from nbbg.ops import arms, project, provenance, steer, supervision
+from nbbg.ops import arms, freezing, project, provenance, steer, supervision
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
@@ -87,12 +87,14 @@ def launch(where: Project, request: Request) -> Launched:
         NbbgError: what was asked can't be done; nothing was created then.
     """
     wanted = _check(where, request)
+    tree = freezing.asked(where)
     place.make(where.store)
     plan: list[_Plan] = []
 
     def draft(number: int, first: int) -> batches.Draft | None:
         plan[:] = [_plan(where, request, wanted)]
-        return _draft(where, request, wanted, plan[0], (number, first))
+        drafted = _draft(where, request, wanted, plan[0], (number, first))
+        return tree.join(drafted) if drafted and tree else drafted
 
     batch = batches.publish(where.store, draft)
     project.remember(where)
@@ -100,6 +102,7 @@ def launch(where: Project, request: Request) -> Launched:
         supervision.ensure(where, batch)
     launched = _set_going(where, batch, plan[0].covered)
     notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures]
+    notes += [str(tree)] if tree and batch else []
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -254,7 +257,12 @@ def _draft(
     )
     frozen = {name: data for want in wanted for name, data in want.frozen.items()}
     diff = provenance.dirty_diff(where.root)
-    content = {**commands.guest(), **frozen, **({"dirty.diff": diff} if diff else {})}
+    content = {
+        **commands.guest(),
+        **frozen,
+        paths.PACKAGES: provenance.all_packages(plan.arms, supervision.now(where)),
+        **({paths.DIRTY: diff} if diff else {}),
+    }
     return batches.Draft(batch, runs, content)
 
 

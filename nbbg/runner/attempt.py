@@ -100,6 +100,7 @@ def _prepare(path: Path, folder: files.Folder, marker: str, lock: int) -> Work:
         from nbbg.runner import plain
 
         given["PYTHONPATH"] = plain.path(at, given)
+    given.update(environment.of_project(at.batch_folder, at.batch, given))
     folder.write_once(paths.ENGINE, files.to_json(_for_engine(at, lock)))
     decided_at = order.get("decided_at", time.time())
     return Work(at.batch_folder, at.batch, at.run, given, marker, lock, decided_at)
