@@ -349,6 +349,7 @@ class Run:
     cells: int | None = None
     resumed_after: Any = None  # the last saved step that a later attempt went on from
     metrics: Mapping[str, Any] = field(default_factory=dict)  # last value of each
+    imported: str = ""  # a digest of the project's modules that it imported, once it has ended
 
     @property
     def ended(self) -> bool:

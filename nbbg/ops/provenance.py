@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import nbbg
 from nbbg import files, secrets
 from nbbg.notebook.interpreters import entering, remembering
+from nbbg.store import imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,6 +86,24 @@ def all_packages(arms: Iterable[model.Arm], now: Mapping[str, str]) -> bytes:
             given = entering.entered(now, arm.variables, arm.python)
             found[arm.python] = packages(arm.python, given)
     return files.to_json(found)
+
+
+def lines(batch: model.Batch, run: model.Run, others: Iterable[model.Run]) -> list[tuple[str, str]]:
+    """What `show` says of where a run comes from.
+
+    Args:
+        batch: the run's.
+        run: to be shown.
+        others: of its arm.
+    """
+    tree = batch.facts.get("tree")
+    frozen = f"{tree['files']} files of the project" if tree else ""
+    changed = "; ".join(imported.changes([run, *others]))
+    return [
+        ("commit", batch.facts.get("commit", "")),
+        ("frozen", frozen),
+        ("modules", f"{changed}; nbbg diff RUN RUN" if changed else ""),
+    ]
 
 
 def _installed(places: Iterable[str]) -> dict[str, str]:
