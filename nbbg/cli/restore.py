@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from nbbg.cli import output, reading
@@ -19,7 +20,7 @@ def command(arguments: argparse.Namespace) -> int:
         run = selection.one(index, arguments.id)
         batch = index.batch(run.batch)
     made = restoring.restore(where, batch, run, arguments.output or "", tree=arguments.tree)
-    print(made.path)
+    print(os.path.relpath(made.path))
     for note in made.notes:
         output.say(note)
     return 0

@@ -32,7 +32,7 @@ def command(arguments: argparse.Namespace) -> int:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
     table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
     for changed in imported.changes(runs):
-        output.say(f"{changed}; nbbg diff RUN RUN")
+        output.say(changed)
     if others:
         output.say(f"also kept: {', '.join(others)}; see: nbbg show RUN --result NAME")
     return 0

@@ -94,7 +94,7 @@ def _show(where: Project, names: list[str]) -> None:
         if not names:
             _say_hidden(known, runs)
         for changed in imported.changes(runs):
-            output.say(f"{changed}; nbbg diff RUN RUN")
+            output.say(changed)
         _advise(index, known, runs)
 
 

@@ -1,6 +1,7 @@
 """`--freeze tree`: the project's sources, chosen at launch and copied into the batch.
 
-Chosen is what git tracks, and what it neither tracks nor ignores if it is a source; and, in the
+Chosen is what git tracks, and what it neither tracks nor ignores if it is a source (a notebook that
+runs is frozen anyway, and others are as often outputs); and, in the
 folders of Python modules, what can be imported and git ignores: a `_version.py`, a built extension.
 Without git, sources in folders that are no environment, data or output. Never `.nbbg`, a `.env` or
 a file larger than 10 MB, which is said. Copies share their blocks with the original where the file
@@ -37,7 +38,7 @@ NAMED = 3  # files that a sentence names
 _FICLONE = 0x40049409
 _IMPORTED = (".py", ".so", ".pyd")
 _SOURCES = frozenset(
-    (*_IMPORTED, ".pyi", ".pyx", ".pxd", ".ipynb", ".ipy", ".r", ".jl", ".sh", ".sql", ".toml")
+    (*_IMPORTED, ".pyi", ".pyx", ".pxd", ".ipy", ".r", ".jl", ".sh", ".sql", ".toml")
 ) | {".cfg", ".ini", ".yaml", ".yml", ".json", ".md", ".rst", ".txt", ".j2", ".c", ".h", ".cpp"}
 _NOT = frozenset(("__pycache__", "node_modules", "site-packages", "venv", "env", "outputs"))
 _DATA = frozenset(("data", "datasets", "checkpoints", "wandb", "mlruns", "build", "dist"))
@@ -100,9 +101,8 @@ def choose(root: Path, store: Path) -> Tree:
         path = root / name
         if _is_kept_out(name) or path.is_relative_to(store):
             continue
-        try:
-            bytes_ = path.lstat().st_size if _stays_link(root, path) else path.stat().st_size
-        except OSError:  # gone since, or a link to nowhere
+        bytes_ = _size(root, path)
+        if bytes_ < 0:
             continue
         if bytes_ > LARGEST_FILE:
             large.append(name)
@@ -112,6 +112,16 @@ def choose(root: Path, store: Path) -> Tree:
         if size > LARGEST_TREE or len(names) > MOST_FILES:
             raise UsageError(_too_much(root))
     return Tree(root, names, size, large)
+
+
+def _size(root: Path, path: Path) -> int:
+    """Bytes of a file, or of a link that stays one; -1 for what is gone or neither."""
+    with contextlib.suppress(OSError):
+        if _stays_link(root, path):
+            return path.lstat().st_size
+        found = path.stat()
+        return found.st_size if stat.S_ISREG(found.st_mode) else -1
+    return -1
 
 
 def copy(tree: Tree, folder: Path) -> None:
@@ -148,7 +158,7 @@ def _named(root: Path) -> Iterator[str]:
         yield from _walk(root, "")
         return
     tracked, others = listed
-    found = [*tracked, *(name for name in others if _is_source(name))]
+    found = [*tracked, *(name for name in others if _is_new_source(root, name))]
     modules = {os.path.dirname(name) for name in found if name.endswith(".py")}
     for name in found:
         path = root / name
@@ -200,6 +210,14 @@ def _importable(root: Path, folder: str) -> Iterator[str]:
         for entry in entries:
             if entry.name.endswith(_IMPORTED) and entry.is_file():
                 yield os.path.join(folder, entry.name)
+
+
+def _is_new_source(root: Path, name: str) -> bool:
+    """Whether git will be told of a file, as far as its name and folder can say."""
+    folders = list(Path(name).parents)[:-1]
+    if any(_is_no_code(folder.name, root / folder) for folder in folders):
+        return False
+    return _is_source(name) or (root / name).is_dir()
 
 
 def _is_source(name: str) -> bool:

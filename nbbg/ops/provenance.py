@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbbg
 from nbbg import files, secrets
+from nbbg.errors import EnvironmentFault
 from nbbg.notebook.interpreters import entering, remembering
 from nbbg.store import imported
 
@@ -52,11 +53,19 @@ def dirty_diff(root: Path) -> bytes:
 
 
 def git_files(root: Path) -> tuple[list[str], list[str]] | None:
-    """What git tracks below a folder, and what it neither tracks nor ignores; None without git."""
+    """What git tracks below a folder, and what it neither tracks nor ignores; None without git.
+
+    Raises:
+        EnvironmentFault: git does not answer, or not in time.
+    """
     if not _git(root, "rev-parse", "--git-dir"):
         return None
-    tracked = _git(root, "ls-files", "-z", "--cached")
-    others = _git(root, "ls-files", "-z", "--others", "--exclude-standard")
+    lists = (["--cached"], ["--others", "--exclude-standard"])
+    try:
+        tracked, others = (_asked(root, "ls-files", "-z", *which) for which in lists)
+    except (OSError, subprocess.SubprocessError) as error:
+        message = f"git can't list the files of {root}: {error}\nleave out --freeze tree"
+        raise EnvironmentFault(message) from error
     return _names(tracked), _names(others)
 
 
@@ -102,7 +111,7 @@ def lines(batch: model.Batch, run: model.Run, others: Iterable[model.Run]) -> li
     return [
         ("commit", batch.facts.get("commit", "")),
         ("frozen", frozen),
-        ("modules", f"{changed}; nbbg diff RUN RUN" if changed else ""),
+        ("modules", changed),
     ]
 
 
@@ -126,12 +135,16 @@ def _git(root: Path, *arguments: str) -> bytes:
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return b""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=True,
-        )
-        return done.stdout
+        return _asked(root, *arguments)
     return b""
+
+
+def _asked(root: Path, *arguments: str) -> bytes:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    return done.stdout

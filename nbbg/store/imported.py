@@ -49,21 +49,22 @@ def changes(runs: Iterable[model.Run]) -> list[str]:
             seen.setdefault(run.arm.name, {}).setdefault(run.imported, run)
     found = []
     for arm, one_of_each in seen.items():
-        if len(one_of_each) > 1 and (counts := _versions(one_of_each.values())):
-            found.append(f"{arm}: its runs used {_said(counts)}")
+        if len(one_of_each) > 1 and (versions := _versions(one_of_each.values())):
+            found.append(f"{arm}: its runs used {_said(versions)}")
     return found
 
 
-def _versions(runs: Iterable[model.Run]) -> dict[str, int]:
-    """How many versions of each module they used, where it is more than one."""
-    versions: dict[str, set[str]] = {}
+def _versions(runs: Iterable[model.Run]) -> dict[str, dict[str, int]]:
+    """Of each module with several versions, those, and a run that used it."""
+    versions: dict[str, dict[str, int]] = {}
     for run in runs:
         for name, value in of_run(run).items():
-            versions.setdefault(name, set()).add(value)
-    return {name: len(values) for name, values in sorted(versions.items()) if len(values) > 1}
+            versions.setdefault(name, {}).setdefault(value, run.id)
+    return {name: values for name, values in sorted(versions.items()) if len(values) > 1}
 
 
-def _said(counts: dict[str, int]) -> str:
-    named = [f"{count} versions of {name}" for name, count in list(counts.items())[:NAMED]]
-    more = len(counts) - len(named)
-    return ", ".join(named) + (f" and several of {more} more" if more else "")
+def _said(versions: dict[str, dict[str, int]]) -> str:
+    named = [f"{len(used)} versions of {name}" for name, used in list(versions.items())[:NAMED]]
+    more = f" and several of {len(versions) - NAMED} more" if len(versions) > NAMED else ""
+    one, other, *_ = next(iter(versions.values())).values()
+    return f"{', '.join(named)}{more}: nbbg diff {one} {other}"
