@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths, secrets
@@ -96,7 +97,7 @@ class Side:
         with contextlib.suppress(FileNotFoundError):
             data = (self.folder / paths.DIRTY).read_bytes()
         starts = [found.start() for found in _OF_DIFF.finditer(data)]
-        parts = [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
+        parts = [data[a:b] for a, b in pairwise((*starts, len(data)))]
         return {_OF_DIFF.findall(part)[0].decode(errors="replace"): part for part in parts}
 
 
