@@ -144,8 +144,17 @@ def copy(tree: Tree, folder: Path) -> None:
         except OSError as error:
             message = f"{source} can't be frozen: {error.strerror}; nothing was launched"
             raise StoreError(message) from error
+    for name in tree.names:  # when most of it is on its way already
+        _fsync(folder / name)
     for each in made:
         files.fsync_folder(each)
+
+
+def _fsync(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # deleted before it was copied
+        if not path.is_symlink():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def _copy_into(tree: Tree, batch: Path) -> None:
@@ -259,9 +268,7 @@ def _copy(root: Path, source: Path, target: Path) -> None:
         with os.fdopen(os.open(target, flags, files.FILE_MODE), "wb") as writing:
             if not _shares_blocks(reading.fileno(), writing.fileno()):
                 shutil.copyfileobj(reading, writing, 1 << 20)
-            writing.flush()
             os.fchmod(writing.fileno(), files.FILE_MODE | (mode & stat.S_IXUSR))
-            os.fsync(writing.fileno())
 
 
 def _shares_blocks(source: int, target: int) -> bool:
