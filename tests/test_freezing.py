@@ -164,6 +164,28 @@ def test_a_sitecustomize_of_the_user_is_still_executed(project: Project) -> None
     assert project.log(1) == f"theirs {project.batch('b1')}/tree/utils.py\n"
 
 
+def test_a_launch_inside_a_frozen_run_is_not_part_of_its_tree(project: Project) -> None:
+    """What has a run import its tree is no part of the environment of a batch launched in it."""
+    fill(project)
+    project.write("inner.ipynb", "import utils\nprint(utils.V)")
+    launch = f"!{PYTHON} -P -m nbbg run inner.ipynb"
+    project.write("outer.ipynb", "open('utils.py', 'w').write('V = 2')", launch)
+    project.nbbg("run", "outer.ipynb", "--wait", *TREE)
+    project.nbbg("wait", "2")
+    assert project.log(2) == "2\n"
+    assert "twins" not in (project.batch("b2") / "batch.json").read_text()
+
+
+def test_a_tree_is_imported_in_this_very_process(project: Project) -> None:
+    """`--executor inline` imports from the tree too."""
+    fill(project)
+    project.write(
+        "train.ipynb", "import sys\nsys.path.insert(0, '')\nimport utils\nprint(utils.__file__)"
+    )
+    project.nbbg("run", "train.ipynb", "--executor", "inline", "--python", PYTHON, *TREE)
+    assert project.log(1) == f"{project.batch('b1')}/tree/utils.py\n"
+
+
 def test_which_files_are_frozen(project: Project) -> None:
     """Tracked files, new sources, and what can be imported beside them; links, modes and names."""
     fill(project)

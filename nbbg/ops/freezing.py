@@ -163,7 +163,7 @@ def _copy_into(tree: Tree, batch: Path) -> None:
 
 def _named(root: Path) -> Iterator[str]:
     listed = provenance.git_files(root)
-    if listed is None:
+    if listed is None or not any(listed):  # none, or one above that ignores the whole project
         yield from _walk(root, "")
         return
     tracked, others = listed
