@@ -390,6 +390,7 @@ class Run:
     metrics: Mapping[str, Any] = field(default_factory=dict)  # last value of each
     # Another attempt follows by itself: when it is due, or when its stopped batch is resumed.
     again: Again | None = None
+    imported: str = ""  # a digest of the project's modules that it imported, once it has ended
 
     @property
     def ended(self) -> bool:

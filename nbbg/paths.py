@@ -22,6 +22,10 @@ GITIGNORE = ".gitignore"
 BATCH = "batch.json"
 PLAN = "plan.jsonl"
 FROZEN = "frozen"
+TREE_FOLDER = "tree"  # the project's sources, with `--freeze tree`
+TWINS = "twins"  # and what has runs import them
+PACKAGES = "packages.json"
+DIRTY = "dirty.diff"
 SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
 EVENTS = "events.jsonl"
@@ -50,6 +54,7 @@ RESULT = "result.json"
 ENGINE = "engine.json"
 ENVIRONMENT = "environment.json"
 LISTENS = "listens"
+IMPORTED = "imported.json"  # hashes of the project's own modules
 SPAWNED = "main"  # main-HASH.py: what processes that the notebook spawns import as its __main__
 CONNECTION = "connection.json"  # to a live kernel: jupyter console --existing PATH
 
@@ -62,7 +67,12 @@ CHECKPOINT_DIR = "NBBG_CHECKPOINT_DIR"
 ATTEMPT = "NBBG_ATTEMPT"
 ARM = "NBBG_ARM"
 MARKER = "NBBG_MARKER"
-OF_A_RUN = (RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, ATTEMPT, ARM, MARKER)
+PROJECT = "NBBG_PROJECT"  # its root
+TREE = "NBBG_TREE"  # what was frozen of it
+OF_A_RUN = (
+    *(RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, ATTEMPT, ARM, MARKER),
+    *(PROJECT, TREE),
+)
 
 
 def attempt_dir() -> str | None:

@@ -24,6 +24,7 @@ DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
 OWN = "settings.toml"  # the user's, for every project
 GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
 ENGINES = ("", "ipython", "kernel", "plain")
+FREEZE = (NOTEBOOK, TREE) = ("notebook", "tree")
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -147,6 +148,11 @@ class Settings:
     def max_failures(self) -> int:
         """How many runs may fail before nothing more starts; 0: any number."""
         return self._value("max_failures", int)
+
+    @property
+    def freeze(self) -> str:
+        """What is frozen at launch: NOTEBOOK alone, or the project's sources too: TREE."""
+        return self._value("freeze", str)
 
     @property
     def notebooks(self) -> tuple[str, ...]:
@@ -480,6 +486,13 @@ def _engine(value: Any, place: _Place) -> str:
     return engine
 
 
+def _freeze(value: Any, place: _Place) -> str:
+    what = _string(value, place)
+    if what not in FREEZE:
+        raise _BadValueError(f"must be {' or '.join(FREEZE)}")
+    return what
+
+
 def _path(value: Any, place: _Place) -> str:
     text = _string(value, place)
     if text == "~" or text.startswith("~/"):
@@ -546,6 +559,7 @@ KINDS: dict[str, _Kind] = {
     "retry_delay": _Kind("NBBG_RETRY_DELAY", _delay, 10.0),
     "retry_on": _Kind("NBBG_RETRY_ON", _endings, model.RETRIABLE),
     "max_failures": _Kind("NBBG_MAX_FAILURES", _number, 0),
+    "freeze": _Kind("NBBG_FREEZE", _freeze, NOTEBOOK),
     "output_cap": _Kind("NBBG_OUTPUT_CAP", _size, 10_000_000),
     "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
     "run_times": _Kind("RUN_TIMES", _count, None),

@@ -48,7 +48,7 @@ def build(typed: str = "") -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog=parser.prog)
     commands = (
         *(_run, _status, _show, _logs, _notebook, _attach, _wait),
-        *(_stop, _pause, _resume, _retry, _jobs, _results),
+        *(_stop, _pause, _resume, _retry, _jobs, _results, _diff, _restore),
         *(_convert, _pair, _sync, _check, _settings, _completion),
     )
     for add in [each for each in commands if each.__name__ == f"_{typed}"] or commands:
@@ -120,6 +120,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="when it is there, the batch stops after its runs; NAME means ~/.NAME",
     )
+    freeze = "what is copied at launch: notebook (the default), or tree, with the project's sources"
+    add("--freeze", metavar="WHAT", help=freeze)
     _add_output_cap(add)
 
 
@@ -291,6 +293,34 @@ def _results(subparsers: Subparsers) -> None:
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help=IDS)
     _add_json(parser)
+
+
+def _diff(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "diff",
+        "what differs between two runs: code, parameters, commit, packages, environment, metrics",
+        "nbbg diff 12 15",
+        "nbbg diff 12 15 --full    every line, and what was not committed",
+    )
+    parser.add_argument("ids", nargs=2, metavar="ID", help="a run, or what means one run")
+    parser.add_argument("--full", action="store_true", help="all lines of what differs")
+    _add_json(parser)
+
+
+def _restore(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers,
+        "restore",
+        "give back the code of a run as it was at launch; nothing is overwritten",
+        "nbbg restore 12              makes train_frozen12.ipynb beside train.ipynb",
+        "nbbg restore 12 -o then/     makes then/train.ipynb",
+        "nbbg restore 12 --tree       all sources that --freeze tree kept, in restored-12/",
+    )
+    add = parser.add_argument
+    add("id", metavar="ID", help=IDS)
+    add("-o", "--output", metavar="FOLDER", help="where it goes")
+    add("--tree", action="store_true", help="the whole tree that was frozen")
 
 
 def _convert(subparsers: Subparsers) -> None:

@@ -8,6 +8,7 @@ from nbbg import results
 from nbbg.cli import kept, output, reading, table
 from nbbg.index import Index
 from nbbg.ops import selection
+from nbbg.store import imported
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +31,8 @@ def command(arguments: argparse.Namespace) -> int:
     if not rows:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
     table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
+    for changed in imported.changes(runs):
+        output.say(changed)
     if others:
         output.say(f"also kept: {', '.join(others)}; see: nbbg show RUN --result NAME")
     return 0

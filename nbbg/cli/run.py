@@ -25,7 +25,7 @@ SETTINGS = (
     *("jobs", "engine", "executor", "python", "grace", "exit_file", "output_cap"),
     *("machine_jobs", "gpus", "per_gpu", "gpu_free"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
-    *("retries", "retry_delay", "retry_on", "max_failures"),
+    *("retries", "retry_delay", "retry_on", "max_failures", "freeze"),
 )
 
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
-from nbbg.ops import failures, reports, selection, stack
+from nbbg.ops import failures, provenance, reports, selection, stack
 
 if TYPE_CHECKING:
     import argparse
 
     from nbbg.ops.reports import RunReport
+
+
+NEWEST = 1000  # runs of an arm whose modules are compared
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -51,10 +54,15 @@ def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
 
 def _show(index: Index, run: model.Run) -> None:
     report = reports.of_run(run)
-    commit = index.batch(run.batch).facts.get("commit", "")
-    for name, value in (*_fields(report, run), ("commit", commit), *_files(report, run)):
+    of_launch = provenance.lines(index.batch(run.batch), run, _others(index, run))
+    for name, value in (*_fields(report, run), *of_launch, *_files(report, run)):
         if value:
             print(f"{name:<10} {value}")
+
+
+def _others(index: Index, run: model.Run) -> list[model.Run]:
+    """The newest runs of its arm."""
+    return index.runs("arm = ?", (run.arm.name,), limit=NEWEST)
 
 
 def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:

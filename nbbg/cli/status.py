@@ -12,6 +12,7 @@ from nbbg import logs, model, paths
 from nbbg.cli import output, reading, table
 from nbbg.index import Index
 from nbbg.ops import project, reports, selection
+from nbbg.store import imported
 
 if TYPE_CHECKING:
     import argparse
@@ -94,6 +95,8 @@ def _show(where: Project, names: list[str]) -> None:
         table.show(_HEAD, [_row(run) for run in runs], numbers=_NUMBERS)
         if not names:
             _say_hidden(known, runs)
+        for changed in imported.changes(runs):
+            output.say(changed)
         _advise(index, known, runs)
 
 

@@ -67,6 +67,11 @@ def guest_files() -> list[str]:
     return [*_GUEST, *inside]
 
 
+def twins() -> dict[str, bytes]:
+    """What has runs import from the frozen tree: name in the batch's folder -> content."""
+    return {f"{paths.TWINS}/sitecustomize.py": (PACKAGE / "inside" / "twins.py").read_bytes()}
+
+
 def guest() -> dict[str, bytes]:
     """What a batch carries of nbbg: name in the batch's folder -> content."""
     package = f"{paths.GUEST}/nbbg"

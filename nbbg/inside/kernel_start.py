@@ -7,6 +7,7 @@ kernel goes on to publish all of it, so a console that is attached to it sees wh
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import sys
@@ -17,7 +18,7 @@ from typing import Any, Callable
 from IPython import get_ipython
 
 from nbbg import files, holding, stacks, unattended
-from nbbg.inside import kept, place
+from nbbg.inside import imported, kept, place
 from nbbg.inside.recorder import TAKES, Recorder
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
@@ -53,12 +54,19 @@ def prepare(attempt: str, held: list[int], session: str) -> None:
         _record_writes(stream, recorder, own)
     kernel.session.send = send
     get_ipython().events.register("post_execute", recorder.hide_foreign)
+    atexit.register(_note_imported, os.getpid())
 
 
 def keep(names: list[str], attempt: str) -> None:
     """Keep the notebook's variables of these names in the folder of the attempt."""
     folder = place.attempt()
     kept.keep(get_ipython().user_ns, names, folder.where() if folder else attempt)
+
+
+def _note_imported(pid: int) -> None:
+    folder = place.attempt()
+    if folder and os.getpid() == pid:  # not in a child that was forked
+        imported.note(folder)
 
 
 def exit_code() -> int:

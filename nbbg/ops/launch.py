@@ -15,7 +15,7 @@ from nbbg import executors, model, paths, process, secrets
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
-from nbbg.ops import arms, cards, project, provenance, steer, supervision
+from nbbg.ops import arms, cards, freezing, project, provenance, steer, supervision
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
@@ -88,12 +88,14 @@ def launch(where: Project, request: Request) -> Launched:
     """
     wanted = _check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
+    tree = freezing.asked(where)
     place.make(where.store)
     plan: list[_Plan] = []
 
     def draft(number: int, first: int) -> batches.Draft | None:
         plan[:] = [_plan(where, request, wanted)]
-        return _draft(where, request, wanted, plan[0], chosen, (number, first))
+        drafted = _draft(where, request, wanted, plan[0], chosen, (number, first))
+        return tree.join(drafted) if drafted and tree else drafted
 
     batch = batches.publish(where.store, draft)
     project.remember(where)
@@ -101,6 +103,7 @@ def launch(where: Project, request: Request) -> Launched:
         supervision.ensure(where, batch)
     launched = _set_going(where, batch, plan[0].covered)
     notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures, *chosen.notes]
+    notes += [str(tree)] if tree and batch else []
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -264,7 +267,12 @@ def _draft(
     )
     frozen = {name: data for want in wanted for name, data in want.frozen.items()}
     diff = provenance.dirty_diff(where.root)
-    content = {**commands.guest(), **frozen, **({"dirty.diff": diff} if diff else {})}
+    content = {
+        **commands.guest(),
+        **frozen,
+        paths.PACKAGES: provenance.all_packages(plan.arms, supervision.now(where)),
+        **({paths.DIRTY: diff} if diff else {}),
+    }
     return batches.Draft(batch, runs, content)
 
 

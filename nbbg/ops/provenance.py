@@ -1,4 +1,7 @@
-"""What is recorded of where a batch was launched: the commit, what was changed since, versions."""
+"""What is recorded of where a batch was launched.
+
+The commit and what was changed since, versions, and the packages of the runs' interpreters.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,27 @@ import contextlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbbg
-from nbbg import secrets
+from nbbg import files, secrets
+from nbbg.errors import EnvironmentFault
+from nbbg.notebook.interpreters import entering, remembering
+from nbbg.store import imported
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
+
+    from nbbg import model
 
 PATIENCE = 5.0  # seconds for git
 LARGEST_DIFF = 4 << 20  # bytes; notebooks with outputs make diffs that nobody reads
+CUT = b"\n(cut here: the rest was too large)\n"
+_KINDS = (".dist-info", ".egg-info")
+# A diff that `git apply` takes, whatever the user has configured for reading one.
+_PLAIN = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "core.quotePath=on")
+_DIFF = (*_PLAIN, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD")
 
 
 def of(root: Path) -> dict[str, Any]:
@@ -32,24 +46,105 @@ def of(root: Path) -> dict[str, Any]:
 
 def dirty_diff(root: Path) -> bytes:
     """What differs from the commit, secrets masked; empty without a difference or a commit."""
-    diff = _git(root, "diff", "HEAD")
+    diff = _git(root, *_DIFF)
     for secret in secrets.values():
         diff = diff.replace(os.fsencode(secret), b"*" * len(secret))
-    if len(diff) > LARGEST_DIFF:
-        return diff[:LARGEST_DIFF] + b"\n(cut here: the rest was too large)\n"
-    return diff
+    return diff[:LARGEST_DIFF] + CUT if len(diff) > LARGEST_DIFF else diff
+
+
+def git_files(root: Path) -> tuple[list[str], list[str]] | None:
+    """What git tracks below a folder, and what it neither tracks nor ignores; None without git.
+
+    Raises:
+        EnvironmentFault: git does not answer, or not in time.
+    """
+    if not _git(root, "rev-parse", "--git-dir"):
+        return None
+    lists = (["--cached"], ["--others", "--exclude-standard"])
+    try:
+        tracked, others = (_asked(root, "ls-files", "-z", *which) for which in lists)
+    except (OSError, subprocess.SubprocessError) as error:
+        message = f"git can't list the files of {root}: {error}\nleave out --freeze tree"
+        raise EnvironmentFault(message) from error
+    return _names(tracked), _names(others)
+
+
+def packages(python: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The installed packages of an interpreter, name to version, without starting it.
+
+    They are the names of the folders that pip writes, in the folders that the interpreter said it
+    imports from, or where an environment has them.
+    """
+    if python == sys.executable:
+        return _installed(sys.path)
+    places = remembering.places(python, environment)
+    prefix = Path(python).parent.parent
+    return _installed(places or map(str, prefix.glob("lib*/python3*/site-packages")))
+
+
+def all_packages(arms: Iterable[model.Arm], now: Mapping[str, str]) -> bytes:
+    """The packages of each interpreter that arms run in, as a batch records them.
+
+    Args:
+        arms: of the batch.
+        now: the environment that the launch hands to its runs.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for arm in arms:
+        if arm.python and arm.python not in found:
+            given = entering.entered(now, arm.variables, arm.python)
+            found[arm.python] = packages(arm.python, given)
+    return files.to_json(found)
+
+
+def lines(batch: model.Batch, run: model.Run, others: Iterable[model.Run]) -> list[tuple[str, str]]:
+    """What `show` says of where a run comes from.
+
+    Args:
+        batch: the run's.
+        run: to be shown.
+        others: of its arm.
+    """
+    tree = batch.facts.get("tree")
+    frozen = f"{tree['files']} files of the project" if tree else ""
+    changed = "; ".join(imported.changes([run, *others]))
+    return [
+        ("commit", batch.facts.get("commit", "")),
+        ("frozen", frozen),
+        ("modules", changed),
+    ]
+
+
+def _installed(places: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for place in places:
+        with contextlib.suppress(OSError):
+            for entry in os.listdir(place):
+                stem, kind = os.path.splitext(entry)
+                name, _, version = stem.partition("-")
+                if kind in _KINDS and version:
+                    found.setdefault(name.lower().replace("_", "-"), version.partition("-py")[0])
+    return dict(sorted(found.items()))
+
+
+def _names(data: bytes) -> list[str]:
+    return [os.fsdecode(name).rstrip("/") for name in data.split(b"\0") if name]
 
 
 def _git(root: Path, *arguments: str) -> bytes:
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return b""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=True,
-        )
-        return done.stdout
+        return _asked(root, *arguments)
     return b""
+
+
+def _asked(root: Path, *arguments: str) -> bytes:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    return done.stdout

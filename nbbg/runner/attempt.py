@@ -127,6 +127,7 @@ def _prepare(path: Path, folder: files.Folder, marker: str, lock: int, seat: Sea
         from nbbg.runner import plain
 
         given["PYTHONPATH"] = plain.path(at, given)
+    given.update(environment.of_project(at.batch_folder, at.batch, given))
     folder.write_once(paths.ENGINE, files.to_json(_for_engine(at, lock, seat)))
     decided_at = order.get("decided_at", time.time())
     held = (lock, *seat.held)

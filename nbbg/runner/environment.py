@@ -10,6 +10,7 @@ from nbbg.notebook.interpreters import entering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nbbg import model
 
@@ -26,7 +27,13 @@ VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 def of_launch(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment without what tells a run who it is, for a batch launched inside a run."""
-    return {name: value for name, value in environment.items() if name not in paths.OF_A_RUN}
+    found = {name: value for name, value in environment.items() if name not in paths.OF_A_RUN}
+    if tree := environment.get(paths.TREE):
+        hook = os.path.join(os.path.dirname(tree), paths.TWINS)
+        path = found.pop("PYTHONPATH", "").split(os.pathsep)
+        if path := [each for each in path if each != hook]:
+            found["PYTHONPATH"] = os.pathsep.join(path)
+    return found
 
 
 def to_record(environment: Mapping[str, str]) -> dict[str, str]:
@@ -82,6 +89,21 @@ def at_once(batch: model.Batch) -> int:
     """How many runs of a batch can be at work together."""
     slots = [batch.machine_jobs, len(batch.gpus) * batch.per_gpu]
     return min([batch.jobs, *(number for number in slots if number)])
+
+
+def of_project(folder: Path, batch: model.Batch, given: Mapping[str, str]) -> dict[str, str]:
+    """What tells a run its project, and has it import what was frozen of that.
+
+    Args:
+        folder: the batch's.
+        batch: its record.
+        given: the environment so far.
+    """
+    project = {paths.PROJECT: batch.root or str(folder.parents[2])}
+    if "tree" not in batch.facts:
+        return project
+    path = os.pathsep.join(filter(None, (str(folder / paths.TWINS), given.get("PYTHONPATH"))))
+    return {**project, paths.TREE: str(folder / paths.TREE_FOLDER), "PYTHONPATH": path}
 
 
 def _withheld(arm: model.Arm) -> dict[str, str | None]:

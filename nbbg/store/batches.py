@@ -38,6 +38,7 @@ class Draft:
     batch: model.Batch
     plan: Sequence[model.Planned]
     content: Mapping[str, bytes]  # more files: name in the batch -> what is in it
+    fill: Callable[[Path], None] | None = None  # puts more into its folder, and fsyncs that
 
 
 def publish(store: Store, draft: Callable[[int, int], Draft | None]) -> model.Batch | None:
@@ -194,6 +195,8 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
         files.make_folder(path.parent)
         files.write_new(path, data)
     files.make_folder(folder / paths.RUNS)
+    if draft.fill:
+        draft.fill(folder)
     for made in folders:
         files.fsync_folder(made)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
-from nbbg.store import batches, endings, policy, state
+from nbbg.store import batches, endings, imported, policy, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
         "ended_at": endings.at(folder, result) if ended else None,
         "cell": cell.get("ordinal"),
         "cells": begin.get("cells"),
+        "imported": imported.digest(folder) if ended else "",
     }
 
 
@@ -180,6 +181,7 @@ def to_json(run: model.Run) -> dict[str, Any]:
         "ending": endings.to_json(run.state),
         "metrics": dict(run.metrics),
         **{name: getattr(run, name) for name in kept},
+        **({"imported": run.imported} if run.imported else {}),
     }
 
 

@@ -23,6 +23,7 @@ def restored() -> Iterator[None]:
     from IPython.core.interactiveshell import InteractiveShell
 
     cwd, path, environment = os.getcwd(), list(sys.path), dict(os.environ)
+    finders = list(sys.meta_path)
     of_sys = {name: getattr(sys, name) for name in _OF_SYS if hasattr(sys, name)}
     mains = {name: sys.modules.get(name) for name in ("__main__", "__mp_main__")}
     known, shell = dict(vars(builtins)), InteractiveShell._instance  # noqa: SLF001
@@ -37,6 +38,7 @@ def restored() -> Iterator[None]:
         sys.modules.update({name: main for name, main in mains.items() if main is not None})
         os.chdir(cwd)
         sys.path[:] = path
+        sys.meta_path[:] = finders
         for name in _OF_SYS:
             if name in of_sys:
                 setattr(sys, name, of_sys[name])

@@ -9,11 +9,12 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from nbbg import files, holding, stacks, unattended
+from nbbg import files, holding, paths, stacks, unattended
 from nbbg.engines import spec
 from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
 from nbbg.engines.ipython.loop import Loop
+from nbbg.inside import imported
 from nbbg.inside.recorder import Recorder
 from nbbg.inside.streams import text_layer
 
@@ -87,6 +88,7 @@ class Attempt:
     def execute(self) -> int:
         """Execute the notebook and say how it ended; returns the exit code."""
         surroundings.set_paths(self.spec)
+        self._import_frozen()
         surroundings.set_figures()
         sys.stdout, sys.stderr = text_layer(self.record.out), text_layer(self.record.err)
         try:
@@ -99,8 +101,14 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - the record shall end, whatever happens
             traceback.print_exc()
             end = End("failed", 1, note=f"the engine failed: {type(error).__name__}: {error}")
+        imported.note(self.folder)
         self.record.event("end", **end.fields())
         return end.code
+
+    def _import_frozen(self) -> None:
+        """Where this interpreter has begun without what has it import the frozen tree."""
+        if paths.TREE in os.environ:
+            importlib.import_module("nbbg.inside.twins").install()
 
     def _notebook(self) -> End:
         try:

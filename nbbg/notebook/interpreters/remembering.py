@@ -55,6 +55,15 @@ def keep(
             opened.replace(_name(python, environment), files.to_json(record))
 
 
+def places(python: str, environment: Mapping[str, str]) -> list[str]:
+    """Where an interpreter imports from, as it has answered, and more; none where it has not."""
+    try:
+        kept = json.loads((_folder(environment) / _name(python, environment)).read_bytes())
+        return [str(place) for place in kept["seen"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def _state(path: str) -> list[int] | None:
     """What changes when a file is replaced, or a folder gets or loses an entry."""
     try:
