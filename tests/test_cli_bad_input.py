@@ -376,3 +376,34 @@ def test_readers_change_nothing_without_a_launch(project: Project) -> None:
     for command in ("status", "status --json", "results", "resume", "settings", "retry --failed"):
         project.nbbg(*command.split())
     assert _files(project) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("log 1", "nbbg: there is no command log; did you mean logs?\nsee: nbbg --help\n"),
+        ("run train.ipynb --lr 0.1", "a parameter: -p lr=0.1; see: nbbg run --help\n"),
+        ("run train.ipynb --lr=0.1", "a parameter: -p lr=0.1; see: nbbg run --help\n"),
+        ("run train.ipynb --job 2", "did you mean --jobs?\nsee: nbbg run --help\n"),
+        ("status --wat", "did you mean --watch?\nsee: nbbg status --help\n"),
+        ("attach 1 2", "nbbg attach: one too many: 2\nsee: nbbg attach --help\n"),
+        ("--debig status", "did you mean --debug?\nsee: nbbg --help\n"),
+    ],
+)
+def test_the_nearest_word_is_named(launched: Project, typed: str, hint: str) -> None:
+    """A word that means nothing is answered with the one that was likely meant, never guessed."""
+    assert hint in _refused(launched, *typed.split())
+
+
+def test_options_may_stand_among_names(train: Project) -> None:
+    """`run A --runs 1 B` launches both notebooks."""
+    train.write("other.ipynb", "1")
+    train.nbbg("run", "train.ipynb", "--runs", "1", "other.ipynb", "--wait")
+    assert [run["arm"] for run in train.runs()] == ["train", "other"]
+
+
+def test_wait_takes_durations(launched: Project) -> None:
+    """`wait --timeout` is typed as every other limit, and says what it takes."""
+    launched.nbbg("wait", "1", "--timeout", "1m30s")
+    launched.nbbg("wait", "1", "--timeout", "0")
+    assert "such as 90s, 10m" in _refused(launched, "wait", "1", "--timeout", "soon")

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import nbbg
+from nbbg.cli import mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,11 +16,29 @@ IDS = "a run (7), a batch (b3) or an arm (train, train/lr=0.1)"
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in two lines what can't be meant, where argparse would print all options first."""
+    """Says in two lines what can't be meant, where argparse would print all options first.
+
+    Options may stand among the names (`run a.ipynb --runs 2 b.ipynb`), and are typed in full: what
+    is short for one option today could be another's tomorrow.
+    """
+
+    def parse_known_args(  # type: ignore[override] # of its overloads one is used
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Take names from everywhere; leave with exit code 2 and the nearest option at others."""
+        found, left = super().parse_known_args(args, namespace)
+        taken = (each for each in self._actions if each.nargs in {"*", "+"})
+        names = next((each for each in taken if not each.option_strings), None)
+        if left and (names is None or any(word.startswith("-") for word in left)):
+            self.error(mistakes.unknown(left, self._option_string_actions))
+        if left and names is not None:
+            setattr(found, names.dest, [*(getattr(found, names.dest) or ()), *left])
+        return found, []
 
     def error(self, message: str) -> NoReturn:
         """Leave with exit code 2."""
-        self.exit(2, f"{self.prog}: {message}\nsee: {self.prog} --help\n")
+        more = "; see" if "\n" in message else "\nsee"
+        self.exit(2, f"{self.prog}: {message}{more}: {self.prog} --help\n")
 
 
 if TYPE_CHECKING:
@@ -42,6 +61,7 @@ def build(typed: str = "") -> argparse.ArgumentParser:
             "nbbg logs 7 -f                             follow a run's output",
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"nbbg {nbbg.__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -51,6 +71,9 @@ def build(typed: str = "") -> argparse.ArgumentParser:
         *(_stop, _pause, _resume, _retry, _jobs, _results, _diff, _restore),
         *(_convert, _pair, _sync, _check, _settings, _completion),
     )
+    names = [each.__name__[1:] for each in commands]
+    if typed and not typed.startswith("-") and typed not in names:
+        parser.error(mistakes.command(typed, names))
     for add in [each for each in commands if each.__name__ == f"_{typed}"] or commands:
         add(subparsers)
     return parser
@@ -219,10 +242,12 @@ def _wait(subparsers: Subparsers) -> None:
         "wait",
         "until runs have ended; exit code 0 when all succeeded, 1 when not, 124 after --timeout",
         "nbbg wait b1 && make report",
-        "nbbg wait 7 8 --timeout 3600",
+        "nbbg wait 7 8 --timeout 10m",
     )
     parser.add_argument("ids", nargs="+", metavar="ID", help=IDS)
-    parser.add_argument("--timeout", type=float, metavar="SECONDS")
+    parser.add_argument(
+        "--timeout", metavar="T", help="at most so long: 90s, 10m, 2h; 0: only look"
+    )
     _add_json(parser)
 
 
@@ -425,6 +450,7 @@ def _command(
         description=help_text[0].upper() + help_text[1:] + ".",
         epilog=_examples(*examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.set_defaults(command=_late(name))
     return parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbbg import settings
 from nbbg.cli import output, progress, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> int:
     """Wait until the runs have ended; the exit code says how."""
-    if arguments.timeout is not None and not arguments.timeout >= 0:
-        message = f"--timeout {arguments.timeout}: a number of seconds"
-        raise UsageError(message)
+    timeout = None if arguments.timeout is None else _seconds(arguments.timeout)
     where = reading.here()
     with Index(where.store) as index:
         found = selection.select(index, arguments.ids)
@@ -25,9 +24,18 @@ def command(arguments: argparse.Namespace) -> int:
         for number in sorted({run.batch for run in found if not run.ended}):
             if paused_by := steer.course(where, index.batch(number)).paused_by:
                 output.say(f"b{number} is paused by {paused_by}: nbbg resume b{number}")
-    code = progress.wait(where, numbers, arguments.timeout)
+    code = progress.wait(where, numbers, timeout)
     if arguments.json:
         with Index(where.store) as index:
             found = [run for number in numbers if (run := index.run(number))]
             output.document([reports.of_run(run).to_json() for run in found])
     return code
+
+
+def _seconds(text: str) -> float:
+    """As for the limits of a run; and 0, to look without waiting."""
+    try:
+        return 0.0 if text == "0" else settings.duration(text)
+    except ValueError as error:
+        message = f"--timeout {text}: {error}"
+        raise UsageError(message) from error
