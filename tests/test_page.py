@@ -176,6 +176,7 @@ def test_an_attachment_is_in_the_page() -> None:
         ("\x1b[1;32mx\x1b[22my\x1b[39mz", "bold;color:#00a250|color:#00a250|z"),
         ("\x1b[38;5;196mx\x1b[48;2;1;2;3my\x1b[mz", "color:rgb(255,0,0)|background:rgb(1,2,3)|z"),
         ("\x1b[38;5;232mx", "color:rgb(8,8,8)"),
+        (f"\x1b[{'9' * 5000};31mx", "color:#b22b31"),
         ("\x1b[7mx", "color:#ffffff;background:#000000"),
         ("\x1b[38mx\x1b[38;5my\x1b[;;mz", "z"),
         ("\x1b[94;3;4mx", "font-style:italic;text-decoration:underline;color:#60bcff"),
