@@ -226,7 +226,7 @@ def write_new(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def users_mode() -> int:
-    """The mode of what is put out for the user, and is theirs, unlike the records: their umask's."""
+    """The mode of what is the user's own, unlike the records: as their umask has it."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
