@@ -29,6 +29,14 @@ _BY_WORD: dict[str, type[model.Ended]] = {
 }
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("note", "by", "signal", "what"), str),
+    "code": int,
+    "limit": (int, float),
+    "left_out": (list, tuple),
+}
+
+
 @dataclass(frozen=True)
 class Circumstances:
     """What is known beside the journal's end."""
@@ -119,7 +127,7 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
     """The ending that `result.json` tells.
 
     Raises:
-        StoreError: it names no ending that this nbbg knows.
+        StoreError: it names no ending that this nbbg knows, or tells it in a wrong form.
     """
     kind = _BY_WORD.get(str(record.get("state")))
     if kind is None:
@@ -127,6 +135,7 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
         raise StoreError(message)
     names = {field.name for field in dataclasses.fields(kind)}
     values = {name: value for name, value in record.items() if name in names}
+    _check(values)
     if isinstance(values.get("error"), dict):
         values["error"] = model.CellError(**values["error"])
     if isinstance(values.get("left_out"), list):
@@ -135,6 +144,13 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
         return kind(**values)
     except TypeError as error:
         raise StoreError(str(error)) from error
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if name in _TYPES and not (isinstance(value, _TYPES[name]) and finite):
+            raise StoreError(f"{name} can't be {value!r}")
 
 
 def exit_code(state: model.RunState) -> int | None:

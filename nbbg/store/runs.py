@@ -150,18 +150,21 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
         "host": claim.host,
         "runner_pid": claim.runner.pid,
         "pid": engine.get("pid"),
-        "started_at": claim.at,
-        "ended_at": _ended_at(folder, result) if ended else None,
-        "cell": cell.get("ordinal"),
-        "cells": begin.get("cells"),
+        "started_at": journal.moment(claim.at),
+        "ended_at": journal.moment(_ended_at(folder, result)) if ended else None,
+        "cell": _count(cell.get("ordinal")),
+        "cells": _count(begin.get("cells")),
     }
 
 
-def _ended_at(folder: files.Folder, result: Mapping[str, Any]) -> float | None:
+def _ended_at(folder: files.Folder, result: Mapping[str, Any]) -> Any:
     """When it ended; by its journal where its runner was killed."""
     end = result or journal.find_last(folder, paths.CELLS, "end") or {}
-    when: float | None = end.get("ended_at", end.get("time"))
-    return when
+    return end.get("ended_at", end.get("time"))
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def to_json(run: model.Run) -> dict[str, Any]:
