@@ -2,7 +2,7 @@
 
 Both engines write it and every reader reads it, so its form is spelled here alone. Events:
 
-engine    pid, start_time (see process.py), engine, python; written by the runner
+engine    pid, start_time (see nbbg/process), engine, python; written by the runner
 begin     cells: how many code cells the executed notebook has, injected parameters included
 cell      cell (index in the executed notebook), ordinal (1..cells, among its code cells), cells,
           count (execution count), log (offset)
