@@ -6,7 +6,6 @@ A process is its pid plus its start time: a bare pid is never trusted, and a zom
 from __future__ import annotations
 
 from nbbg.process.ending import (
-    STUBBORN,
     Watch,
     become_subreaper,
     end_tree,
@@ -18,7 +17,6 @@ from nbbg.process.ending import (
 )
 from nbbg.process.machine import (
     LINUX,
-    PROC,
     boot_id,
     host,
     is_this_machine,
@@ -44,8 +42,6 @@ from nbbg.process.table import (
 
 __all__ = [
     "LINUX",
-    "PROC",
-    "STUBBORN",
     "Process",
     "Watch",
     "alive",
