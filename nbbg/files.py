@@ -109,13 +109,15 @@ class Folder:
                     raise
             os.fsync(self.fd)
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, mode: int = FILE_MODE) -> None:
         """Put a file that is no fact (a view, a counter) in place, over an older one."""
-        self.replace_by(name, lambda file: file.write(data))
+        self.replace_by(name, lambda file: file.write(data), mode)
 
-    def replace_by(self, name: str, write: Callable[[BinaryIO], Any]) -> None:
+    def replace_by(
+        self, name: str, write: Callable[[BinaryIO], Any], mode: int = FILE_MODE
+    ) -> None:
         """The same for what is too large to hold in memory: `write` is given the open file."""
-        with self._beside(name, write) as temporary:
+        with self._beside(name, write, mode) as temporary:
             os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             os.fsync(self.fd)
 
@@ -221,6 +223,13 @@ def write_new(path: str | os.PathLike[str], data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def users_mode() -> int:
+    """The mode of what is the user's own, unlike the records: as their umask has it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def touch(path: str | os.PathLike[str]) -> None:

@@ -2,7 +2,7 @@
 
 Both engines write it and every reader reads it, so its form is spelled here alone. Events:
 
-engine    pid, start_time (see process.py), engine, python; written by the runner
+engine    pid, start_time (see nbbg/process), engine, python; written by the runner
 begin     cells: how many code cells the executed notebook has, injected parameters included
 cell      cell (index in the executed notebook), ordinal (1..cells, among its code cells), cells,
           count (execution count), log (offset)
@@ -38,6 +38,7 @@ END = "end"
 QUIET = "quiet"
 HEAD = 1 << 12
 BLOCK = 1 << 20
+_FOR_EVER = 2e11  # seconds since the epoch; calendars end before
 
 
 class Journal:
@@ -126,6 +127,11 @@ def last(folder: files.Folder, name: str, size: int = HEAD) -> dict[str, Any] | 
 def first(events: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
     """The first event of that kind, or None."""
     return next((event for event in events if event.get("event") == kind), None)
+
+
+def moment(value: Any) -> float | None:
+    """Seconds since the epoch; None for what a damaged record has in their place."""
+    return value if isinstance(value, (int, float)) and 0 <= value < _FOR_EVER else None
 
 
 def _backwards(file: BinaryIO, needle: bytes) -> Iterator[int]:

@@ -13,6 +13,8 @@ from itertools import groupby
 ROWS = 64  # how far up the cursor can go
 WIDEST = 1 << 16  # characters of a row; of a longer one the beginning is settled
 _LONGEST = 1 << 12  # characters of an escape sequence; what is longer is none
+_DIGITS = 9  # of a number in one
+_STYLES = 16  # colour sequences that can hold at once; of more the last
 _ESCAPE = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, moves
     r"|\x1b[\]P^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links
@@ -25,6 +27,10 @@ _UNFINISHED = re.compile(
 )
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 _RESET = re.compile(r"(?:\x1b\[|\x9b)0*m")
+_FRONT, _BACK = (
+    re.compile(rf"(?:\x1b\[|\x9b)(?:{few}[0-79]|{bright}[0-7]|{few}8;(?:5;\d+|2;\d+;\d+;\d+))m")
+    for few, bright in ((3, 9), (4, 10))
+)
 _MOVES = re.compile(r"\x9b|\x1b(?!\[[0-9;:]*m)")
 _BEGINS_WITH_A_MOVE = re.compile(rb"\n*\r(?!\n)|\x08|(?:\x1b\[|\xc2\x9b)[0-9]*[A-HJKf]")
 
@@ -182,7 +188,7 @@ class Screen:
             self._y -= 1
 
     def _move(self, letter: str, argument: str) -> None:
-        number = min(int(argument), WIDEST) if argument.isdecimal() else 0
+        number = min(int(argument[:_DIGITS]), WIDEST) if argument.isdecimal() else 0
         count = number or 1
         if letter in "ABEF":
             self._y += -count if letter in "AF" else count
@@ -252,7 +258,19 @@ def _style_after(text: str) -> str:
     start = 0
     for reset in _RESET.finditer(text):
         start = reset.end()
-    return "".join(dict.fromkeys(_COLOUR.findall(text, start)))
+    found: dict[str, str] = {}
+    for code in _COLOUR.findall(text, start):
+        role = _role(code)
+        found.pop(role, None)  # the order is that of the last of each: what came later wins
+        found[role] = code
+    return "".join([*found.values()][-_STYLES:])
+
+
+def _role(code: str) -> str:
+    """What a colour sequence takes the place of: the last of its kind, or else the same again."""
+    if _FRONT.fullmatch(code):
+        return "front"
+    return "back" if _BACK.fullmatch(code) else code
 
 
 def _laid_over(parts: list[str]) -> str:

@@ -180,3 +180,17 @@ def kernel_of(project: Project) -> int:
     engine = project.run(1)["pid"]
     found = [each for each in process.processes() if each.parent == engine]
     return found[0].identity.pid
+
+
+def test_who_looks_in_and_is_killed_holds_no_run_up(project: Project) -> None:
+    """What a killed `attach` was executing ends with the notebook, which does not wait for it."""
+    launch(project)
+    argv = [PYTHON, "-P", "-m", "nbbg", "attach", "1"]
+    with Terminal(argv, project.root, project.environ()) as killed:
+        killed.until(">>> ")
+        killed.type("print('begun'); exec('while True: time.sleep(0.01)')\n")
+        killed.until(r"begun\r\n")
+        killed.program.kill()
+        killed.program.wait()
+    open_gate(project)
+    assert project.state(1) == "succeeded"

@@ -297,3 +297,14 @@ def test_a_copied_project_is_its_own(project: Project) -> None:
         copy.end_all()
     assert copy.run(1)["output"].startswith(str(copy.root))
     assert project.run(1)["attempt"] == 1
+
+
+def test_no_run_steers_the_terminal(project: Project) -> None:
+    """What an exception or a metric says has no escape sequence when `show` says it."""
+    says = "import nbbg\nsays = '\\x1b]0;title\\x07\\x1b[2Jhm'\nnbbg.log(name=says)"
+    project.write("fails.ipynb", says, "raise ValueError(says)")
+    project.nbbg("run", "fails.ipynb", "--wait", code=1)
+    shown = project.nbbg("show", "1").stdout
+    assert "hm" in shown
+    assert not {"\x1b", "\x07"} & set(shown.partition("cell 2:")[0])
+    assert "\x1b" not in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -522,6 +523,7 @@ def test_whatever_the_journal_holds(engine: Engine) -> None:
         {"event": "display", "output": {"output_type": "stream"}, "display_id": None, "log": 0},
         *({"event": "display", "output": [], "log": 0}, {"event": "clear", "wait": 1, "log": "x"}),
         {"event": "update", "display_id": ["x"], "data": {}, "metadata": {}},
+        {"event": "clear", "wait": 1, "log": math.inf},
     ):
         engine.attempt.tell(event.pop("event"), **event)  # type: ignore[arg-type]
     odd = {"text/plain": 3, "text/html": ["a", "b"], "application/json": [1], "image/png": None}
@@ -531,8 +533,8 @@ def test_whatever_the_journal_holds(engine: Engine) -> None:
     engine.out(b"kept")
     found = engine.notebook()
     assert found["cells"][0]["outputs"][-1]["text"] == "kept"
-    assert found["metadata"]["nbbg"]["torn_lines"] == 9
-    assert "9 torn lines" in found["metadata"]["nbbg"]["notes"][0]
+    assert found["metadata"]["nbbg"]["torn_lines"] == 10
+    assert "10 torn lines" in found["metadata"]["nbbg"]["notes"][0]
 
 
 def test_a_journal_that_is_gone(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import signal
 from typing import Any
 
@@ -100,7 +101,16 @@ def test_each_comes_back_from_its_record(ending: model.Ended) -> None:
     assert endings.from_json(record) == ending
 
 
-@pytest.mark.parametrize("record", [{}, {"state": "running"}, {"state": "killed"}, {"state": 5}])
+@pytest.mark.parametrize(
+    "record",
+    [
+        *({}, {"state": "running"}, {"state": "killed"}, {"state": 5}),
+        {"state": "succeeded", "note": 5},
+        {"state": "succeeded", "left_out": 1},
+        {"state": "timed out", "limit": math.inf, "cell": 1},
+        {"state": "exited", "code": "0", "cell": 1},
+    ],
+)
 def test_a_record_of_no_ending_is_refused(record: dict[str, Any]) -> None:
     """A result that names no known ending, or lacks what it needs, is never a success."""
     with pytest.raises(StoreError):

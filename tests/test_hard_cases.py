@@ -23,6 +23,7 @@ from tests.project import LONG, Project, alive, notebook, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbbg.model import Identity
 
@@ -274,3 +275,18 @@ def test_an_unknown_parameter(shared: Project) -> None:
     said = shared.nbbg("run", "flag.ipynb", "-p", "falg=false", code=2).stderr
     assert "falg" in said
     assert "known: flag" in said
+
+
+def test_a_killed_kernel_engine_leaves_no_sockets(project: Project, tmp_path: Path) -> None:
+    """Who kills the engine has nothing to tidy up: the runner removes its sockets."""
+    sockets = tmp_path / "t"
+    sockets.mkdir()
+    project.environment["TMPDIR"] = str(sockets)
+    project.write("long.ipynb", LONG)
+    project.nbbg("run", "long.ipynb", "--engine", "kernel")
+    project.until_running(1, "1")
+    os.kill(project.run(1)["pid"], signal.SIGKILL)
+    project.nbbg("wait", "1", code=1)
+    assert project.state(1) == "killed"
+    assert not [name for name in os.listdir(sockets) if name.startswith("nbbg-")]
+    assert not (project.attempt(1) / "connection.json").exists()

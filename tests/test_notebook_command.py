@@ -112,7 +112,11 @@ def test_as_a_page_and_as_a_file(ran: Project) -> None:
     assert (
         "did not make it" in ran.nbbg("notebook", "2", "--html", "-o", "mine.html", code=2).stderr
     )
+    no_folder = ran.nbbg("notebook", "2", "-o", "none/two.ipynb", code=2).stderr
+    assert "there is no folder none\nmkdir -p none" in no_folder
     ran.nbbg("notebook", "2", "-o", "two.ipynb")
+    put_out = Path(ran.run(2)["output"])
+    assert (ran.root / "two.ipynb").stat().st_mode == put_out.stat().st_mode  # the user's own
     for path in (ran.root / "two.ipynb", Path(ran.run(2)["output"])):
         notebook = json.loads(path.read_text())
         nbformat.validate(notebook)

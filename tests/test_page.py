@@ -158,12 +158,23 @@ def test_figures_and_tables_are_shown() -> None:
     assert ">no<" not in shown
 
 
+@pytest.mark.parametrize("address", ["da\tta:text/html,x", " data:text/html,x", "JAVA\nscript:x"])
+def test_an_address_that_hides_what_it_is(address: str) -> None:
+    """A link is one to follow, whatever a browser leaves out of its address."""
+    assert "text/html" not in cleaning.clean(f'<a href="{address}">x</a><q cite="{address}">y</q>')
+    assert "script" not in cleaning.clean(f'<a href="{address}">x</a><q cite="{address}">y</q>')
+    link = '<a href="sub/page.html#a:b">x</a><a href="https://example.org/?a=b:c">y</a>'
+    assert cleaning.clean(link).count("href") == 2
+
+
 def test_an_attachment_is_in_the_page() -> None:
     """The image that a Markdown cell carries is shown; one from elsewhere is not asked for."""
     cell = {
         "source": "![x](attachment:p.png) ![y](http://127.0.0.1:9/y.png)",
         "attachments": {"p.png": {"image/png": PIXEL}},
     }
+    for odd in ([1], {"p.png": "x"}, {"p.png": {"image/png": 5}}):
+        assert "<b>" not in cleaning.from_markdown({"source": "**y**", "attachments": odd})
     shown = cleaning.from_markdown(cell)
     assert f'src="data:image/png;base64,{PIXEL}"' in shown
     assert "127.0.0.1" not in shown
@@ -176,6 +187,7 @@ def test_an_attachment_is_in_the_page() -> None:
         ("\x1b[1;32mx\x1b[22my\x1b[39mz", "bold;color:#00a250|color:#00a250|z"),
         ("\x1b[38;5;196mx\x1b[48;2;1;2;3my\x1b[mz", "color:rgb(255,0,0)|background:rgb(1,2,3)|z"),
         ("\x1b[38;5;232mx", "color:rgb(8,8,8)"),
+        (f"\x1b[{'9' * 5000};31mx", "color:#b22b31"),
         ("\x1b[7mx", "color:#ffffff;background:#000000"),
         ("\x1b[38mx\x1b[38;5my\x1b[;;mz", "z"),
         ("\x1b[94;3;4mx", "font-style:italic;text-decoration:underline;color:#60bcff"),

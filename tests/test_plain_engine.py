@@ -166,3 +166,15 @@ def _made(folder: Path, *cells: str) -> str:
     path = folder / "train.ipynb"
     path.write_text(json.dumps(notebook(*cells)))
     return script.make(document.load(path), {})
+
+
+def test_a_log_that_was_removed(project: Project) -> None:
+    """How a script ended is recorded, although its user has removed the log and the script."""
+    project.write("slow.ipynb", "import time\nprint('begun', flush=True)\ntime.sleep(3)")
+    project.nbbg("run", "slow.ipynb", "--engine", "plain")
+    until(lambda: "begun" in project.log(1))
+    (project.attempt(1) / "log.txt").unlink()
+    for path in (project.batch("b1") / "frozen" / "scripts").rglob("*.py"):
+        path.unlink()
+    project.nbbg("wait", "1")
+    assert project.state(1) == "succeeded"

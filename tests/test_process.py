@@ -150,7 +150,7 @@ def test_what_can_not_be_ended_is_left() -> None:
     code = """
 import os
 from nbbg import process
-process.STUBBORN = 0.3
+process.ending.STUBBORN = 0.3
 child = os.fork()
 if not child:
     os.setresuid(1, 1, 1)

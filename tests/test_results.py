@@ -231,3 +231,26 @@ def test_a_pickle_that_can_not_be_loaded(tmp_path: Path, data: bytes, said: str)
     path.write_bytes(data)
     with pytest.raises(ValueError, match=f"the result x {said}"):
         kept.load(str(path))
+
+
+def test_what_no_file_can_be_named_after(project: Project) -> None:
+    """A result that can't even be left out in writing is said in the log; the run succeeded."""
+    name = "a" * 245
+    project.write("long.ipynb", f"{name} = 1\nother = 2")
+    project.nbbg("run", "long.ipynb", "--results", f"{name},other", "--wait")
+    assert "was not kept" in project.log(1)
+    assert json.loads(project.nbbg("show", "1", "--result", "other").stdout) == 2
+
+
+def test_a_broken_result_spoils_no_listing(project: Project) -> None:
+    """What somebody has damaged is named, and all else is listed as ever."""
+    project.write("train.ipynb", "accuracy = 0.5\nname = 'ada'")
+    project.nbbg("run", "train.ipynb", "--results", "accuracy,name", "--wait")
+    (project.attempt(1) / "results" / "name.json").write_text("no JSON")
+    listed = project.nbbg("results")
+    assert "0.5" in listed.stdout
+    assert "name (json)" in listed.stderr
+    found = json.loads(project.nbbg("show", "1", "--json").stdout)["results"]
+    assert found["accuracy"]["value"] == 0.5
+    assert "can't be read" in found["name"]["error"]
+    assert "can't be read" in project.nbbg("show", "1", "--result", "name", code=2).stderr

@@ -43,6 +43,11 @@ PIECES = [
         ("red\r\x1b[1m\x1b[31mR\x1b[0m", "\x1b[1m\x1b[31mR\x1b[0med"),
         ("a\x1b[?25l\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c\x1b(Bd\x07\x00", "abcd\x07\x00"),
         ("cut \x1b[3", "cut "),
+        (f"a\x1b[{'9' * 5000}Db", "b"),
+        (
+            "\x1b[31mr\x1b[34mb\x1b[31mr\x1b[1mB",
+            "\x1b[31mr\x1b[0m\x1b[34mb\x1b[0m\x1b[31mr\x1b[0m\x1b[31m\x1b[1mB\x1b[0m",
+        ),
     ],
 )
 def test_what_a_terminal_shows(text: str, shown: str) -> None:
@@ -100,3 +105,10 @@ def test_a_line_without_an_end() -> None:
     out = sum(len(shown.feed("x" * 10_000)) for _ in range(100))
     assert out + len(shown.rest()) == 1_000_000
     assert len(shown.rest()) <= screen.WIDEST
+
+
+@pytest.mark.parametrize("before", ["", "1;"])
+def test_colours_without_end(before: str) -> None:
+    """A text of ever new colours that nothing resets is not many times as long when it is shown."""
+    text = "".join(f"\x1b[{before}38;2;{n % 256};{n // 256};7mX" for n in range(1000))
+    assert len(screen.shown(text)) < 20 * len(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import pytest
 
 from nbbg import files, model, paths, process
 from nbbg.index import Index
+from nbbg.ops import reports
 from nbbg.store import batches, runs, state
 from tests import records
 from tests.records import EARLIER_BOOT, HOST, Attempt, an_attempt, gone, me
@@ -330,3 +332,17 @@ def test_a_run_tells_its_newest_attempt(store: Store) -> None:
         assert (run.attempt, run.state) == (2, model.Running())
         assert sorted(path.name for path in store.run(1, 1).iterdir()) == ["1", "2"]
         assert isinstance(first.state(), model.Failed)
+
+
+@pytest.mark.parametrize("moment", ["x", None, [], 1e300, float("inf"), float("nan"), -1])
+def test_a_time_that_is_none_harms_no_listing(store: Store, moment: object) -> None:
+    """A result whose time makes no sense has no time; what else it says is told, and listed."""
+    with an_attempt(store) as spoilt:
+        spoilt.claim()
+        ending = {"state": "failed", "error": None, "note": "hm", "ended_at": moment}
+        spoilt.garbage(paths.RESULT, json.dumps(ending).encode())
+        with Index(store) as index:
+            run = index.runs()[0]
+            report = reports.of_run(run).to_json()
+    assert (report["state"], report["reason"]) == ("failed", "hm")
+    assert report["ended_at"] is None

@@ -45,8 +45,8 @@ def as_columns(runs: Iterable[model.Run]) -> tuple[list[model.Run], list[str]]:
     others: dict[str, None] = {}
     for run in runs:
         found = keeping.of_run(run)
-        scalars = {name: one.value for name, one in found.items() if _is_short(one)}
-        scalars = {name: value for name, value in scalars.items() if isinstance(value, _SCALARS)}
+        values = {name: one.to_json().get("value") for name, one in found.items()}
+        scalars = {name: value for name, value in values.items() if isinstance(value, _SCALARS)}
         others.update({f"{n} ({one.kind})": None for n, one in found.items() if n not in scalars})
         shown.append(replace(run, metrics={**scalars, **run.metrics}))
     return shown, list(others)
@@ -78,10 +78,6 @@ def _nothing(run: model.Run, found: dict[str, Kept], name: str) -> str:
     names = ", ".join(found) or "no results"
     what = f"run {run.id} has not kept {name}; it kept {names}"
     return f"{what}\nto keep it: nbbg run {run.arm.notebook} --results {name}"
-
-
-def _is_short(one: Kept) -> bool:
-    return one.is_readable and os.path.getsize(one.json_path) <= keeping.MOST
 
 
 def _said(one: Kept) -> str:

@@ -84,8 +84,10 @@ def _write(path: Path, data: bytes) -> None:
     if path.exists() and not _is_ours(path):
         message = f"{path} is there, and nbbg did not make it\nname another file with -o"
         raise UsageError(message)
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}\nmkdir -p {path.parent}")
     with files.Folder(path.parent) as folder:
-        folder.replace(path.name, data)
+        folder.replace(path.name, data, files.users_mode())
 
 
 def _is_ours(path: Path) -> bool:

@@ -67,7 +67,8 @@ def _others(index: Index, run: model.Run) -> list[model.Run]:
 
 def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
     until = run.ended_at - run.started_at if run.ended_at and run.started_at else None
-    state = table.colour(report.state) + (f": {report.reason}" if report.reason else "")
+    reason = table.one_line(report.reason)
+    state = table.colour(report.state) + (f": {reason}" if reason else "")
     cell = f"{report.cell} of {report.cells}" if report.cell else ""
     return [
         ("run", f"{report.id}, attempt {report.attempt} ({report.batch})"),
@@ -83,7 +84,7 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("started", _clock(run.started_at)),
         ("ended", f"{_clock(run.ended_at)}, after {table.duration(until)}" if until else ""),
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
-        ("metrics", ", ".join(f"{name} {value}" for name, value in report.metrics.items())),
+        ("metrics", table.one_line(", ".join(f"{n} {v}" for n, v in report.metrics.items()))),
     ]
 
 
@@ -125,7 +126,7 @@ def _card(index: Index, run: model.Run) -> None:
     card = failures.card(index, run)
     if card.source:
         print(f"\ncell {card.ordinal}:")
-        print(indented(card.source))
+        print(indented(screen.without_escapes(card.source)))
     if card.stack:
         print(f"\nit stood at:\n{indented(card.stack)}")
     if card.traceback and not card.stack:

@@ -57,11 +57,11 @@ def number(value: object) -> str:
     return "" if value is None else one_line(str(value), 40)
 
 
-def one_line(text: str, width: int) -> str:
-    """The text on one line, without control characters; cut with an ellipsis."""
+def one_line(text: str, width: int = 0) -> str:
+    """The text on one line, without control characters; cut with an ellipsis where `width` says."""
     line = " ".join(part for part in text.split() if part)
     line = "".join(char for char in line if char.isprintable())
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+    return f"{line[: width - 1]}…" if 0 < width < len(line) else line
 
 
 def duration(seconds: float | None) -> str:

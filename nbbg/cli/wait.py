@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg import settings
 from nbbg.cli import output, progress, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import reports, selection, steer
+from nbbg.settings import values
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +35,7 @@ def command(arguments: argparse.Namespace) -> int:
 def _seconds(text: str) -> float:
     """As for the limits of a run; and 0, to look without waiting."""
     try:
-        return 0.0 if text == "0" else settings.duration(text)
+        return 0.0 if text == "0" else values.duration(text)
     except ValueError as error:
         message = f"--timeout {text}: {error}"
         raise UsageError(message) from error

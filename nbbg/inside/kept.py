@@ -8,6 +8,7 @@ after the last cell. Runs in the user's own interpreter: standard library, Pytho
 
 from __future__ import annotations
 
+import contextlib
 import json
 import numbers
 import os
@@ -44,11 +45,14 @@ def keep(namespace: Mapping[str, Any], names: Iterable[str], attempt: str) -> No
     if not there:
         return
     path = os.path.join(attempt, paths.RESULTS)
-    files.make_folder(path)
     hidden = Hidden()
-    with files.Folder(path) as folder:
-        for name in there:
-            _keep_one(folder, name, namespace[name], hidden)
+    try:
+        files.make_folder(path)
+        with files.Folder(path) as folder:
+            for name in there:
+                _keep_one(folder, name, namespace[name], hidden)
+    except OSError as error:
+        sys.stderr.write(f"nbbg: results were not kept: {error}\n")
 
 
 def load(path: str) -> Any:
@@ -103,7 +107,8 @@ def _keep_one(folder: files.Folder, name: str, value: Any, hidden: Hidden) -> No
     except Exception as error:  # noqa: BLE001 - a class's own __reduce__ may raise anything
         reason = str(hidden.in_json(f"{type(error).__name__}: {error}"))
         sys.stderr.write(f"nbbg: the result {name!r} was not kept: {reason}\n")
-        folder.replace(name + LEFT_OUT, reason.encode("utf-8", "replace"))
+        with contextlib.suppress(OSError):  # of a full disk, or a name too long for a file
+            folder.replace(name + LEFT_OUT, reason.encode("utf-8", "replace"))
 
 
 def _pickle(value: Any, file: BinaryIO, name: str, hidden: Hidden) -> None:

@@ -86,6 +86,9 @@ def leave() -> None:
     hangs, for its control thread still flushes streams that its main thread has closed (ipykernel
     7.4).
     """
+    looking = sys.modules.get("nbbg.inside.looking")
+    if looking is not None:
+        looking.interrupt_all()
     loop = get_ipython().kernel.io_loop
     loop.call_later(0, loop.stop)
 

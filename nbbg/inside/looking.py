@@ -57,6 +57,12 @@ def interrupt(who: str) -> None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error)
 
 
+def interrupt_all() -> None:
+    """The same to all who look in: the kernel ends, and would wait for one that nobody hears."""
+    for who in list(_at_work):
+        interrupt(who)
+
+
 def variables() -> str:
     """JSON of the notebook's variables that hold data: name, type, size, short value."""
     shell = get_ipython()

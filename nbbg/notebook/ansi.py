@@ -13,6 +13,7 @@ _NAMED = (
 _FLAGS = {1: "font-weight:bold", 3: "font-style:italic", 4: "text-decoration:underline"}
 _OFF = {22: 1, 23: 3, 24: 4}
 _REVERSE = 7
+_DIGITS = 9  # of a number
 _CUBE = (0, 95, 135, 175, 215, 255)
 
 
@@ -70,7 +71,7 @@ def to_html(text: str) -> str:
     style, parts = _Style(), []
     for position, part in enumerate(_SGR.split(text)):
         if position % 2:
-            style.change([int(code or 0) for code in part[2:-1].split(";")])
+            style.change([int(code[:_DIGITS] or 0) for code in part[2:-1].split(";")])
         elif part and (css := style.css()):
             parts.append(f'<span style="{css}">{html.escape(part)}</span>')
         else:

@@ -26,6 +26,9 @@ _ATTRIBUTES = {
     "ol": {"start"},
 }
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml)[;,]", re.IGNORECASE)
+_LINKS = ("http", "https", "mailto")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_UNSEEN = re.compile(r"[\x00-\x20]+")  # what a browser leaves out of an address
 _SHOWS = re.compile(r"<(img|hr)\b|>[^<]*[^\s<][^<]*<|\A[^<]*[^\s<]|[^\s<>][^<>]*\Z")
 _markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -43,7 +46,8 @@ def clean(html: str, attached: Mapping[str, str] | None = None) -> str:
             value = (attached or {}).get(value.removeprefix("attachment:"), value)
             return value if _IMAGE.match(value) else None
         if name in ("href", "src", "cite"):
-            return None if value.strip().lower().startswith(("data:", "attachment:")) else value
+            scheme = _SCHEME.match(_UNSEEN.sub("", value))
+            return value if scheme is None or scheme[1].lower() in _LINKS else None
         return value
 
     return nh3.clean(
@@ -63,9 +67,13 @@ def shows_something(html: str) -> bool:
 
 def from_markdown(cell: Mapping[str, Any]) -> str:
     """The HTML of a Markdown cell."""
-    attached = {
+    return clean(_markdown.render(cell["source"]), _attached(cell.get("attachments")))
+
+
+def _attached(bundles: object) -> dict[str, str]:
+    """The attachments of a cell by name, as addresses; none where they are in no form known."""
+    return {
         name: f"data:{kind};base64,{content}"
-        for name, bundle in (cell.get("attachments") or {}).items()
-        for kind, content in bundle.items()
+        for name, bundle in (bundles.items() if isinstance(bundles, dict) else ())
+        for kind, content in (bundle.items() if isinstance(bundle, dict) else ())
     }
-    return clean(_markdown.render(cell["source"]), attached)

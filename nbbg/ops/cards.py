@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbbg import gpus, settings
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.runner.environment import VISIBLE_GPUS
+from nbbg.settings import values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +88,7 @@ def _of_variable(environment: Mapping[str, str]) -> list[str]:
     found: list[str] = []
     for text in environment[VISIBLE_GPUS].split(","):
         name = text.strip()
-        if not settings.GPU.fullmatch(name):
+        if not values.GPU.fullmatch(name):
             break
         found.append(name)
     if not found:

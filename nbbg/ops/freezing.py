@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, paths, settings
+from nbbg import files, paths
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.ops import provenance
+from nbbg.settings import values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -81,7 +82,7 @@ def asked(where: Project) -> Tree | None:
     Raises:
         UsageError: they are too much.
     """
-    if where.settings.freeze != settings.TREE:
+    if where.settings.freeze != values.TREE:
         return None
     return choose(where.root, where.store.folder)
 

@@ -57,6 +57,11 @@ class Kept:
         return bool(self.json_path)
 
     @property
+    def is_short(self) -> bool:
+        """Whether a listing shows its value."""
+        return self.is_readable and os.path.getsize(self.json_path) <= MOST
+
+    @property
     def value(self) -> Any:
         """What may be read of it without trust.
 
@@ -67,7 +72,7 @@ class Kept:
             raise UsageError(self.problem)
         try:
             return json.loads(Path(self.json_path).read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             message = f"{self.json_path} can't be read: {error}"
             raise StoreError(message) from error
 
@@ -97,9 +102,10 @@ class Kept:
     def to_json(self) -> dict[str, Any]:
         """As a listing gives it: with its value where that may be read and is not huge."""
         found = {"kind": self.kind, "bytes": self.size, "file": self.path}
-        if self.is_readable and os.path.getsize(self.json_path) <= MOST:
-            found["value"] = files.strict(self.value)
-        return found
+        try:
+            return {**found, "value": files.strict(self.value)} if self.is_short else found
+        except StoreError as error:  # one file that is broken spoils no listing
+            return {**found, "error": str(error)}
 
 
 class Results(Mapping[str, Any]):

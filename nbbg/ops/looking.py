@@ -35,11 +35,13 @@ def standing(run: model.Run) -> Standing:
     with files.Folder(run.folder) as folder:
         begun = journal.find_last(folder, paths.CELLS, "cell")
         ended = journal.find_last(folder, paths.CELLS, "cell_end")
-    if begun is None:
+    began = journal.moment(begun.get("time")) if begun else None
+    if begun is None or began is None:
         return Standing(None, None, run.started_at or run.queued_at, between=True)
-    between = ended is not None and ended["time"] >= begun["time"]
-    since = ended["time"] if ended and between else begun["time"]
-    return Standing(begun["ordinal"], begun["cells"], since, between)
+    over = journal.moment(ended.get("time")) if ended else None
+    between = over is not None and over >= began
+    since = over if over is not None and between else began
+    return Standing(begun.get("ordinal"), begun.get("cells"), since, between)
 
 
 def require_live(run: model.Run) -> None:

@@ -63,6 +63,10 @@ def execute(folder: Folder, work: Work) -> Exit:
     with contextlib.suppress(OSError):
         hiding.hide_secrets(folder, work.environment)
         stacks.remove_empty(folder)
+    if work.run.arm.engine == "kernel" and program.returncode:
+        from nbbg.engines.kernel import spawn
+
+        spawn.remove_left(folder.where())
     return Exit(
         program.returncode,
         at,

@@ -85,15 +85,8 @@ def put_beside_older(path: str, data: bytes) -> str:
     with files.Folder(target.parent) as folder:
         if folder.exists(target.name):
             os.rename(target, _free_name(target))
-        folder.write_once(target.name, data, 0o666 & ~_umask())
+        folder.write_once(target.name, data, files.users_mode())
     return path
-
-
-def _umask() -> int:
-    """The user's own: what a run puts out is theirs, unlike the records."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _free_name(target: Path) -> Path:

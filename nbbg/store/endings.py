@@ -32,6 +32,14 @@ _BY_WORD: dict[str, type[model.Ended]] = {
 }
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("note", "by", "signal", "what"), str),
+    "code": int,
+    "limit": (int, float),
+    "left_out": (list, tuple),
+}
+
+
 @dataclass(frozen=True)
 class Circumstances:
     """What is known beside the journal's end."""
@@ -122,7 +130,7 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
     """The ending that `result.json` tells.
 
     Raises:
-        StoreError: it names no ending that this nbbg knows.
+        StoreError: it names no ending that this nbbg knows, or tells it in a wrong form.
     """
     kind = _BY_WORD.get(str(record.get("state")))
     if kind is None:
@@ -130,6 +138,7 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
         raise StoreError(message)
     names = {field.name for field in dataclasses.fields(kind)}
     values = {name: value for name, value in record.items() if name in names}
+    _check(values)
     if isinstance(values.get("error"), dict):
         values["error"] = model.CellError(**values["error"])
     if isinstance(values.get("left_out"), list):
@@ -148,8 +157,14 @@ def at(attempt: Folder, result: Mapping[str, Any]) -> float | None:
         result: what `result.json` holds; empty where there is none.
     """
     end = result or journal.find_last(attempt, paths.CELLS, "end") or {}
-    when: float | None = end.get("ended_at", end.get("time"))
-    return when
+    return journal.moment(end.get("ended_at", end.get("time")))
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if name in _TYPES and not (isinstance(value, _TYPES[name]) and finite):
+            raise StoreError(f"{name} can't be {value!r}")
 
 
 def exit_code(state: model.RunState) -> int | None:

@@ -162,12 +162,16 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
         "runner_pid": claim.runner.pid,
         "gpu": claim.gpu,
         "pid": engine.get("pid"),
-        "started_at": claim.at,
+        "started_at": journal.moment(claim.at),
         "ended_at": endings.at(folder, result) if ended else None,
-        "cell": cell.get("ordinal"),
-        "cells": begin.get("cells"),
+        "cell": _count(cell.get("ordinal")),
+        "cells": _count(begin.get("cells")),
         "imported": imported.digest(folder) if ended else "",
     }
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def to_json(run: model.Run) -> dict[str, Any]:

@@ -7,6 +7,7 @@ ticket; else a stop; else it is queued. What can't be read is `unknown` and name
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ def derive(attempt: Folder) -> model.RunState:
         return _derive(attempt)
     except KeyError as error:
         return model.Unknown(f"a record in {attempt.path} can't be read: it has no {error}")
-    except (ValueError, TypeError, StoreError, OSError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, StoreError, OSError) as error:
         return model.Unknown(f"a record in {attempt.path} can't be read: {error}")
 
 
@@ -116,8 +117,11 @@ def limit_of(attempt: Folder) -> tuple[model.TimedOut | None, float]:
     record = attempt.read_json(paths.LIMIT)
     if record is None:
         return None, 0.0
-    limit = model.TimedOut(float(record["limit"]), record["cell"], str(record["what"]))
-    return limit, float(record["at"])
+    limit = float(record["limit"])
+    if not math.isfinite(limit):
+        raise ValueError(f"{paths.LIMIT}: a limit can't be {limit}")
+    told = model.TimedOut(limit, record["cell"], str(record["what"]))
+    return told, float(record["at"])
 
 
 def _quiet(attempt: Folder) -> model.Quiet | None:

@@ -27,7 +27,10 @@ _PLAIN = re.compile(rb'(?<!\\)"text/plain":("(?:[^"\\]|\\.)*")')
 _DISPLAY_ID = re.compile(rb'"display_id":("(?:[^"\\]|\\.)*")')
 _ERROR = re.compile(rb'"output_type":"error","ename":("(?:[^"\\]|\\.)*")')
 _OFFSET = re.compile(rb'"log":(\d+)\}?\s*\Z')
-_BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
+_BROKEN = (
+    *(KeyError, TypeError, ValueError, IndexError, AttributeError),
+    *(RecursionError, OverflowError),
+)
 
 
 @dataclass

@@ -129,7 +129,7 @@ class Named:
             if self._is_written_in_python():
                 self._sockets = spawn.private_folder()
                 self.manager.transport = "ipc"
-                self.manager.ip = os.path.join(self._sockets, "k")
+                self.manager.ip = os.path.join(self._sockets, spawn.PREFIX)
             await self.manager.start_kernel(
                 pass_fds=tuple(self.task.held), stdin=subprocess.DEVNULL
             )

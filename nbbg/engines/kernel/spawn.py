@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbbg.engines.kernel.task import Task
 
 LONGEST = 80  # characters of a socket's path; the system takes about 100
+_SOCKETS, PREFIX = "nbbg-", "k"  # names of their folder, and of each in it
 NO_HISTORY = "--HistoryManager.hist_file=:memory:"  # SQLite in a shared home is slow, or hangs
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
@@ -36,7 +37,7 @@ class Spawned:
         self.process: subprocess.Popen[bytes] | None = None
         self.fault = ""
         self._sockets = private_folder()
-        _write(self.connection, os.path.join(self._sockets, "k"))
+        _write(self.connection, os.path.join(self._sockets, PREFIX))
         command = [task.python, "-m", "ipykernel_launcher", "-f", self.connection, NO_HISTORY]
         try:
             self.process = subprocess.Popen(
@@ -61,7 +62,7 @@ class Spawned:
 
 def private_folder() -> str:
     """A new folder for sockets, in a path that is short enough for them."""
-    name = f"nbbg-{os.urandom(6).hex()}"
+    name = f"{_SOCKETS}{os.urandom(6).hex()}"
     path = os.path.join(os.environ.get("TMPDIR") or "/tmp", name)  # noqa: S108 - random, and 0700
     if len(path) > LONGEST or not os.access(os.path.dirname(path), os.W_OK):
         path = os.path.join("/tmp", name)  # noqa: S108 - the same
@@ -74,6 +75,23 @@ def remove(folder: str) -> None:
     for name in os.listdir(folder):
         os.unlink(os.path.join(folder, name))
     os.rmdir(folder)
+
+
+def remove_left(attempt: str) -> None:
+    """Remove what the engine of an attempt has left that was killed: its sockets, and their names.
+
+    Args:
+        attempt: its folder, of which no process lives any more.
+    """
+    connection = os.path.join(attempt, paths.CONNECTION)
+    try:
+        with open(connection, "rb") as file:
+            folder, name = os.path.split(json.load(file)["ip"])
+        if name == PREFIX and os.path.basename(folder).startswith(_SOCKETS):
+            remove(folder)
+        os.unlink(connection)
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # there is nothing left, or nothing of ours
 
 
 def _write(path: str, prefix: str) -> None:

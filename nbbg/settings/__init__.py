@@ -8,31 +8,20 @@ is an error that names the place. All variables of `.env` also go into the runs.
 from __future__ import annotations
 
 import os
-import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbbg import model, secrets
 from nbbg.errors import UsageError
+from nbbg.settings import values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
 OWN = "settings.toml"  # the user's, for every project
-GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
-ENGINES = ("", "ipython", "kernel", "plain")
-FREEZE = (NOTEBOOK, TREE) = ("notebook", "tree")
-_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
-_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 T = TypeVar("T")
-
-
-class _BadValueError(ValueError):
-    """A value that can't be meant; says what it must be."""
 
 
 @dataclass(frozen=True)
@@ -188,19 +177,11 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """What a value is relative to, when it is read."""
-
-    folder: Path
-    home: Path
-
-
-@dataclass(frozen=True)
 class _Kind:
     """A setting that there is: its name in the environment, its reader and its default."""
 
     variable: str
-    read: Callable[[Any, _Place], Any]
+    read: Callable[[Any, values.Place], Any]
     default: Any = ""
 
 
@@ -279,7 +260,7 @@ def jobs(text: str) -> int:
         UsageError: it is no number of 1 or more.
     """
     try:
-        return _count(text, _Place(Path(), Path()))
+        return values.count(text, values.Place(Path(), Path()))
     except ValueError as error:
         raise UsageError(f"jobs {text}: {error}\nsuch as: nbbg jobs b3 8") from None
 
@@ -308,7 +289,7 @@ def _first(
         if value is None:
             continue
         try:
-            return Setting(name, kind.read(value, _Place(folder, home)), source)
+            return Setting(name, kind.read(value, values.Place(folder, home)), source)
         except ValueError as error:
             in_file = source in (DOTENV, PYPROJECT) or os.path.isabs(source)
             shown = name if in_file else source
@@ -369,200 +350,30 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _count(value: Any, _: _Place) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise _BadValueError("must be a whole number, 1 or more")
-    try:
-        number = int(value)
-    except ValueError:
-        raise _BadValueError("must be a whole number, 1 or more") from None
-    if number < 1:
-        raise _BadValueError("must be 1 or more")
-    return number
-
-
-def _count_or_none(value: Any, place: _Place) -> int:
-    """A number, or `none` against one that is set elsewhere."""
-    return 0 if str(value).strip().lower() == "none" else _count(value, place)
-
-
-def _gpus(value: Any, _: _Place) -> tuple[str, ...]:
-    """Numbers or UUIDs; or `all`, or `none` against what is set elsewhere."""
-    given = value if isinstance(value, list | tuple) else [value]
-    names = [name for each in given for name in _split(str(each)) if not isinstance(each, bool)]
-    if names == ["none"]:
-        return ()
-    if not names or not (names == ["all"] or all(GPU.fullmatch(name) for name in names)):
-        raise _BadValueError("must be numbers or UUIDs as nvidia-smi -L has them, or all")
-    return tuple(str(int(name)) if name.isdigit() else name for name in names)
-
-
-def _seconds(value: Any, _: _Place) -> float:
-    message = "must be a number of seconds, 0 or more"
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _BadValueError(message)
-    try:
-        number = float(value)
-    except ValueError:
-        raise _BadValueError(message) from None
-    if not 0 <= number < float("inf"):
-        raise _BadValueError(message)
-    return number
-
-
-def duration(value: Any) -> float:
-    """Seconds of what a person types: 90, 90s, 10m, 2h, 1h30m, 1d.
-
-    Raises:
-        ValueError: it is no duration, or none that is longer than nothing.
-    """
-    text = "" if isinstance(value, bool) else str(value).strip().lower()
-    parts = _DURATION.findall(text)
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    bare = [unit for _, unit in parts].count("") > (len(parts) == 1)
-    if _DURATION.sub("", text) or bare or not 0 < seconds < float("inf"):
-        raise _BadValueError("must be a duration longer than 0, such as 90s, 10m, 2h or 1h30m")
-    return seconds
-
-
-def _limit(value: Any, _: _Place) -> float:
-    """A duration, or `none` against one that is set elsewhere."""
-    return 0.0 if str(value).strip().lower() == "none" else duration(value)
-
-
-def _number(value: Any, place: _Place) -> int:
-    """A whole number; 0 is one."""
-    return 0 if str(value).strip() == "0" else _count(value, place)
-
-
-def _delay(value: Any, _: _Place) -> float:
-    """A duration; 0 is one."""
-    return 0.0 if str(value).strip() in ("0", "0s") else duration(value)
-
-
-def _endings(value: Any, place: _Place) -> tuple[str, ...]:
-    """Words for states, in any spelling of `timed out`."""
-    texts = value.split(",") if isinstance(value, str) else _names(value, place)
-    words = tuple(text.strip().replace("-", " ").replace("_", " ") for text in texts)
-    if set(words) - set(model.RETRIABLE) or not words:
-        known = ", ".join(word.replace(" ", "-") for word in model.RETRIABLE)
-        raise _BadValueError(f"must be some of {known}, separated by commas")
-    return words
-
-
-def _flag(value: Any, _: _Place) -> bool:
-    found = _FLAGS.get(str(value).strip().lower())
-    if found is None:
-        raise _BadValueError("must be true or false")
-    return found
-
-
-def _size(value: Any, _: _Place) -> int:
-    """Bytes; `10MB` and `10M` are ten million of them, `10MiB` are 10 * 1024 * 1024."""
-    text = str(value).strip().upper().removesuffix("B").rstrip()
-    base = 1024 if text.endswith("I") else 1000
-    text = text.removesuffix("I")
-    number = text.rstrip("KMGT")
-    power = " KMGT".find(text[len(number) :] or " ")
-    try:
-        size = round(float(number) * base**power) if power >= 0 else -1
-    except (ValueError, OverflowError):
-        size = -1
-    if size < 0 or isinstance(value, bool):
-        raise _BadValueError("must be a size such as 10MB, or 0 for no limit")
-    return size
-
-
-def _string(value: Any, _: _Place) -> str:
-    if not isinstance(value, str | os.PathLike):
-        raise _BadValueError("must be a text")
-    return os.fspath(value).strip()
-
-
-def _engine(value: Any, place: _Place) -> str:
-    engine = _string(value, place)
-    if engine not in ENGINES:
-        raise _BadValueError(f"must be {', '.join(filter(None, ENGINES))}")
-    return engine
-
-
-def _freeze(value: Any, place: _Place) -> str:
-    what = _string(value, place)
-    if what not in FREEZE:
-        raise _BadValueError(f"must be {' or '.join(FREEZE)}")
-    return what
-
-
-def _path(value: Any, place: _Place) -> str:
-    text = _string(value, place)
-    if text == "~" or text.startswith("~/"):
-        text = str(place.home) + text[1:]
-    return os.path.normpath(place.folder.absolute() / text) if text else ""
-
-
-def _python(value: Any, place: _Place) -> str:
-    """A path is made absolute; `conda:NAME` and a name on PATH stay."""
-    text = _string(value, place)
-    is_path = os.sep in text or text.startswith((".", "~")) or (place.folder / text).exists()
-    return _path(text, place) if is_path and not text.startswith("conda:") else text
-
-
-def _exit_file(value: Any, place: _Place) -> str:
-    """A bare name is a hidden file in the home folder."""
-    text = _string(value, place)
-    if text and os.sep not in text and text not in ("~", ".", ".."):
-        return str(place.home / f".{text.removeprefix('.')}")
-    return _path(text, place)
-
-
-def _names(value: Any, _: _Place) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(_split(value))
-    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    raise _BadValueError("must be names, separated by spaces or commas")
-
-
-def _notebooks(value: Any, place: _Place) -> tuple[str, ...]:
-    """From the project's own files, relative to the project; else as typed."""
-    names = _names(value, place)
-    if place.folder == Path.cwd():
-        return names
-    return tuple(os.path.relpath(place.folder / name) for name in names)
-
-
-def _split(text: str) -> Iterator[str]:
-    words = shlex.shlex(text, posix=True)
-    words.whitespace += ","
-    words.whitespace_split = True
-    words.commenters = ""
-    yield from words
-
-
 KINDS: dict[str, _Kind] = {
-    "jobs": _Kind("NBBG_JOBS", _count, 1),
-    "machine_jobs": _Kind("NBBG_MACHINE_JOBS", _count_or_none, 0),
-    "gpus": _Kind("NBBG_GPUS", _gpus, ()),
-    "per_gpu": _Kind("NBBG_PER_GPU", _count, 1),
-    "gpu_free": _Kind("NBBG_GPU_FREE", _size, 0),
-    "engine": _Kind("NBBG_ENGINE", _engine),
-    "executor": _Kind("NBBG_EXECUTOR", _string, "local"),
-    "python": _Kind("NBBG_PYTHON", _python),
-    "store": _Kind("NBBG_STORE", _path),
-    "grace": _Kind("NBBG_GRACE", _seconds, 10.0),
-    "timeout": _Kind("NBBG_TIMEOUT", _limit, 0.0),
-    "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", _limit, 0.0),
-    "watchdog": _Kind("NBBG_WATCHDOG", _limit, 0.0),
-    "quiet_after": _Kind("NBBG_QUIET_AFTER", _limit, 600.0),
-    "allow_errors": _Kind("NBBG_ALLOW_ERRORS", _flag, default=False),
-    "retries": _Kind("NBBG_RETRIES", _number, 0),
-    "retry_delay": _Kind("NBBG_RETRY_DELAY", _delay, 10.0),
-    "retry_on": _Kind("NBBG_RETRY_ON", _endings, model.RETRIABLE),
-    "max_failures": _Kind("NBBG_MAX_FAILURES", _number, 0),
-    "freeze": _Kind("NBBG_FREEZE", _freeze, NOTEBOOK),
-    "output_cap": _Kind("NBBG_OUTPUT_CAP", _size, 10_000_000),
-    "notebooks": _Kind("NOTEBOOKS", _notebooks, ()),
-    "run_times": _Kind("RUN_TIMES", _count, None),
-    "exit_file": _Kind("EXIT_FILE", _exit_file),
-    "secrets": _Kind(secrets.NAMED, _names, ()),
+    "jobs": _Kind("NBBG_JOBS", values.count, 1),
+    "machine_jobs": _Kind("NBBG_MACHINE_JOBS", values.count_or_none, 0),
+    "gpus": _Kind("NBBG_GPUS", values.gpus, ()),
+    "per_gpu": _Kind("NBBG_PER_GPU", values.count, 1),
+    "gpu_free": _Kind("NBBG_GPU_FREE", values.size, 0),
+    "engine": _Kind("NBBG_ENGINE", values.engine),
+    "executor": _Kind("NBBG_EXECUTOR", values.string, "local"),
+    "python": _Kind("NBBG_PYTHON", values.python),
+    "store": _Kind("NBBG_STORE", values.path),
+    "grace": _Kind("NBBG_GRACE", values.seconds, 10.0),
+    "timeout": _Kind("NBBG_TIMEOUT", values.limit, 0.0),
+    "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", values.limit, 0.0),
+    "watchdog": _Kind("NBBG_WATCHDOG", values.limit, 0.0),
+    "quiet_after": _Kind("NBBG_QUIET_AFTER", values.limit, 600.0),
+    "allow_errors": _Kind("NBBG_ALLOW_ERRORS", values.flag, default=False),
+    "retries": _Kind("NBBG_RETRIES", values.number, 0),
+    "retry_delay": _Kind("NBBG_RETRY_DELAY", values.delay, 10.0),
+    "retry_on": _Kind("NBBG_RETRY_ON", values.endings, model.RETRIABLE),
+    "max_failures": _Kind("NBBG_MAX_FAILURES", values.number, 0),
+    "freeze": _Kind("NBBG_FREEZE", values.freeze, values.NOTEBOOK),
+    "output_cap": _Kind("NBBG_OUTPUT_CAP", values.size, 10_000_000),
+    "notebooks": _Kind("NOTEBOOKS", values.notebooks, ()),
+    "run_times": _Kind("RUN_TIMES", values.count, None),
+    "exit_file": _Kind("EXIT_FILE", values.exit_file),
+    "secrets": _Kind(secrets.NAMED, values.names, ()),
 }

@@ -1,0 +1,72 @@
+"""Processes: who they are, whether they live, how they are started and how whole trees end.
+
+A process is its pid plus its start time: a bare pid is never trusted, and a zombie is dead.
+"""
+
+from __future__ import annotations
+
+from nbbg.process.ending import (
+    Watch,
+    become_subreaper,
+    end_tree,
+    is_alone_with,
+    reap_others,
+    send,
+    signal_name,
+    wait_any,
+)
+from nbbg.process.machine import (
+    LINUX,
+    boot_id,
+    host,
+    is_this_machine,
+    machine,
+    oom_kills,
+    pid_namespace,
+)
+from nbbg.process.starting import (
+    own_program,
+    spawn_detached,
+)
+from nbbg.process.table import (
+    Process,
+    alive,
+    catches,
+    cpu_seconds,
+    group,
+    identity,
+    is_halted,
+    marker,
+    processes,
+    tree,
+)
+
+__all__ = [
+    "LINUX",
+    "Process",
+    "Watch",
+    "alive",
+    "become_subreaper",
+    "boot_id",
+    "catches",
+    "cpu_seconds",
+    "end_tree",
+    "group",
+    "host",
+    "identity",
+    "is_alone_with",
+    "is_halted",
+    "is_this_machine",
+    "machine",
+    "marker",
+    "oom_kills",
+    "own_program",
+    "pid_namespace",
+    "processes",
+    "reap_others",
+    "send",
+    "signal_name",
+    "spawn_detached",
+    "tree",
+    "wait_any",
+]

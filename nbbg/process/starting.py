@@ -1,0 +1,73 @@
+"""How nbbg starts its own programs, apart from the terminal and from what it was handed down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_STDERR = 2
+_DEFAULT = [
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
+    *(signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD),
+]
+_spawned: set[int] = set()
+
+
+def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]) -> int:
+    """Start a program in a session of its own, its streams in the file `log`; return its pid.
+
+    It keeps no other file open: somebody may wait for the end of a pipe, or for a lock, that a
+    caller of ours has handed down (`( flock 9; nbbg run train.ipynb ) 9>lock`).
+
+    Raises:
+        OSError: it can't be started.
+    """
+    _collect_spawned()
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        argv[0],
+        list(argv),
+        dict(environment),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, fd) for fd in _handed_down()),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=_DEFAULT,
+    )
+    _spawned.add(pid)
+    return pid
+
+
+def own_program(module: str, *arguments: str) -> list[str]:
+    """The argv of one of nbbg's own programs, safe from what lies in the current folder."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def _handed_down() -> list[int]:
+    """The descriptors that a child would inherit, but for the three standard ones."""
+    found = []
+    for fd in sorted(int(name) for name in os.listdir("/dev/fd")):
+        with contextlib.suppress(OSError):
+            if fd > _STDERR and os.get_inheritable(fd):
+                found.append(fd)
+    return found
+
+
+def _collect_spawned() -> None:
+    for pid in list(_spawned):
+        try:
+            done = os.waitpid(pid, os.WNOHANG)[0]
+        except ChildProcessError:
+            done = pid
+        if done:
+            _spawned.discard(pid)
