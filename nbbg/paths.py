@@ -21,6 +21,7 @@ GITIGNORE = ".gitignore"
 # Names in a batch, `batches/3/`.
 BATCH = "batch.json"
 PLAN = "plan.jsonl"
+ARMS = "arms.jsonl"  # where they are many
 FROZEN = "frozen"
 SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
