@@ -20,7 +20,7 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError(message)
     where = reading.here()
     with Index(where.store) as index:
-        numbers = [run.id for run in selection.select(index, arguments.ids)]
+        numbers = selection.numbers(index, arguments.ids)
     code = progress.wait(where, numbers, arguments.timeout)
     if arguments.json:
         with Index(where.store) as index:

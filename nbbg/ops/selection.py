@@ -33,6 +33,19 @@ def select(index: Index, names: Iterable[str]) -> list[model.Run]:
     return [found[number] for number in sorted(found)]
 
 
+def numbers(index: Index, names: Iterable[str]) -> list[int]:
+    """The ids alone of what `select` finds, so that a whole batch costs little, however large.
+
+    Raises:
+        UsageError: a name means nothing here.
+    """
+    found: set[int] = set()
+    for name in names:
+        whole = index.ids("batch = ?", (int(name[1:]),)) if is_batch(name) else []
+        found.update(whole or (run.id for run in _of(index, name)))
+    return sorted(found)
+
+
 def one(index: Index, name: str) -> model.Run:
     """The run that a name means; of an arm or a batch, the newest.
 
@@ -61,7 +74,7 @@ def _of(index: Index, name: str) -> Sequence[model.Run]:
 
 
 def _nothing(index: Index, name: str) -> str:
-    arms = sorted({arm.name for _, arm in index.arms()})
+    arms = index.some_arms(SOME + 1)
     if not arms:
         nothing = "nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
         return f"there is no {name!r}: {nothing}"

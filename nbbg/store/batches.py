@@ -143,9 +143,21 @@ def take_back_stop(store: Store, number: int) -> None:
         folder.remove(paths.STOP)
 
 
-def add_event(store: Store, number: int, event: str, run: int, attempt: int) -> None:
-    """Append a hint for the index and for a supervisor that is at work."""
-    line = {"event": event, "run": run, "attempt": attempt, "time": time.time()}
+def add_event(
+    store: Store,
+    number: int,
+    event: str,
+    run: int,
+    attempt: int,
+    kept: Mapping[str, Any] | None = None,
+) -> None:
+    """Append a hint for the index and for a supervisor that is at work.
+
+    With `kept`, what the index is to keep of a run that has ended: `runs.kept_of`.
+    """
+    line: dict[str, Any] = {"event": event, "run": run, "attempt": attempt, "time": time.time()}
+    if kept:
+        line["kept"] = kept
     with files.Folder(store.batch(number)) as folder:
         fd = folder.open(paths.EVENTS, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:

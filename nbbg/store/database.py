@@ -85,9 +85,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _version(db: sqlite3.Connection) -> int:
-    version: int = db.execute("CREATE INDEX closed_runs ON runs (closed) WHERE closed NOT NULL;
-CREATE INDEX runs_by_end ON runs (batch, ended) WHERE ended NOT NULL;
-PRAGMA user_version").fetchone()[0]
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
     return version
 
 

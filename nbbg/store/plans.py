@@ -24,9 +24,9 @@ def to_bytes(plan: Iterable[Planned]) -> bytes:
     )
 
 
-def read(path: Path) -> Iterator[Planned]:
-    """The runs of a plan, one at a time, however long it is."""
-    for record in lines.read(path, _KEY):
+def read(path: Path, first: int = 0) -> Iterator[Planned]:
+    """The runs of a plan from id `first` on, one at a time, however long it is."""
+    for record in lines.read(path, _KEY, first):
         yield _planned(path, record)
 
 

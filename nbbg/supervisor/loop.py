@@ -194,10 +194,11 @@ class Supervisor:
                 self.stand_in(opened)
             begun = opened.exists(paths.PROCESS)
             opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
+            kept = runs.kept_of(opened, found) if isinstance(found, model.Ended) else None
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):
-            batches.add_event(self.store, self.batch.id, "ended", run, live.attempt)
+            batches.add_event(self.store, self.batch.id, "ended", run, live.attempt, kept)
         if begun:
             self.faults = 0
         elif isinstance(found, model.Lost):  # such as an nbbg that was broken in mid-batch

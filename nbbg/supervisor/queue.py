@@ -31,6 +31,7 @@ class Queue:
         self._offset = self._events_size()
         self._again: dict[int, float] = {}  # when it was queued again
         self._head: deque[int] = deque()
+        self._begun: set[int] = set()
         self._sort_started()
         self._plan = self._never_started()
 
@@ -85,9 +86,13 @@ class Queue:
     def _sort_started(self) -> None:
         """Look at every run that was started and is not known to have ended."""
         ended = self._ended_by_events()
-        for name in os.listdir(self.folder / paths.RUNS):
-            if name.isdigit() and not self._is_over(int(name), ended):
-                self._sort(int(name))
+        with os.scandir(self.folder / paths.RUNS) as entries:
+            for entry in entries:
+                if entry.name.isdigit():
+                    run = int(entry.name)
+                    self._begun.add(run)
+                    if not self._is_over(entry.path, ended.get(run)):
+                        self._sort(run)
         self._again = dict(sorted(self._again.items()))
 
     def _sort(self, run: int) -> None:
@@ -105,27 +110,30 @@ class Queue:
         elif isinstance(found, model.Submitted | model.Running):
             self.found_live.append(run)
 
-    def _is_over(self, run: int, ended: dict[int, int]) -> bool:
-        attempt = ended.get(run)
-        if attempt is None:
-            return False
-        return not (self.store.run(self.batch.id, run) / str(attempt + 1)).exists()
+    def _is_over(self, folder: str, attempt: int | None) -> bool:
+        return attempt is not None and not os.path.exists(f"{folder}/{attempt + 1}")
 
     def _ended_by_events(self) -> dict[int, int]:
+        """The attempts whose end was noted; a line is parsed only where it says so."""
         ended: dict[int, int] = {}
         with (
             contextlib.suppress(FileNotFoundError),
             (self.folder / paths.EVENTS).open("rb") as file,
         ):
             for line in file:
-                for event in files.read_lines(line):
+                for event in files.read_lines(line) if b'"ended"' in line else ():
                     if event.get("event") == "ended":
                         ended[event["run"]] = event["attempt"]
         return ended
 
     def _never_started(self) -> Iterator[int]:
-        for plan in plans.read(self.folder / paths.PLAN):
-            if not (self.folder / paths.RUNS / str(plan.id)).exists():
+        """The rest of the plan; what had begun when this supervisor came is passed over."""
+        first = self.batch.first
+        while first in self._begun:
+            self._begun.discard(first)
+            first += 1
+        for plan in plans.read(self.folder / paths.PLAN, first):
+            if not os.path.exists(f"{self.folder}/{paths.RUNS}/{plan.id}"):
                 yield plan.id
 
     def _events_size(self) -> int:
