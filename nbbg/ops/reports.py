@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.ops import pace
 from nbbg.store import batches, endings
 
 if TYPE_CHECKING:
     from nbbg.index import Index
+
+ARMS = 100  # of a batch that are named
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,15 @@ class BatchReport:
     note: str
     created_at: str
     stopped_by: str | None
-    arms: list[str]
+    arms: list[str]  # of many the first
+    arm_count: int
     runs: int
     counts: dict[str, int]
+    total: int
+    done: int  # ended, however
+    failed: int  # of them, those that did not succeed and that nobody stopped
+    rate_per_hour: float | None  # over the last runs, while any runs
+    seconds_left: float | None
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -106,6 +116,9 @@ def of_run(run: model.Run) -> RunReport:
 
 def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     """The report of a batch."""
+    counts = index.counts(batch.id)
+    total = batch.last - batch.first + 1
+    found = pace.of_batch(index, batch, counts)
     return BatchReport(
         id=batch.name,
         supervisor_pid=batches.supervisor_pid(index.store.batch(batch.id)),
@@ -114,9 +127,15 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         note=batch.note,
         created_at=iso(batch.created_at) or "",
         stopped_by=index.stopped_by(batch.id) or None,
-        arms=list(batch.arms),
-        runs=batch.last - batch.first + 1,
-        counts=index.counts(batch.id),
+        arms=list(itertools.islice(batch.arms, ARMS)),
+        arm_count=len(batch.arms),
+        runs=total,
+        counts=counts,
+        total=total,
+        done=found.done,
+        failed=found.failed,
+        rate_per_hour=found.rate_per_hour,
+        seconds_left=found.seconds_left,
     )
 
 
