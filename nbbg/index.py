@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
-from nbbg import files, logs, model, paths
+from nbbg import logs, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import batches, database, plans, runs
+from nbbg.store import arms, batches, database, intake, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
     from nbbg.store.place import Store
 
 _QUEUED = model.Queued.word
+_COLUMNS = "id, batch, arm, number, seed, attempt, open, ending"
+_WAITING = f"open = 0 AND word = '{_QUEUED}'"
+_OVER = f"open = 0 AND word <> '{_QUEUED}'"
+PAGE = 1000  # runs that are read at a time
 
 
 class Index:
@@ -99,37 +102,54 @@ class Index:
 
     def live(self) -> list[model.Run]:
         """Runs that were touched and have not ended for good: live, lost, queued again."""
-        return [run for run in self._live.values() if not isinstance(run.state, model.Stopped)]
+        return [run for run in self.open() if not isinstance(run.state, model.Stopped)]
+
+    def open(self) -> Collection[model.Run]:
+        """The runs of `live`, and those that may still be taken back: stopped with their batch."""
+        return self._live.values()
 
     def runs(
         self, where: str = "1", values: Sequence[object] = (), limit: int = -1
     ) -> list[model.Run]:
         """Runs by an SQL condition over id, batch, arm, number, word; newest last."""
-        query = f"SELECT * FROM runs WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - ours
+        query = f"SELECT {_COLUMNS} FROM runs WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - ours
         rows = self._rows(query, (*values, limit))
         return [self._run(row) for row in reversed(rows) if self._can_read(row[1])]
+
+    def each(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[model.Run]:
+        """The same, however many, a few at a time."""
+        last = 0
+        query = f"SELECT {_COLUMNS} FROM runs WHERE ({where}) AND id > ? ORDER BY id LIMIT ?"  # noqa: S608 - ours
+        while rows := self._rows(query, (*values, last, PAGE)):
+            last = rows[-1][0]
+            yield from (self._run(row) for row in rows if self._can_read(row[1]))
+
+    def ids(self, where: str, values: Sequence[object] = ()) -> list[int]:
+        """The ids alone of what `runs` finds."""
+        query = f"SELECT id, batch FROM runs WHERE {where} ORDER BY id"  # noqa: S608 - ours
+        return [run for run, batch in self._rows(query, values) if self._can_read(batch)]
 
     def run(self, number: int) -> model.Run | None:
         """One run, or None."""
         found = self.runs("id = ?", (number,))
         return found[0] if found else None
 
-    def waiting(self, batch: int) -> int:
-        """How many runs of a batch were never started, nor stopped one by one."""
-        query = f"SELECT count(*) FROM runs WHERE batch = ? AND open = 0 AND word = '{_QUEUED}'"  # noqa: S608 - ours
-        count: int = self._rows(query, (batch,))[0][0]
-        return count
+    def waiting(self, batch: int) -> list[int]:
+        """The runs of a batch that were never started, nor stopped one by one."""
+        return self.ids(f"batch = ? AND {_WAITING}", (batch,))
 
-    def begun(self, numbers: Collection[int]) -> list[model.Run]:
-        """Those of the runs that do more than wait for their first start."""
-        touched = set(self._live)
-        for batch in self.batches_of(numbers):
-            # The waiting runs of a stopped batch have ended by that.
-            some = "" if self.stopped_by(batch) else f" AND open = 0 AND word <> '{_QUEUED}'"
-            query = f"SELECT id FROM runs WHERE batch = ?{some}"  # noqa: S608 - ours
-            touched.update(number for (number,) in self._rows(query, (batch,)))
-        found = (self.run(number) for number in sorted(touched.intersection(numbers)))
-        return [run for run in found if run is not None]
+    def closed_since(self, mark: int) -> Iterator[tuple[int, int]]:
+        """Runs that have ended for good since `mark`, each with the next mark; 0: all."""
+        query = "SELECT id, closed FROM runs WHERE closed > ? ORDER BY closed, id"
+        yield from self._rows(query, (mark,))
+
+    def endings(self, batch: int, limit: int) -> list[tuple[float, float]]:
+        """When the newest runs of a batch began and ended, in seconds since the epoch."""
+        query = (
+            "SELECT started, ended FROM runs WHERE batch = ? AND ended NOT NULL"
+            " AND started NOT NULL ORDER BY ended DESC LIMIT ?"
+        )
+        return self._rows(query, (batch, limit))
 
     def batches_of(self, numbers: Collection[int]) -> list[int]:
         """The numbers of the batches that these runs can be in."""
@@ -146,11 +166,16 @@ class Index:
     def arms(self) -> Iterator[tuple[int, model.Arm]]:
         """Every arm with the batches that it appears in, oldest first."""
         for batch in self.batches():
-            for arm in batch.arms.values():
+            for arm in arms.each(batch.arms):
                 yield batch.id, arm
 
+    def some_arms(self, limit: int) -> list[str]:
+        """The first names of arms, in their order."""
+        query = "SELECT DISTINCT arm FROM runs ORDER BY arm LIMIT ?"
+        return [name for (name,) in self._rows(query, (limit,))]
+
     def _run(self, row: tuple[Any, ...]) -> model.Run:
-        number, batch_id, arm, count, seed, attempt, _, is_open, ending = row
+        number, batch_id, arm, count, seed, attempt, is_open, ending = row
         if is_open:  # perhaps by another reader, since the last refresh
             return self._live.get(number) or self._derive(row)
         planned = model.Planned(number, arm, count, seed)
@@ -203,10 +228,8 @@ class Index:
                     self._take_in_batch(batch)
                 for batch, offset in self._offsets().items():
                     if sizes[batch] != offset:
-                        self._take_in_events(batch, offset)
-        offsets = self._offsets()
+                        intake.take_in_events(self._db, self.store, batch, offset)
         self._derive_open()
-        self._close_ended(offsets)
 
     def _offsets(self) -> dict[int, int]:
         return dict(self._db.execute("SELECT id, read FROM batches"))
@@ -231,68 +254,51 @@ class Index:
                 self._batches.pop(batch, None)
 
     def _take_in_batch(self, number: int) -> None:
-        """Take in a batch with its plan; open are the runs that have a folder."""
-        folder = self.store.batch(number)
         try:
             self.batch(number)
-            plan = list(plans.read(folder / paths.PLAN))
-            started = [(int(name),) for name in os.listdir(folder / paths.RUNS) if name.isdigit()]
+            intake.take_in_batch(self._db, self.store, number)
         except (StoreError, OSError) as error:
             self.unreadable[number] = str(error)
-            return
-        self._db.execute("INSERT INTO batches (id, read) VALUES (?, 0)", (number,))
-        self._db.executemany(
-            "INSERT INTO runs (id, batch, arm, number, seed) VALUES (?, ?, ?, ?, ?)",
-            ((run.id, number, run.arm, run.number, run.seed) for run in plan),
-        )
-        self._db.executemany("UPDATE runs SET open = 1 WHERE id = ?", started)
-
-    def _take_in_events(self, batch: int, offset: int) -> None:
-        data = _new_lines(self.store, batch, offset)
-        if not data:
-            return
-        named = {event["run"] for event in files.read_lines(data) if "run" in event}
-        self._db.executemany(
-            "UPDATE runs SET open = 1, ending = NULL WHERE id = ?", ((run,) for run in named)
-        )
-        self._db.execute("UPDATE batches SET read = ? WHERE id = ?", (offset + len(data), batch))
 
     def _derive_open(self) -> None:
-        for row in self._db.execute("SELECT * FROM runs WHERE open = 1 ORDER BY id").fetchall():
-            if self._can_read(row[1]):
-                self._derive(row)
+        """Derive again what is open, and close what has ended, a few at a time."""
+        last = 0
+        query = f"SELECT {_COLUMNS} FROM runs WHERE open = 1 AND id > ? ORDER BY id LIMIT ?"  # noqa: S608 - ours
+        while True:
+            offsets = self._offsets()
+            rows = self._db.execute(query, (last, PAGE)).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            found = [self._derive(row) for row in rows if self._can_read(row[1])]
+            self._close_ended(found, offsets)
 
     def _has_ended(self, run: model.Run) -> bool:
         """Whether its folder says so for good; in a stopped batch some may still be set going."""
         waits = run.again or (isinstance(run.state, model.Stopped) and run.state.with_batch)
         return run.attempt > 0 and isinstance(run.state, model.Ended) and not waits
 
-    def _close_ended(self, offsets: dict[int, int]) -> None:
+    def _close_ended(self, found: Sequence[model.Run], offsets: Mapping[int, int]) -> None:
         """Keep the endings, unless an event has come in since that opens the run again."""
-        ended = [
-            (run.attempt, run.state.word, json.dumps(runs.to_json(run)), run.id, offsets[run.batch])
-            for run in self._live.values()
-            if self._has_ended(run) and run.batch in offsets
-        ]
+        ended = [run for run in found if self._has_ended(run) and run.batch in offsets]
         if not ended:
             return
         with contextlib.suppress(sqlite3.OperationalError), database.transaction(self._db):
+            mark = intake.next_mark(self._db)
             self._db.executemany(
-                "UPDATE runs SET open = 0, attempt = ?, word = ?, ending = ? WHERE id = ?"
+                "UPDATE runs SET open = 0, attempt = ?, word = ?, ending = ?, started = ?,"
+                " ended = ?, closed = ? WHERE id = ?"
                 " AND (SELECT read FROM batches WHERE id = batch) = ?",
-                ended,
+                [(*_closing(run), mark, run.id, offsets[run.batch]) for run in ended],
             )
-        still = {number for (number,) in self._db.execute("SELECT id FROM runs WHERE open = 1")}
-        self._live = {number: run for number, run in self._live.items() if number in still}
+        query = "SELECT id FROM runs WHERE open = 1 AND id BETWEEN ? AND ?"
+        still = {number for (number,) in self._db.execute(query, (found[0].id, found[-1].id))}
+        for run in ended:
+            if run.id not in still:
+                del self._live[run.id]
+                self._measured.pop(run.folder, None)
 
 
-def _new_lines(store: Store, batch: int, offset: int) -> bytes:
-    """The whole new lines of a batch's events; a torn last one waits for its end."""
-    path = store.batch(batch) / paths.EVENTS
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read()
-    except FileNotFoundError:
-        return b""
-    return data[: data.rfind(b"\n") + 1]
+def _closing(run: model.Run) -> tuple[object, ...]:
+    kept = json.dumps(runs.to_json(run))
+    return run.attempt, run.state.word, kept, run.started_at, run.ended_at

@@ -61,7 +61,7 @@ def identity(notebook: str, params: Mapping[str, Any], seed: int) -> tuple[str, 
     return notebook, repr(sorted(params.items())), seed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planned:
     """One line of a plan: one arm at one run number."""
 
@@ -364,7 +364,7 @@ WORDS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """One arm at one run number, as the records of its newest attempt tell it now."""
 

@@ -21,6 +21,7 @@ GITIGNORE = ".gitignore"
 # Names in a batch, `batches/3/`.
 BATCH = "batch.json"
 PLAN = "plan.jsonl"
+ARMS = "arms.jsonl"  # where they are many
 FROZEN = "frozen"
 TREE_FOLDER = "tree"  # the project's sources, with `--freeze tree`
 TWINS = "twins"  # and what has runs import them

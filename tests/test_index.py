@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbbg import model, paths
+from nbbg import files, model, paths
 from nbbg.index import Index
 from nbbg.store import batches, database, place, plans, runs
 from tests import records
@@ -155,7 +155,21 @@ class Life:
         """A run ends, and the supervisor notes it."""
         if attempt := self.attempts.pop(run, None):
             attempt.end(state="failed", error=None, ended_at=1.0)
-            self.event("ended", run)
+            self.ended(run, attempt)
+
+    def ended(self, run: int, attempt: Attempt) -> None:
+        """The supervisor's event, with what it tells of every second run."""
+        with files.Folder(attempt.path) as folder:
+            kept = runs.kept_of(folder, model.Failed(None)) if run % 2 else None
+        number = int(attempt.path.name)
+        batches.add_event(self.store, self.batch_of(run), "ended", run, number, kept)
+
+    def end_late(self, run: int) -> None:
+        """A run ends, and is queued again before the supervisor notes it."""
+        if attempt := self.attempts.pop(run, None):
+            attempt.end(state="failed", error=None, ended_at=1.0)
+            self.again(run)
+            self.ended(run, attempt)
 
     def end_unnoticed(self, run: int) -> None:
         """A run ends while there is no supervisor."""
@@ -207,7 +221,15 @@ class Life:
 
 HAPPENINGS = [
     *(Life.launch, Life.start, Life.start, Life.end, Life.end_unnoticed, Life.end_without_runner),
-    *(Life.kill, Life.again, Life.stop, Life.stop_batch, Life.resume_batch, Life.spoil),
+    *(
+        Life.end_late,
+        Life.kill,
+        Life.again,
+        Life.stop,
+        Life.stop_batch,
+        Life.resume_batch,
+        Life.spoil,
+    ),
 ]
 
 

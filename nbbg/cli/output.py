@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 def document(value: Any) -> None:
@@ -15,3 +18,17 @@ def document(value: Any) -> None:
 def say(text: str) -> None:
     """Talk, on stderr."""
     print(text, file=sys.stderr)
+
+
+def stream(lists: Mapping[str, Iterable[Any]]) -> None:
+    """One JSON document of lists on stdout, written as their items come, however many."""
+    opening = "{"
+    for name, items in lists.items():
+        print(f'{opening}\n  "{name}": [', end="")
+        opening, separator = ",", ""
+        for item in items:
+            text = json.dumps(item, indent=2, ensure_ascii=False).replace("\n", "\n    ")
+            print(f"{separator}\n    {text}", end="")
+            separator = ","
+        print("\n  ]" if separator else "]", end="")
+    print("\n}")

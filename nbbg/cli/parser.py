@@ -314,9 +314,19 @@ def _retry(subparsers: Subparsers) -> None:
 
 def _results(subparsers: Subparsers) -> None:
     parser = _command(
-        subparsers, "results", "one row a run, with its metrics", "nbbg results", "nbbg results b1"
+        subparsers,
+        "results",
+        "one row a run, with its metrics",
+        "nbbg results b1",
+        "nbbg results --best accuracy                  best first, runs and then arms",
+        "nbbg results --best loss --lower-is-better",
+        "nbbg results --csv runs.csv",
     )
-    parser.add_argument("ids", nargs="*", metavar="ID", help=IDS)
+    add = parser.add_argument
+    add("ids", nargs="*", metavar="ID", help=IDS)
+    add("--best", metavar="METRIC", help="in the order of this metric, arms by its mean")
+    add("--lower-is-better", action="store_true", help="the smallest first")
+    add("--csv", metavar="FILE", help="as CSV, with parameters; `-` for stdout")
     _add_json(parser)
 
 

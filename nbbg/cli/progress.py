@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NoReturn
 
 from nbbg import model
 from nbbg.cli import output, table
@@ -14,25 +15,25 @@ from nbbg.ops import waiting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tqdm import tqdm
+
     from nbbg.ops.project import Project
 
 TIMED_OUT = 124
 INTERRUPTED = 130
+MOST = 20  # runs that did not succeed and are told one by one
+NOW_AND_THEN = 30.0  # seconds
 
 
 def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -> int:
     """Wait for runs under a bar: 0 all succeeded, 1 some did not, 124 timed out, 130 Ctrl-C."""
     from tqdm import tqdm
 
-    unsuccessful = 0
-    bar = tqdm(total=len(numbers), unit="run", disable=not sys.stderr.isatty())
+    view = _View(tqdm(total=len(numbers), unit="run", disable=not sys.stderr.isatty()))
     try:
-        with Index(where.store) as index, bar:
+        with Index(where.store) as index, view.bar:
             for run in waiting.as_they_end(index, numbers, timeout):
-                if run.state.word != model.Succeeded.word:
-                    unsuccessful += 1
-                    bar.write(line(run), file=sys.stderr)
-                bar.update()
+                view.take(run)
     except KeyboardInterrupt:
         output.say("\nleft the view; the runs go on\n  nbbg status")
         return INTERRUPTED
@@ -42,9 +43,43 @@ def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -
     except Abandoned as error:
         output.say(f"nbbg: {error}")
         return 1
-    if not sys.stderr.isatty():
-        output.say(f"{len(numbers) - unsuccessful} of {len(numbers)} succeeded")
-    return 1 if unsuccessful else 0
+    view.say_the_end()
+    return 1 if view.unsuccessful else 0
+
+
+class _View:
+    """A bar on a terminal, with the failures beside it; elsewhere a line now and then."""
+
+    def __init__(self, bar: tqdm[NoReturn]) -> None:
+        self.bar = bar
+        self.done = self.unsuccessful = 0
+        self._began = self._said = time.monotonic()
+
+    def take(self, run: model.Run) -> None:
+        """Tell that a run has ended."""
+        self.done += 1
+        if run.state.word != model.Succeeded.word:
+            self.unsuccessful += 1
+            if self.unsuccessful <= MOST:
+                self.bar.write(line(run), file=sys.stderr)
+            self.bar.set_postfix_str(f"{self.unsuccessful} not succeeded", refresh=False)
+        self.bar.update()
+        if self.bar.disable and time.monotonic() - self._said >= NOW_AND_THEN:
+            self._said = time.monotonic()
+            output.say(self._so_far())
+
+    def _so_far(self) -> str:
+        total = int(self.bar.total or 0)
+        left = (time.monotonic() - self._began) / self.done * (total - self.done)
+        failed = f", {self.unsuccessful} not succeeded" if self.unsuccessful else ""
+        return f"{self.done} of {total} ended{failed}, about {table.duration(left)} left"
+
+    def say_the_end(self) -> None:
+        """The sum, where no bar has shown it, and what was not told one by one."""
+        if self.unsuccessful > MOST:
+            output.say(f"and {self.unsuccessful - MOST} more did not succeed: nbbg status")
+        if self.bar.disable:
+            output.say(f"{self.done - self.unsuccessful} of {self.done} succeeded")
 
 
 def line(run: model.Run) -> str:

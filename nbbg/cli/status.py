@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbbg import logs, model, paths
 from nbbg.cli import output, reading, table
@@ -16,14 +17,23 @@ from nbbg.store import imported
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from nbbg.ops.project import Project
     from nbbg.ops.reports import BatchReport
+    from nbbg.ops.selection import Runs
 
 RECENT = 10  # ended runs that are listed
 ARMS = 4  # of a batch that are named
 UPDATE = 1.0  # seconds
 WIDTH = 60  # of what a run says
+LARGE = 1000  # runs of a batch that is shown in part unless it is named
+LIVE = 200  # live runs that are listed
+FAILED = 5  # failed runs of a batch at work, listed besides the newest
+BAR, LEAST_BAR = 30, 8  # characters
+MANY = 120  # runs an hour that are told by the minute
+_ODD = {*model.UNSUCCESSFUL, model.Lost.word}
+_FAILED = ", ".join(f"'{word}'" for word in sorted(model.UNSUCCESSFUL))
 _HEAD = ("run", "arm", "number", "state", "cell", "time", "progress", "what it says")
 _NUMBERS = ("run", "number", "time")
 _OVER = {model.Succeeded.word, model.Stopped.word, *model.RETRIABLE}
@@ -51,7 +61,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 def _once(arguments: argparse.Namespace) -> None:
     where = project.remembered() if arguments.all else [reading.here()]
     if arguments.json:
-        output.document(_merged([_document(each, arguments.ids) for each in where]))
+        _document(where, arguments.ids)
         return
     for position, each in enumerate(where):
         if arguments.all:
@@ -59,26 +69,45 @@ def _once(arguments: argparse.Namespace) -> None:
         _show(each, arguments.ids)
 
 
-def _document(where: Project, names: list[str]) -> dict[str, list[Any]]:
-    with Index(where.store) as index:
-        _say_unreadable(index)
-        runs = selection.select(index, names) if names else index.runs()
-        numbers = {run.batch for run in runs}
-        return {
-            "batches": [
-                {**reports.of_batch(index, batch).to_json(), "project": str(where.root)}
-                for batch in index.batches()
-                if batch.id in numbers
-            ],
-            "runs": [{**reports.of_run(run).to_json(), "project": str(where.root)} for run in runs],
-        }
+def _document(where: list[Project], names: list[str]) -> None:
+    """All as JSON; of a large batch, unless it is named, what is worth showing."""
+    with contextlib.ExitStack() as stack:
+        found = [(each, stack.enter_context(Index(each.store))) for each in where]
+        meant = [_meant(index, names) for _, index in found]
+        output.stream(
+            {
+                "batches": (
+                    {**reports.of_batch(index, batch).to_json(), "project": str(each.root)}
+                    for (each, index), runs in zip(found, meant, strict=True)
+                    for batch in _around(index, runs)
+                ),
+                "runs": (
+                    {**reports.of_run(run).to_json(), "project": str(each.root)}
+                    for (each, index), runs in zip(found, meant, strict=True)
+                    for run in (_all(index) if runs is None else runs)
+                ),
+            }
+        )
 
 
-def _merged(documents: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    return {
-        key: [item for document in documents for item in document[key]]
-        for key in ("batches", "runs")
-    }
+def _meant(index: Index, names: list[str]) -> Runs | None:
+    """The named runs; None without a name."""
+    _say_unreadable(index)
+    return selection.Runs(index, names) if names else None
+
+
+def _around(index: Index, runs: Runs | None) -> list[model.Batch]:
+    known = index.batches()
+    return known if runs is None else [each for each in known if runs.touch(each)]
+
+
+def _all(index: Index) -> Iterator[model.Run]:
+    """Every run of the batches that are not large, and of those what is worth showing."""
+    large = [each for each in index.batches() if each.last - each.first >= LARGE]
+    shown = {run.id: run for run in _worth_showing(index)} if large else {}
+    numbers = ", ".join(str(batch.id) for batch in large)
+    for run in index.each(f"batch NOT IN ({numbers}) OR id IN ({', '.join(map(str, shown))})"):
+        yield shown.get(run.id, run)
 
 
 def _show(where: Project, names: list[str]) -> None:
@@ -87,17 +116,39 @@ def _show(where: Project, names: list[str]) -> None:
         if not names and not index.batches() and not index.unreadable:
             print("nothing was launched here yet\n  nbbg run NOTEBOOK --runs 20")
             return
-        runs = selection.select(index, names) if names else _worth_showing(index)
         known = [reports.of_batch(index, batch) for batch in index.batches()]
-        _show_batches(known, {f"b{run.batch}" for run in runs}, everything=bool(names))
-        if runs:
-            print()
-        table.show(_HEAD, [_row(run) for run in runs], numbers=_NUMBERS)
-        if not names:
-            _say_hidden(known, runs)
-        for changed in imported.changes(runs):
-            output.say(changed)
-        _advise(index, known, runs)
+        if names:
+            _show_all(index, known, selection.Runs(index, names))
+        else:
+            _show_some(index, known, _worth_showing(index))
+
+
+def _show_all(index: Index, known: list[BatchReport], runs: Runs) -> None:
+    """Every run that was named, however many."""
+    shown = {batch.name for batch in index.batches() if runs.touch(batch)}
+    _show_batches(known, shown, everything=True)
+    print()
+    odd: list[model.Run] = []
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for run in runs:
+            if run.state.word in _ODD and len(odd) < LARGE:
+                odd.append(run)
+            yield _row(run)
+
+    table.show(_HEAD, rows(), numbers=_NUMBERS)
+    _advise(index, known, odd)
+
+
+def _show_some(index: Index, known: list[BatchReport], runs: list[model.Run]) -> None:
+    _show_batches(known, {f"b{run.batch}" for run in runs}, everything=False)
+    if runs:
+        print()
+    table.show(_HEAD, [_row(run) for run in runs], numbers=_NUMBERS)
+    _say_hidden(known, runs)
+    for changed in imported.changes(runs):
+        output.say(changed)
+    _advise(index, known, runs)
 
 
 def _show_batches(known: list[BatchReport], shown: set[str], *, everything: bool) -> None:
@@ -106,6 +157,8 @@ def _show_batches(known: list[BatchReport], shown: set[str], *, everything: bool
     for batch in known:
         if batch.id in shown or not (everything or set(batch.counts) <= {model.Succeeded.word}):
             print(_batch_line(batch))
+            if pace := _pace_line(batch):
+                print(pace)
         else:
             hidden += not everything
     if hidden:
@@ -128,22 +181,25 @@ def _say_unreadable(index: Index) -> None:
 
 
 def _worth_showing(index: Index) -> list[model.Run]:
-    """What lives or was lost, the newest that ended, and of what waits the next few."""
+    """What lives or was lost, the newest that ended or failed, of what waits the next few."""
     live = index.live()
-    shown = {run.id for run in live}
+    shown = {run.id: run for run in live[:LIVE]}
+    at_work = ", ".join({str(run.batch) for run in live})
     ended = index.runs("open = 0 AND word <> 'queued'", limit=RECENT)
+    failed = index.runs(f"open = 0 AND batch IN ({at_work}) AND word IN ({_FAILED})", limit=FAILED)
     queued = index.runs(
         "id IN (SELECT id FROM runs WHERE open = 0 AND word = 'queued' ORDER BY id LIMIT 3)"
     )
-    rest = [run for run in (*ended, *queued) if run.id not in shown]
-    return sorted([*live, *rest], key=lambda run: run.id)
+    for run in (*ended, *failed, *queued):
+        shown.setdefault(run.id, run)
+    return [shown[number] for number in sorted(shown)]
 
 
 def _batch_line(batch: BatchReport) -> str:
     counts = ", ".join(
         f"{count} {table.colour(word)}" for word in model.WORDS if (count := batch.counts.get(word))
     )
-    more = f" and {len(batch.arms) - ARMS} more" if batch.arms[ARMS:] else ""
+    more = f" and {batch.arm_count - ARMS} more" if batch.arm_count > ARMS else ""
     arms = ", ".join(batch.arms[:ARMS]) + more
     stopped = f"; stopped by {batch.stopped_by}" if batch.stopped_by else ""
     if batch.paused_by and batch.paused_at:
@@ -152,6 +208,30 @@ def _batch_line(batch: BatchReport) -> str:
     note = f"  ({batch.note})" if batch.note else ""
     jobs = "" if set(batch.counts) <= _OVER else f", {batch.jobs} at a time"
     return f"{batch.id}  {arms}: {counts} of {batch.runs}{jobs}{stopped}{note}"
+
+
+def _pace_line(batch: BatchReport) -> str:
+    """The bar of a batch at work, what failed, its rate and the time left, as wide as there is."""
+    if batch.rate_per_hour is None and not _is_at_work(batch):
+        return ""
+    parts = [f"{batch.done}/{batch.total}", f"{100 * batch.done // batch.total}%"]
+    parts += [f"{batch.failed} failed"] if batch.failed else []
+    parts += [_rate(batch.rate_per_hour)] if batch.rate_per_hour else []
+    parts += [f"{table.duration(batch.seconds_left)} left"] if batch.seconds_left else []
+    text = ", ".join(parts)
+    room = min(BAR, table.width() - len(text) - 6)
+    bar = f"{table.bar(batch.done, batch.total, room)}  " if room >= LEAST_BAR else ""
+    return table.cut(f"    {bar}{text}")
+
+
+def _is_at_work(batch: BatchReport) -> bool:
+    waits = batch.counts.get(model.Queued.word) or batch.counts.get(model.Running.word)
+    return bool(waits) and batch.supervisor_pid is not None
+
+
+def _rate(per_hour: float) -> str:
+    """The rate in a unit that makes it a number to read."""
+    return f"{per_hour / 60:.3g}/min" if per_hour >= MANY else f"{per_hour:.3g}/h"
 
 
 def _row(run: model.Run) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg import model
 from nbbg.cli import ids, output, reading
 from nbbg.index import Index
 from nbbg.ops import selection, steer
@@ -13,22 +12,24 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from nbbg import model
+
+MOST = 20  # runs that are told of one by one
+
 
 def command(arguments: argparse.Namespace) -> int:
     """Ask, and wait until it has happened, saying each; Ctrl-C leaves the view alone."""
     where = reading.here()
     with Index(where.store) as index:
-        before = selection.select(index, arguments.ids)
         asked = steer.stop(
             where, index, arguments.ids, after_run=arguments.after_run, by="nbbg stop"
         )
-        if not asked:
-            _say_ended(before)
+        live = asked.live
+        if not asked.waiting and not live:
+            _say_ended(index, arguments.ids)
             return 0
-        waiting = [run for run in asked if isinstance(run.state, model.Queued)]
-        live = [run for run in asked if run not in waiting]
-        if waiting:
-            print(f"{ids.runs(run.id for run in waiting)} will not start")
+        if asked.waiting:
+            print(f"{ids.runs(asked.waiting)} will not start")
         if arguments.after_run:
             if live:
                 print(f"{ids.runs(run.id for run in live)}: to the end, then the batch stops")
@@ -48,9 +49,12 @@ def _say(run: model.Run) -> None:
     print(f"run {run.id} {run.state.word}{reason}", flush=True)
 
 
-def _say_ended(runs: Sequence[model.Run]) -> None:
-    for run in runs:
+def _say_ended(index: Index, names: Sequence[str]) -> None:
+    found = selection.numbers(index, names)
+    for run in filter(None, map(index.run, found[:MOST])):
         if run.ended:
             output.say(f"run {run.id} has ended already: {run.state.word}")
         else:
             output.say(f"run {run.id} is {run.state.word}: {run.state.reason}")
+    if found[MOST:]:
+        output.say(f"and so have {len(found) - MOST} more, or can't be asked: nbbg status")

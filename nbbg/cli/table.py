@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 from nbbg import model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+PAGE = 500  # rows
 BRIEF = 10  # seconds under which a tenth is told
 _UNITS = (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1))
 _COLOURS = {
@@ -23,20 +25,51 @@ _COLOURS = {
 
 
 def show(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()
 ) -> None:
-    """Print a table; the columns named in `numbers` are aligned to the right."""
-    if not rows:
-        return
-    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
-    limit = _terminal_width() if sys.stdout.isatty() else 0
-    for line in (head, *rows):
-        cells = [
-            cell.rjust(width) if name in numbers else cell.ljust(width)
-            for name, cell, width in zip(head, line, widths, strict=True)
+    """Print a table; the columns named in `numbers` are aligned to the right.
+
+    Of many rows a page is held at a time; a later one may be wider.
+    """
+    coming = iter(rows)
+    widths = [0] * len(head)
+    lines = [head]
+    while page := list(itertools.islice(coming, PAGE)):
+        lines += page
+        widths = [
+            max(width, *map(len, column))
+            for width, column in zip(widths, zip(*lines, strict=True), strict=True)
         ]
-        text = "  ".join(cells).rstrip()
-        print(_coloured(f"{text[: limit - 1]}…" if 0 < limit < len(text) else text))
+        for line in lines:
+            _print(head, line, widths, numbers)
+        lines = []
+
+
+def _print(
+    head: Sequence[str], line: Sequence[str], widths: Sequence[int], numbers: Sequence[str]
+) -> None:
+    cells = [
+        cell.rjust(width) if name in numbers else cell.ljust(width)
+        for name, cell, width in zip(head, line, widths, strict=True)
+    ]
+    print(_coloured(cut("  ".join(cells).rstrip())))
+
+
+def cut(line: str) -> str:
+    """The line as far as the terminal is wide."""
+    limit = width() if sys.stdout.isatty() else 0
+    return f"{line[: limit - 1]}…" if 0 < limit < len(line) else line
+
+
+def bar(done: int, total: int, width: int) -> str:
+    """How much is done, in so many characters."""
+    full, empty = ("█", "░") if _is_unicode() else ("#", "-")
+    filled = width * done // total if total else width
+    return full * filled + empty * (width - filled)
+
+
+def _is_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def colour(word: str) -> str:
@@ -75,7 +108,8 @@ def duration(seconds: float | None) -> str:
     return f"{whole}s" if whole >= BRIEF else f"{seconds:.1f}s"
 
 
-def _terminal_width() -> int:
+def width() -> int:
+    """The terminal's, in characters; 200 where there is none."""
     import shutil
 
     return shutil.get_terminal_size((200, 24)).columns

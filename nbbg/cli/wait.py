@@ -19,10 +19,10 @@ def command(arguments: argparse.Namespace) -> int:
     timeout = None if arguments.timeout is None else _seconds(arguments.timeout)
     where = reading.here()
     with Index(where.store) as index:
-        found = selection.select(index, arguments.ids)
-        numbers = [run.id for run in found]
-        for number in sorted({run.batch for run in found if not run.ended}):
-            if paused_by := steer.course(where, index.batch(number)).paused_by:
+        numbers = selection.numbers(index, arguments.ids)
+        for number in index.batches_of(numbers):
+            paused_by = steer.course(where, index.batch(number)).paused_by
+            if paused_by and steer.AT_WORK & index.counts(number).keys():
                 output.say(f"b{number} is paused by {paused_by}: nbbg resume b{number}")
     code = progress.wait(where, numbers, timeout)
     if arguments.json:

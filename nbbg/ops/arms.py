@@ -77,7 +77,7 @@ def wanted(
 def changed(project: Project, chosen: Iterable[model.Run]) -> list[str]:
     """A sentence for each notebook that differs from what these runs will run again."""
     notes = []
-    for arm in {run.arm.identity(): run.arm for run in chosen}.values():
+    for arm in {(run.arm.notebook, run.arm.source): run.arm for run in chosen}.values():
         with contextlib.suppress(NbbgError):
             if document.load(project.root / arm.notebook).source_hash != arm.source:
                 notes.append(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.ops import pace
 from nbbg.store import batches, changes, endings
 
 if TYPE_CHECKING:
     from nbbg.index import Index
+
+ARMS = 100  # of a batch that are named
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,15 @@ class BatchReport:
     stopped_by: str | None
     paused_by: str | None
     paused_at: str | None
-    arms: list[str]
+    arms: list[str]  # of many the first
+    arm_count: int
     runs: int
     counts: dict[str, int]
+    total: int
+    done: int  # ended, however
+    failed: int  # of them, those that did not succeed and that nobody stopped
+    rate_per_hour: float | None  # over the last runs, while any runs
+    seconds_left: float | None
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -113,6 +123,9 @@ def of_run(run: model.Run) -> RunReport:
 def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     """The report of a batch."""
     course = changes.read(index.store.batch(batch.id), batch)
+    counts = index.counts(batch.id)
+    total = batch.last - batch.first + 1
+    found = pace.of_batch(index, batch, counts)
     return BatchReport(
         id=batch.name,
         supervisor_pid=batches.supervisor_pid(index.store.batch(batch.id)),
@@ -123,9 +136,15 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         stopped_by=index.stopped_by(batch.id) or None,
         paused_by=course.paused_by or None,
         paused_at=iso(course.paused_at or None),
-        arms=list(batch.arms),
-        runs=batch.last - batch.first + 1,
-        counts=index.counts(batch.id),
+        arms=list(itertools.islice(batch.arms, ARMS)),
+        arm_count=len(batch.arms),
+        runs=total,
+        counts=counts,
+        total=total,
+        done=found.done,
+        failed=found.failed,
+        rate_per_hour=found.rate_per_hour,
+        seconds_left=found.seconds_left,
     )
 
 

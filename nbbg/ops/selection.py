@@ -5,19 +5,21 @@ An arm's runs are those that count: where a number was run anew, the newest.
 
 from __future__ import annotations
 
+import bisect
 import re
 from typing import TYPE_CHECKING
 
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nbbg import model
     from nbbg.index import Index
 
 
 DIGITS = 19  # that SQLite can't hold any more
+PAGE = 500  # runs
 SOME = 8  # arms that are named
 
 
@@ -31,6 +33,37 @@ def select(index: Index, names: Iterable[str]) -> list[model.Run]:
     for name in names:
         found.update((run.id, run) for run in _of(index, name))
     return [found[number] for number in sorted(found)]
+
+
+def numbers(index: Index, names: Iterable[str]) -> list[int]:
+    """The ids alone of what `select` finds, so that a whole batch costs little, however large.
+
+    Raises:
+        UsageError: a name means nothing here.
+    """
+    found: set[int] = set()
+    for name in names:
+        whole = index.ids("batch = ?", (int(name[1:]),)) if is_batch(name) else []
+        found.update(whole or (run.id for run in _of(index, name)))
+    return sorted(found)
+
+
+class Runs:
+    """What the names mean, read when it is gone through, a page at a time."""
+
+    def __init__(self, index: Index, names: Iterable[str]) -> None:
+        self._index = index
+        self.ids = numbers(index, names)
+
+    def __iter__(self) -> Iterator[model.Run]:
+        for start in range(0, len(self.ids), PAGE):
+            page = ",".join(map(str, self.ids[start : start + PAGE]))
+            yield from self._index.runs(f"id IN ({page})")
+
+    def touch(self, batch: model.Batch) -> bool:
+        """Whether any is of that batch."""
+        position = bisect.bisect_left(self.ids, batch.first)
+        return position < len(self.ids) and self.ids[position] <= batch.last
 
 
 def one(index: Index, name: str) -> model.Run:
@@ -80,7 +113,7 @@ def _of(index: Index, name: str) -> Sequence[model.Run]:
 
 
 def _nothing(index: Index, name: str) -> str:
-    arms = sorted({arm.name for _, arm in index.arms()})
+    arms = index.some_arms(SOME + 1)
     if not arms:
         nothing = "nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
         return f"there is no {name!r}: {nothing}"

@@ -17,14 +17,19 @@ from nbbg.runner.stopping import Stopping, sweep
 from nbbg.store import batches, changes, runs, state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nbbg.index import Index
     from nbbg.ops.project import Project
 
 LOOK = 0.1  # seconds
+_NOT_DONE = "word <> 'succeeded'"
+_NEWER = (
+    "SELECT 1 FROM runs AS newer WHERE newer.arm = runs.arm AND newer.number = runs.number"
+    " AND newer.id > runs.id"
+)
 STUBBORN = 5.0  # seconds after the last step of a stop
-_AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
+AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
 
 
 @dataclass(frozen=True)
@@ -35,36 +40,57 @@ class Started:
     batches: list[model.Batch]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What `stop` ends."""
+
+    waiting: list[int]  # the ids of runs that will not start
+    live: list[model.Run]  # which may still be ending
+
+
 def stop(
     project: Project, index: Index, names: Sequence[str], *, after_run: bool = False, by: str
-) -> list[model.Run]:
-    """Ask runs, or whole batches, to stop; the runs that this ends, which may still be ending.
+) -> Asked:
+    """Ask runs, or whole batches, to stop.
 
     Raises:
         UsageError: a name means nothing here, or `after_run` is asked of a single run.
     """
-    chosen = selection.select(index, names)
-    waiting = {run.id: run for run in chosen if isinstance(run.state, model.Queued)}
+    chosen = selection.numbers(index, names)
+    waiting = _queued(index, chosen)
     whole = [int(name[1:]) for name in names if selection.is_batch(name)]
     if after_run and len(whole) < len(names):
         message = "--after-run is for whole batches, such as b3: what runs goes on, nothing starts"
         raise UsageError(message)
-    for number in {run.batch for run in chosen if not run.ended}.intersection(whole):
-        batches.ask_to_stop(project.store.batch(number), by, after_run=after_run)
+    at_work = {run.batch for run in index.open() if not run.ended}
+    for number in whole:
+        if number in at_work or waiting.intersection(index.waiting(number)):
+            batches.ask_to_stop(project.store.batch(number), by, after_run=after_run)
     # Looked at again: a run that was started meanwhile must be asked too.
     index.refresh()
-    asked = []
-    for run in selection.select(index, names):
-        if isinstance(run.state, model.Submitted | model.Running):
-            if not after_run:
-                batches.ask_to_stop(Path(run.folder), by)
-            asked.append(run)
-        elif isinstance(run.state, model.Queued):
-            _stop_queued(project, run, by)
-            asked.append(run)
-        elif run.id in waiting and (run.again or isinstance(run.state, model.Stopped)):
-            asked.append(waiting[run.id])  # by what its batch was told above
-    return asked
+    meant = set(chosen)
+    live = [run for run in index.open() if run.id in meant and _lives(run)]
+    for run in live:
+        if not after_run:
+            batches.ask_to_stop(Path(run.folder), by)
+    for number in sorted(_queued(index, chosen)):
+        if found := index.run(number):
+            _stop_queued(project, found, by)
+            waiting.add(number)
+    return Asked(sorted(waiting - {run.id for run in live}), live)
+
+
+def _lives(run: model.Run) -> bool:
+    return isinstance(run.state, model.Submitted | model.Running)
+
+
+def _queued(index: Index, chosen: Sequence[int]) -> set[int]:
+    """Those of the runs that wait, and not in a stopped batch."""
+    found = {run.id for run in index.open() if isinstance(run.state, model.Queued)}
+    for batch in index.batches_of(chosen):
+        if not index.stopped_by(batch):
+            found.update(index.waiting(batch))
+    return found.intersection(chosen)
 
 
 def pause(project: Project, index: Index, names: Sequence[str], by: str) -> list[model.Batch]:
@@ -79,7 +105,7 @@ def pause(project: Project, index: Index, names: Sequence[str], by: str) -> list
     paused = [
         batch
         for batch in found
-        if _AT_WORK & index.counts(batch.id).keys() and not course(project, batch).paused_at
+        if AT_WORK & index.counts(batch.id).keys() and not course(project, batch).paused_at
     ]
     for batch in paused:
         changes.pause(project.store.batch(batch.id), by)
@@ -218,10 +244,12 @@ def start_again(
     touched = [index.batch(number) for number in sorted(numbers)]
     for batch in touched:
         refuse_exit_file(batch.exit_file)
+    mine: dict[int, list[model.Run]] = {batch.id: [] for batch in touched}
+    for run in chosen:
+        mine[run.batch].append(run)
     for batch in touched:
-        mine = [run for run in chosen if run.batch == batch.id]
-        if mine:
-            _start_again(project, index, mine, by, at_once=at_once)
+        if mine[batch.id]:
+            _start_again(project, index, mine[batch.id], by, at_once=at_once)
         supervision.ensure(project, batch)
     return Started(chosen, touched)
 
@@ -236,7 +264,7 @@ def _start_again(
     """
     batch = chosen[0].batch
     never_started = sum(not run.attempt for run in chosen)
-    whole = never_started >= index.waiting(batch)
+    whole = never_started >= len(index.waiting(batch))
     if whole:
         _lift(project, index.batch(batch), by)
     for run in chosen:
@@ -279,10 +307,16 @@ def wait_for_end(
     return [run for number in sorted(left) if (run := index.run(number))]
 
 
-def _chosen(index: Index, names: Sequence[str]) -> list[model.Run]:
+def _chosen(index: Index, names: Sequence[str]) -> Iterator[model.Run]:
     """The named runs, or all; without those whose number a newer run of the arm has taken over."""
-    found = selection.select(index, names) if names else index.runs("word <> 'succeeded'")
-    return [run for run in found if not index.has_newer(run)]
+    meant = selection.numbers(index, names) if names else index.ids(_NOT_DONE)
+    if not meant:
+        return
+    where = f"id BETWEEN ? AND ? AND {_NOT_DONE} AND NOT EXISTS ({_NEWER})"
+    named = set(meant)
+    for run in index.each(where, (meant[0], meant[-1])):
+        if run.id in named:
+            yield run
 
 
 def _stop_queued(project: Project, run: model.Run, by: str) -> None:

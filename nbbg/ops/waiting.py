@@ -29,14 +29,17 @@ def as_they_end(
         TimeoutError: the time is over, and some have not ended.
         Abandoned: all that is left is queued, and there is no supervisor to start it.
     """
-    left = set(numbers)
+    left, mark = set(numbers), 0
+    around = index.batches_of(left)
     deadline = None if timeout is None else time.monotonic() + timeout
     alone_since: float | None = None
     while True:
         index.refresh()
-        for run in index.begun(left):
-            if run.ended:
-                left.discard(run.id)
+        news, mark = _news(index, around, mark)
+        for number in sorted(left.intersection(news)):
+            run = index.run(number)
+            if run is not None and run.ended:
+                left.discard(number)
                 yield run
         if not left:
             return
@@ -51,8 +54,20 @@ def as_they_end(
         time.sleep(LOOK if deadline is None else max(0.0, min(LOOK, deadline - now)))
 
 
+def _news(index: Index, around: Iterable[int], mark: int) -> tuple[set[int], int]:
+    """Runs that may have ended since the mark, and the next mark; not all runs at every look."""
+    found = {run.id for run in index.open() if run.ended}
+    for number, closed in index.closed_since(mark):
+        found.add(number)
+        mark = closed
+    for batch in around:
+        if index.stopped_by(batch):  # what waits in a stopped batch has ended by that
+            found.update(index.waiting(batch))
+    return found, mark
+
+
 def _lives(index: Index, left: Collection[int]) -> bool:
-    begun = index.begun(left)
+    begun = (run for run in index.open() if run.id in left)
     return any(not run.ended and not isinstance(run.state, model.Queued) for run in begun)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import locks, plans
+from nbbg.store import arms, locks, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from nbbg.store.place import Store
 
 NOW, AFTER_RUN = "now", "after run"
-_PLACES = ("cwd", "output", "python")  # of an arm
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
@@ -146,10 +145,21 @@ def take_back_stop(store: Store, number: int) -> None:
 
 
 def add_event(
-    store: Store, number: int, event: str, run: int, attempt: int, **more: object
+    store: Store,
+    number: int,
+    event: str,
+    run: int,
+    attempt: int,
+    kept: Mapping[str, Any] | None = None,
+    **more: object,
 ) -> None:
-    """Append a hint for the index and for a supervisor that is at work."""
+    """Append a hint for the index and for a supervisor that is at work.
+
+    With `kept`, what the index is to keep of a run that has ended: `runs.kept_of`.
+    """
     line = {"event": event, "run": run, "attempt": attempt, "time": time.time(), **more}
+    if kept:
+        line["kept"] = kept
     with files.Folder(store.batch(number)) as folder:
         fd = folder.open(paths.EVENTS, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
@@ -181,8 +191,10 @@ def _put(store: Store, number: int, draft: Draft) -> bool:
 
 
 def _fill(folder: Path, draft: Draft, root: Path) -> None:
+    shared, own = arms.to_files(draft.batch.arms, root)
     content = {
-        paths.BATCH: files.to_json(_to_json(draft.batch, root)),
+        paths.BATCH: files.to_json({**_to_json(draft.batch), **shared}),
+        **own,
         paths.PLAN: plans.to_bytes(draft.plan),
         paths.EVENTS: b"",
         paths.SUPERVISOR_LOCK: b"",
@@ -215,35 +227,16 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _to_json(batch: model.Batch, root: Path) -> dict[str, Any]:
-    """The record; paths in the project are relative to it, so that it can be moved and copied."""
-    record = dataclasses.asdict(batch)
-    for arm in record["arms"].values():
-        for name in _PLACES:
-            if arm[name] and PurePath(arm[name]).is_relative_to(root):
-                arm[name] = os.path.relpath(arm[name], root)
-    return record
+def _to_json(batch: model.Batch) -> dict[str, Any]:
+    """The record, but for its arms."""
+    return {name: value for name, value in vars(batch).items() if name != "arms"}
 
 
 def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
-    values = _known(model.Batch, record)
+    names = {field.name for field in dataclasses.fields(model.Batch)}
+    values = {name: value for name, value in record.items() if name in names}
     root = record.get("root") or str(folder.parents[2])
-    values["arms"] = {
-        name: model.Arm(**_known(model.Arm, _placed(arm, root)))
-        for name, arm in record["arms"].items()
-    }
+    values["arms"] = arms.from_json(record, folder, root)
     for name in ("command", "results", "retry_on"):
         values[name] = tuple(values.get(name, ()))
     return model.Batch(**values)
-
-
-def _placed(arm: Mapping[str, Any], root: str) -> dict[str, Any]:
-    places = {
-        name: os.path.normpath(os.path.join(root, arm[name])) for name in _PLACES if arm[name]
-    }
-    return {**arm, **places, "results": tuple(arm.get("results", ()))}
-
-
-def _known(kind: type[model.Batch | model.Arm], record: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in dataclasses.fields(kind)}
-    return {name: value for name, value in record.items() if name in names}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from nbbg.errors import StoreError
 from nbbg.files import to_line
 from nbbg.model import Planned
+from nbbg.store import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+_KEY = "id"  # rises from line to line
 
 
 def to_bytes(plan: Iterable[Planned]) -> bytes:
@@ -22,44 +24,28 @@ def to_bytes(plan: Iterable[Planned]) -> bytes:
     )
 
 
-def read(path: Path) -> Iterator[Planned]:
-    """The runs of a plan, one at a time, however long it is."""
-    with path.open("rb") as file:
-        for line in file:
-            yield _parse(path, line)
+def read(path: Path, first: int = 0) -> Iterator[Planned]:
+    """The runs of a plan from id `first` on, one at a time, however long it is."""
+    for record in lines.read(path, _KEY, first):
+        yield _planned(path, record)
 
 
 def find(path: Path, run: int) -> Planned:
-    """One run of a plan, by bisection over the file: ids rise from line to line.
+    """One run of a plan, by bisection over the file.
 
     Raises:
         StoreError: the plan has no such run.
     """
-    with path.open("rb") as file:
-        low, high = 0, file.seek(0, 2)
-        while low < high:
-            middle = (low + high) // 2
-            file.seek(middle)
-            if middle:
-                file.seek(middle - 1)
-                file.readline()  # to the beginning of the first line at or after the middle
-            start = file.tell()
-            line = file.readline()
-            found = _parse(path, line) if line else None
-            if found and found.id == run:
-                return found
-            if found is None or found.id > run:
-                high = middle
-            else:
-                low = start + len(line)
-    message = f"{path} has no run {run}"
-    raise StoreError(message)
+    record = lines.find(path, _KEY, run)
+    if record is None:
+        message = f"{path} has no run {run}"
+        raise StoreError(message)
+    return _planned(path, record)
 
 
-def _parse(path: Path, line: bytes) -> Planned:
+def _planned(path: Path, record: lines.Record) -> Planned:
     try:
-        record = json.loads(line)
         return Planned(record["id"], record["arm"], record["number"], record["seed"])
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
         message = f"{path} can't be read: {error}"
         raise StoreError(message) from error

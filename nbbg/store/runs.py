@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
     from nbbg.store.place import Store
 
+LONGEST = 4096  # bytes of what an event tells of a run
+_KEPT = (
+    *("host", "pid", "runner_pid", "gpu", "started_at", "ended_at"),
+    *("cell", "cells", "resumed_after", "imported"),
+)
+_NOTHING = {**dict.fromkeys(_KEPT), "host": "", "gpu": "", "imported": ""}
+
 
 def newest_attempt(run_folder: Path) -> int:
     """The number of the newest attempt; 0 where the run was never started."""
@@ -60,7 +67,7 @@ def planned(
     store: Store, batch: model.Batch, plan: model.Planned, attempt: int, stopped: str = ""
 ) -> model.Run:
     """A run as its plan tells it; `stopped` is who asked its batch to stop, if anybody."""
-    folder = store.run(batch.id, plan.id)
+    folder = os.path.join(store.folder, paths.BATCHES, str(batch.id), paths.RUNS, str(plan.id))
     return model.Run(
         id=plan.id,
         batch=batch.id,
@@ -71,7 +78,7 @@ def planned(
         state=_waiting(stopped),
         executor=batch.executor,
         queued_at=batch.created_at,
-        folder=str(folder / str(attempt)) if attempt else str(folder),
+        folder=os.path.join(folder, str(attempt)) if attempt else folder,
     )
 
 
@@ -177,19 +184,23 @@ def _count(value: Any) -> int | None:
 def to_json(run: model.Run) -> dict[str, Any]:
     """What the index keeps of a run that has ended; its arm and plan are kept elsewhere."""
     assert isinstance(run.state, model.Ended)  # noqa: S101 - the caller has looked
-    kept = (
-        *("host", "pid", "runner_pid", "gpu", "started_at", "ended_at"),
-        *("cell", "cells", "resumed_after"),
-    )
     return {
         "ending": endings.to_json(run.state),
         "metrics": dict(run.metrics),
-        **{name: getattr(run, name) for name in kept},
-        **({"imported": run.imported} if run.imported else {}),
+        **{name: getattr(run, name) for name in _KEPT},
     }
+
+
+def kept_of(attempt: files.Folder, ended: model.Ended) -> dict[str, Any] | None:
+    """The same from the folder of its attempt; None where it is too long for an event."""
+    metrics = Metrics()
+    metrics.read_on(attempt)
+    found = {**_facts(attempt, ended=True), "resumed_after": metrics.resumed_after}
+    record = {"ending": endings.to_json(ended), "metrics": metrics.values, **_NOTHING, **found}
+    return record if len(files.to_json(record)) <= LONGEST else None
 
 
 def from_json(run: model.Run, record: dict[str, Any]) -> model.Run:
     """The run with what the index kept of it."""
-    fields = dict(record)
-    return replace(run, state=endings.from_json(fields.pop("ending")), **fields)
+    fields = {name: record[name] for name in ("metrics", *_KEPT) if name in record}
+    return replace(run, state=endings.from_json(record["ending"]), **fields)

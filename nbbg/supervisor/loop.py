@@ -235,11 +235,15 @@ class Supervisor:
                 self.stand_in(opened)
             begun = opened.exists(paths.PROCESS)
             opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
+            kept = None
+            # Of a run that may be tried again, readers have to look whether it is.
+            if isinstance(found, model.Ended) and not self.batch.retries:
+                kept = runs.kept_of(opened, found)
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):
             more = {"state": found.word}
-            batches.add_event(self.store, self.batch.id, "ended", run, live.attempt, **more)
+            batches.add_event(self.store, self.batch.id, "ended", run, live.attempt, kept, **more)
         self.queue.settle(run)
         if begun:
             self.faults = 0

@@ -38,6 +38,7 @@ class Queue:
         self._by_due: list[tuple[float, int]] = []  # the same, sorted
         self._failed: dict[int, float] = {}  # when it failed for good, about
         self._head: deque[int] = deque()
+        self._begun: set[int] = set()
         self._sort_started()
         self._plan = self._never_started()
 
@@ -111,9 +112,13 @@ class Queue:
     def _sort_started(self) -> None:
         """Look at every run that was started and is not known to have ended."""
         ended = self._ended_by_events()
-        for name in os.listdir(self.folder / paths.RUNS):
-            if name.isdigit() and not self._is_over(int(name), ended):
-                self._sort(int(name))
+        with os.scandir(self.folder / paths.RUNS) as entries:
+            for entry in entries:
+                if entry.name.isdigit():
+                    run = int(entry.name)
+                    self._begun.add(run)
+                    if not self._is_over(entry.path, ended.get(run, (0, ""))):
+                        self._sort(run)
         self._again = dict(sorted(self._again.items()))
 
     def _sort(self, run: int) -> None:
@@ -155,28 +160,33 @@ class Queue:
         """Whether endings matter for what is started next."""
         return bool(self.batch.retries or self.batch.max_failures)
 
-    def _is_over(self, run: int, ended: dict[int, tuple[int, str]]) -> bool:
-        attempt, word = ended.get(run, (0, ""))
+    def _is_over(self, folder: str, ended: tuple[int, str]) -> bool:
+        attempt, word = ended
         if not attempt or (self._has_policy and word not in _FOR_GOOD):
             return False
-        return not (self.store.run(self.batch.id, run) / str(attempt + 1)).exists()
+        return not os.path.exists(f"{folder}/{attempt + 1}")
 
     def _ended_by_events(self) -> dict[int, tuple[int, str]]:
-        """The last attempt that ended of each run, and how."""
+        """The last attempt that ended of each run, and how; only such lines are parsed."""
         ended: dict[int, tuple[int, str]] = {}
         with (
             contextlib.suppress(FileNotFoundError),
             (self.folder / paths.EVENTS).open("rb") as file,
         ):
             for line in file:
-                for event in files.read_lines(line):
+                for event in files.read_lines(line) if b'"ended"' in line else ():
                     if event.get("event") == "ended":
                         ended[event["run"]] = event["attempt"], event.get("state", "")
         return ended
 
     def _never_started(self) -> Iterator[int]:
-        for plan in plans.read(self.folder / paths.PLAN):
-            if not (self.folder / paths.RUNS / str(plan.id)).exists():
+        """The rest of the plan; what had begun when this supervisor came is passed over."""
+        first = self.batch.first
+        while first in self._begun:
+            self._begun.discard(first)
+            first += 1
+        for plan in plans.read(self.folder / paths.PLAN, first):
+            if not os.path.exists(f"{self.folder}/{paths.RUNS}/{plan.id}"):
                 yield plan.id
 
     def _events_size(self) -> int:

@@ -1,0 +1,112 @@
+"""Results in the order of a metric: nothing is dropped without a word."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbbg import model, results
+from nbbg.errors import UsageError
+from tests import records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.project import Project
+
+DONE = model.Succeeded()
+
+
+def a_run(number: int, arm: str, value: object, state: model.RunState = DONE) -> model.Run:
+    """A run that has logged a value, or None."""
+    metrics: dict[str, Any] = {"epoch": 1} | ({} if value is None else {"acc": value})
+    return model.Run(
+        id=number,
+        batch=1,
+        arm=records.an_arm(arm),
+        number=number,
+        seed=number,
+        attempt=1,
+        state=state,
+        executor="local",
+        queued_at=0.0,
+        folder="/nowhere",
+        metrics=metrics,
+    )
+
+
+RUNS = [
+    a_run(1, "a", 0.5),
+    a_run(2, "a", 0.9),
+    a_run(3, "b", 0.8),
+    a_run(4, "b", 0.8),
+    a_run(5, "b", math.nan),
+    a_run(6, "c", None),
+    a_run(7, "c", "high"),
+    a_run(8, "a", 1.0, model.Failed(None)),
+    a_run(9, "a", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("lower", "ranks", "arms"),
+    [
+        (False, [(1, 2), (2, 3), (2, 4), (4, 1)], ["b", "a"]),
+        (True, [(1, 1), (2, 3), (2, 4), (4, 2)], ["a", "b"]),
+    ],
+)
+def test_the_order_of_a_metric(
+    *, lower: bool, ranks: Sequence[tuple[int, int]], arms: Sequence[str]
+) -> None:
+    """Best first, ties share a rank, arms by their mean; what has no place is named with why."""
+    found = results.rank(RUNS, "acc", lower_is_better=lower)
+    assert [(one.rank, one.run.id) for one in found.runs] == ranks
+    assert [arm.arm for arm in found.arms] == arms
+    by_name = {arm.arm: arm for arm in found.arms}
+    assert (by_name["b"].runs, by_name["b"].mean, by_name["b"].left_out) == (2, 0.8, 1)
+    assert [(run.id, why) for run, why in found.left_out] == [
+        (5, "acc is NaN"),
+        (6, "no acc"),
+        (7, "acc is no number"),
+        (8, "failed"),
+        (9, "acc is no number"),
+    ]
+
+
+def test_an_unknown_metric_names_those_there_are() -> None:
+    """A slip in the metric's name is an error that lists the names."""
+    with pytest.raises(UsageError, match="'accuracy'; there are epoch, acc"):
+        results.rank(RUNS, "accuracy")
+
+
+def test_best_and_csv(project: Project) -> None:
+    """`results --best` tells runs, arms and what was left out; `--csv` replaces no file."""
+    project.write(
+        "train.ipynb",
+        "import nbbg\nif lr: nbbg.log(loss=lr * int(__import__('os').environ['RUN_NUMBER']))",
+        parameters="lr = 0.5",
+    )
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--wait")
+    project.nbbg("run", "train.ipynb", "-p", "lr=0", "--allow-any-type", "--wait")
+    done = project.nbbg("results", "--best", "loss", "--lower-is-better")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[1][:2] == ["1", "0.5"]
+    assert lines[-1][:4] == ["train", "2", "0.75", "0.5"]
+    assert "left out of the order, 1: 1 no loss" in done.stderr
+    found = json.loads(project.nbbg("results", "--best", "loss", "--json").stdout)
+    assert [run["value"] for run in found["runs"]] == [1.0, 0.5]
+    assert found["left_out"] == [{"run": 3, "why": "no loss"}]
+    rows = list(csv.DictReader(io.StringIO(project.nbbg("results", "--csv", "-").stdout)))
+    assert [(row["params.lr"], row["loss"]) for row in rows] == [
+        ("", "0.5"),
+        ("", "1.0"),
+        ("0", ""),
+    ]
+    project.nbbg("results", "--csv", "out.csv")
+    assert "is there already" in project.nbbg("results", "--csv", "out.csv", code=2).stderr
+    assert "there are loss" in project.nbbg("results", "--best", "los", code=2).stderr
