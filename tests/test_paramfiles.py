@@ -192,7 +192,7 @@ def test_who_wins(tmp_path: Path) -> None:
     """A later file wins over an earlier one, and `-p` over both."""
     (tmp_path / "a.yaml").write_text("x: 1\ny: 1\nz: 1\n")
     (tmp_path / "b.json").write_text('\ufeff{"y": 2, "z": 2}')
-    assert sources.sets(["a.yaml", "b.json"], ["z=3"]) == [{"x": 1, "y": 2, "z": 3}]
+    assert [one.params for one in sources.sets(["a.yaml", "b.json"], ["z=3"])] == [{"x": 1, "y": 2, "z": 3}]
     assert sources.sets([], []) == [{}]
 
 

@@ -98,7 +98,7 @@ def of_run(run: model.Run) -> RunReport:
         cell=run.cell,
         cells=run.cells,
         log=os.path.join(run.folder, paths.LOG) if run.attempt else None,
-        output=None if run.arm.log_only else run.arm.output_of(run.number),
+        output=None if run.arm.log_only else run.arm.output_of(run.number, run.id),
         metrics=dict(run.metrics),
         resumed_after=run.resumed_after,
     )
