@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ SETTINGS = (
 )
 
 OF_PIECES = ("recursive", "include", "exclude", "output_dir", "output", "prepend", "append")
+MOST = 20  # arms that are named
 LIKE_PAPERMILL = Freedom(new_names=True, any_type=True)
 
 
@@ -134,7 +136,9 @@ def _lines(launched: Launched) -> list[str]:
     lines = []
     if batch := launched.batch:
         lines.append(_of_batch(batch))
-        lines += [_of_arm(arm) for arm in batch.arms.values()]
+        lines += [_of_arm(arm) for arm in itertools.islice(batch.arms.values(), MOST)]
+        if more := len(batch.arms) - MOST:
+            lines += [f"  and {more} arms more"] if more > 0 else []
     if launched.succeeded:
         lines.append(f"kept: {launched.succeeded} that have succeeded")
     if launched.again:

@@ -208,23 +208,42 @@ def run_notebook(
         freedom=freedom,
         results=_names(results),
     )
-    launched = launch(where, request)
-    number = launched.runs()[0]
-    try:
-        if launched.foreground:
-            supervision.ensure(where, launched.foreground)
-        run = Run(where, number).wait()
-    except KeyboardInterrupt as error:
-        error.add_note(f"run {number} goes on; to end it: nbbg stop {number}")
-        raise
-    report = run.report()
-    if report.state != model.Succeeded.word:
-        what = f"run {report.id} of {report.notebook}: {report.state}, {report.reason}"
-        message = f"{what}\nsee: nbbg show {report.id}"
-        raise RunFailed(message)
+    (run,) = carried_out(where, request)
+    number = run.id
+    if said := failure(run):
+        raise RunFailed(said)
     with Index(where.store) as index:
         found = keeping.of_run(selection.one(index, str(number)))
     return tuple(_own(found, name, number) for name in results)
+
+
+def carried_out(where: project.Project, request: Request) -> list[Run]:
+    """Launch, and wait until all runs have ended, however that was.
+
+    Raises:
+        NbbgError: what was asked can't be done; nothing was launched then.
+    """
+    launched = launch(where, request)
+    batch = launched.batch
+    try:
+        if launched.foreground:
+            supervision.ensure(where, launched.foreground)
+        return Batch(None, [Run(where, number) for number in launched.runs()]).wait().runs
+    except KeyboardInterrupt as error:
+        if batch:
+            name = str(batch.first) if batch.first == batch.last else batch.name
+            what = f"run {name} goes on" if batch.first == batch.last else f"{name} goes on"
+            error.add_note(f"{what}; to end it: nbbg stop {name}")
+        raise
+
+
+def failure(run: Run) -> str:
+    """Why a run that has ended did not succeed, in two lines; empty where it did."""
+    report = run.report()
+    if report.state == model.Succeeded.word:
+        return ""
+    what = f"run {report.id} of {report.notebook}: {report.state}, {report.reason}"
+    return f"{what}\nsee: nbbg show {report.id}"
 
 
 def _paths(notebooks: Iterable[Any]) -> list[str]:

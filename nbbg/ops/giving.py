@@ -185,6 +185,10 @@ def _wrong(doc: Document, wrong: Sequence[Parameter], given: Mapping[str, Any]) 
         text = str(value) if type(value) is int else "TEXT"  # 1e5 was typed, or 100000.0
         quoted = shlex.quote(f'{first.name}="{text}"')
         advice = f"as text: -p {quoted}"
+    if isinstance(given[first.name], list):
+        advice = (
+            "a list is one value beside plain values; a sweep is lists alone, or a list of sets"
+        )
     what = _contrast(first, given[first.name])
     return f"{_place(doc, first)}: {what}{more}\n{advice}"
 

@@ -55,9 +55,6 @@ class Layout:
         return self.prepend is not None or self.append is not None
 
 
-USUALLY = Layout()
-
-
 @dataclass(frozen=True)
 class Subject:
     """What an output is the output of."""
@@ -90,7 +87,7 @@ def output(layout: Layout, about: Subject) -> str:
         inner, folder = fill(usual + more, known, "--output"), f"{about.root}/outputs"
     folder = layout.folder or (str(own.parent) if layout.beside else folder)
     inner = inner if inner.endswith(SUFFIX) else inner + SUFFIX
-    _check_length(PurePath(inner).name)
+    _check_name(PurePath(inner).name, layout.template)
     return str(PurePath(folder) / inner)
 
 
@@ -165,7 +162,14 @@ def _spelled(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
 
 
-def _check_length(name: str) -> None:
+def _check_name(name: str, template: str) -> None:
+    if name == SUFFIX:
+        raise UsageError(
+            f"--output {template}: leaves no name for a file where its fields are empty"
+        )
     if len(name.encode()) > LONGEST:
         shown = f"{name[:40]}...{name[-20:]}"
         raise UsageError(f"no file can be called {shown}: it is too long; fewer parts in its name")
+
+
+USUALLY = Layout()

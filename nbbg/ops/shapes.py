@@ -2,8 +2,8 @@
 
 | shape | is |
 |---|---|
-| names with plain values | one set |
-| names with lists | sets side by side, as many as each is long; or every combination |
+| names with values, not all of them lists | one set |
+| names with lists alone | sets side by side, as many as each is long; or every combination |
 | a list of sets | each of them |
 | names with configurations (`notebook` or `output_label` in them) | one set each, as `config` |
 | names with profiles (`notebook_dir_or_file` in them) | one launch of millrun's each |
@@ -95,7 +95,8 @@ def sets(node: Node, *, product: bool = False, broadcast: bool = False) -> list[
     Args:
         node: of a file, or of what a Python caller gave.
         product: every combination of lists, instead of the first of each, the second of each, ...
-        broadcast: whether a plain value beside lists goes into every set; else it is refused.
+        broadcast: whether a plain value beside lists goes into every set; else all of it is one
+            set, in which a list is a value.
 
     Raises:
         UsageError: it has none of the shapes, with the place.
@@ -174,15 +175,8 @@ def _of_list(node: Node) -> list[Given]:
 def _of_lists(node: Node, *, product: bool, broadcast: bool) -> list[dict[str, Any]]:
     lists = {name: one for name, one in node.value.items() if isinstance(one.value, list)}
     plain = {name: one for name, one in node.value.items() if name not in lists}
-    if not lists:
+    if not lists or (plain and not broadcast):
         return [node.data]
-    if plain and not broadcast:
-        name, one = next(iter(plain.items()))
-        other = next(iter(lists))
-        raise UsageError(
-            f"{one.where}: {name} is one value and {other} a list; all lists are a sweep, all plain"
-            " values one set\none set with a list in it: [{...}], a list of one"
-        )
     for name, one in lists.items():
         if not one.value:
             raise UsageError(f"{one.where}: {name} is an empty list; it should hold values")
