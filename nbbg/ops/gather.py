@@ -39,7 +39,10 @@ def notebooks(names: Iterable[str], chosen: Selection = ALL) -> list[Path]:
         NotebookError: one is not there.
         UsageError: a folder or a glob holds none.
     """
-    found = {_place(path): path for name in names for path in _of(name, chosen)}
+    found: dict[Path, Path] = {}
+    for name in names:
+        for path in _of(name, chosen):
+            found.setdefault(_place(path), path)
     return _without_twins(list(found.values()))
 
 
