@@ -120,9 +120,9 @@ def test_profiles(tmp_path: Path) -> None:
     """A file whose entries all name `notebook_dir_or_file` holds profiles; some only is refused."""
     path = tmp_path / "p.yaml"
     path.write_text("one: {notebook_dir_or_file: a, notebook_params: b}\n")
-    assert [profile.name for profile in sources.profiles(["p.yaml"])] == ["one"]
+    assert [profile.name for profile in sources.profiles(sources.read(["p.yaml"]))] == ["one"]
     path.write_text("one: {notebook_dir_or_file: a}\ntwo: {lr: 3}\n")
     with pytest.raises(UsageError, match=r"p.yaml:2:6: 'two' is not"):
-        sources.profiles(["p.yaml"])
+        sources.profiles(sources.read(["p.yaml"]))
     path.write_text("lr: 3\n")
-    assert sources.profiles(["p.yaml"]) == []
+    assert sources.profiles(sources.read(["p.yaml"])) == []

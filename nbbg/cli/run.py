@@ -79,11 +79,12 @@ def _request(where: Project, arguments: argparse.Namespace) -> Request:
 
 
 def _pieces(where: Project, arguments: argparse.Namespace) -> tuple[list[Piece], Freedom]:
-    if found := sources.profiles(arguments.files):
+    files = sources.read(arguments.files)
+    if found := sources.profiles(files):
         _refuse_beside_profiles(arguments)
         over = sources.typed(arguments.params, product=arguments.product)
         return pieces.of_profiles(found, over), LIKE_PAPERMILL
-    sets = sources.sets(arguments.files, arguments.params, product=arguments.product)
+    sets = sources.sets(files, arguments.params, product=arguments.product)
     named = arguments.notebooks
     if not named and not all(given.notebook for given in sets):
         named = where.settings.notebooks

@@ -18,7 +18,7 @@ from nbbg.ops.layout import USUALLY, Layout
 from nbbg.ops.shapes import PLAIN, Given
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
     from nbbg.notebook.document import Document
     from nbbg.ops.pieces import Piece
@@ -76,9 +76,10 @@ def wanted(
         path: [doc.note, *giving.odd_results(doc, results, bases[path].results)]
         for path, doc in documents.items()
     }
+    hidden = secrets.values()
     found: dict[tuple[str, str, int], Wanted] = {}
     for piece, path, index, given in asked:
-        want = _with_params(bases[path], documents[path], give, given)
+        want = _with_params(bases[path], documents[path], give, given, hidden)
         notes = tuple(filter(None, [*odd[path], *want.notes]))
         whole = replace(
             want, notes=notes, path=str(path.resolve()), index=index, layout=piece.layout
@@ -152,9 +153,11 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
     )
 
 
-def _with_params(arm: model.Arm, doc: Document, give: Giving, given: Given) -> Wanted:
+def _with_params(
+    arm: model.Arm, doc: Document, give: Giving, given: Given, hidden: Collection[str]
+) -> Wanted:
     taken = give.to(doc, given)
-    _refuse_secrets(taken)
+    _refuse_secrets(taken, hidden)
     try:
         injected = languages.parameters(doc.notebook, doc.language, doc.kernel, taken)
     except ValueError as error:
@@ -178,8 +181,7 @@ def _script_name(doc: Document, text: str) -> str:
     return f"{paths.FROZEN}/{paths.SCRIPTS}/{short}/{doc.path.stem}.py"
 
 
-def _refuse_secrets(params: Mapping[str, Any]) -> None:
-    hidden = secrets.values()
+def _refuse_secrets(params: Mapping[str, Any], hidden: Collection[str]) -> None:
     for name, value in params.items():
         if any(secret in json.dumps(value, default=str) for secret in hidden):
             message = (

@@ -15,14 +15,26 @@ from nbbg.ops.shapes import PLAIN, Given
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from nbbg.ops.paramfiles import Node
     from nbbg.ops.shapes import Profile
 
 
-def sets(files: Iterable[str], given: Iterable[str], *, product: bool = False) -> list[Given]:
+def read(files: Iterable[str]) -> list[Node]:
+    """What the files hold.
+
+    Raises:
+        UsageError: one can't be read, with the place.
+    """
+    return [_node(path) for path in files]
+
+
+def sets(
+    files: Iterable[str | Node], given: Iterable[str], *, product: bool = False
+) -> list[Given]:
     """The sets of parameters that a launch asks for, at least one.
 
     Args:
-        files: the paths after `-f`; a later file's values win.
+        files: the paths after `-f`, or what they hold; a later file's values win.
         given: the texts after `-p`, which win over every file.
         product: every combination of lists, instead of side by side.
 
@@ -31,8 +43,8 @@ def sets(files: Iterable[str], given: Iterable[str], *, product: bool = False) -
     """
     over = typed(given, product=product)
     found = [PLAIN]
-    for path in files:
-        found = _together(found, of_file(path, product=product))
+    for file in files:
+        found = _together(found, of_file(file, product=product))
     return _together(found, over)
 
 
@@ -52,15 +64,13 @@ def typed(given: Iterable[str], *, product: bool = False) -> list[Given]:
     return [Given({name: {**rest, **row}[name] for name in values}) for row in rows]
 
 
-def of_file(path: str, *, product: bool = False) -> list[Given]:
+def of_file(file: str | Node, *, product: bool = False) -> list[Given]:
     """The sets that a file holds.
 
     Raises:
         UsageError: it can't be read, or is no file of sets.
     """
-    from nbbg.ops import paramfiles  # loads a parser of YAML
-
-    return shapes.sets(paramfiles.read(path), product=product)
+    return shapes.sets(_node(file) if isinstance(file, str) else file, product=product)
 
 
 def of_python(params: Any, *, product: bool = False) -> list[Given]:
@@ -81,19 +91,23 @@ def of_python(params: Any, *, product: bool = False) -> list[Given]:
     return shapes.sets(node, product=product, broadcast=True)
 
 
-def profiles(files: Sequence[str]) -> list[Profile]:
-    """The profiles that the files hold; none where they hold sets of parameters.
+def profiles(nodes: Sequence[Node]) -> list[Profile]:
+    """The profiles that files hold; none where they hold sets of parameters.
 
     Raises:
-        UsageError: some do and some don't, or one can't be read.
+        UsageError: some do and some don't.
     """
-    from nbbg.ops import paramfiles
+    found = [shapes.profiles(node) for node in nodes]
+    with_none = [node for node, there in zip(nodes, found, strict=True) if not there]
+    if with_none and any(found):
+        raise UsageError(f"-f {with_none[0].file}: holds no profiles, and another file does")
+    return [profile for there in found for profile in there]
 
-    found = {path: shapes.profiles(paramfiles.read(path)) for path in files}
-    with_none = [path for path, there in found.items() if not there]
-    if with_none and any(found.values()):
-        raise UsageError(f"-f {with_none[0]}: holds no profiles, and another file does")
-    return [profile for there in found.values() for profile in there]
+
+def _node(path: str) -> Node:
+    from nbbg.ops import paramfiles  # it takes time, and most launches have no file
+
+    return paramfiles.read(path)
 
 
 def _together(before: Sequence[Given], later: Sequence[Given]) -> list[Given]:
