@@ -1,7 +1,7 @@
 """nbbg turns a Jupyter notebook into a durable background experiment.
 
-From outside: `run`, `run_notebook`, `as_completed`, `runs`. From inside a run, and harmless
-anywhere else: `log`, `track`, `saved`, `params`, `seed_everything`, `checkpoint_dir`,
+From outside: `run`, `run_notebook`, `execute_run`, `as_completed`, `runs`. From inside a run, and
+harmless anywhere else: `log`, `track`, `saved`, `params`, `seed_everything`, `checkpoint_dir`,
 `should_stop`. Nothing is imported before it is asked for. This file also runs in the user's own
 interpreter: standard library, Python 3.8.
 """
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
         track,
     )
     from nbbg.ops.api import as_completed, run, run_notebook, runs
+    from nbbg.ops.millrun import execute_run
 
 __version__ = "0.1.0"
 __all__ = [
     "as_completed",
     "checkpoint_dir",
+    "execute_run",
     "log",
     "params",
     "run",
@@ -40,14 +42,15 @@ __all__ = [
     "track",
 ]
 
-_OUTSIDE = {"as_completed", "run", "run_notebook", "runs"}
+_OUTSIDE = dict.fromkeys(("as_completed", "run", "run_notebook", "runs"), "nbbg.ops.api")
+_OUTSIDE["execute_run"] = "nbbg.ops.millrun"
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module 'nbbg' has no attribute {name!r}"
         raise AttributeError(message)
-    home = "nbbg.ops.api" if name in _OUTSIDE else "nbbg.inside"
+    home = _OUTSIDE.get(name, "nbbg.inside")
     if name in _OUTSIDE:
         _find_installed()
     try:

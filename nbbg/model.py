@@ -31,7 +31,7 @@ class Arm:
     engine: str
     python: str  # interpreter of the run; empty for a kernel of another language
     kernel: str  # kernelspec name, for the `kernel` engine
-    output: str  # where the executed notebook goes, with `{number}`; absolute
+    output: str  # where the executed notebook goes, with {number}, {seed}, {run}; absolute
     cwd: str
     injected: str = ""  # source of the cell with the parameters; empty for Python
     results: tuple[str, ...] = ()  # variables that its own cell tagged `results` names
@@ -51,9 +51,10 @@ class Arm:
         """What makes two arms the same arm."""
         return identity(self.notebook, self.params, self.seed)
 
-    def output_of(self, number: int) -> str:
-        """Where the executed notebook of that run number goes."""
-        return self.output.replace("{number}", str(number))
+    def output_of(self, number: int, run: int = 0) -> str:
+        """Where the executed notebook of that run number, and of that run's id, goes."""
+        found = self.output.replace("{number}", str(number)).replace("{run}", str(run))
+        return found.replace("{seed}", str(self.seed + number))
 
 
 def identity(notebook: str, params: Mapping[str, Any], seed: int) -> tuple[str, str, int]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import PurePath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nbbg import model
-from nbbg.ops import naming
+from nbbg.ops import layout, naming
 
 LR = {"lr": 0.1}
 
@@ -25,7 +24,7 @@ LR = {"lr": 0.1}
         ("train.ipynb", {}, 7, ["train"], "train/seed=7"),
         ("train.ipynb", LR, 0, ["train"], "train/lr=0.1"),
         ("train.ipynb", {"b": True, "a": None}, 0, [], "train/a=null,b=true"),
-        ("train.ipynb", {"a": "x" * 60}, 0, [], f"train/a={'x' * 37}..."),
+        ("train.ipynb", {"a": "x" * 60}, 0, [], f"train/a={'x' * 29}...42f2d973"),
         ("train.ipynb", LR, 0, ["train/lr=0.1", "train.ipynb/lr=0.1"], "train/lr=0.1/2"),
         ("/home/me/train.ipynb", {}, 0, ["train"], "home/me/train"),
     ],
@@ -51,6 +50,7 @@ def test_names_are_unique(notebooks: list[str]) -> None:
     [
         ("train.ipynb", "train", "/p/outputs/train/train_{number}.ipynb"),
         ("train.ipynb", "train/lr=0.1", "/p/outputs/train/lr=0.1/train_lr=0.1_{number}.ipynb"),
+        ("train.ipynb", "training", "/p/outputs/train/training/train_training_{number}.ipynb"),
         ("sub/train.py", "sub/train", "/p/outputs/train/sub_train/train_sub_train_{number}.ipynb"),
         (
             "train.ipynb",
@@ -61,7 +61,9 @@ def test_names_are_unique(notebooks: list[str]) -> None:
 )
 def test_outputs_lie_in_the_project(notebook: str, arm: str, path: str) -> None:
     """Each arm has a folder of outputs of its own, whatever its parameters are."""
-    assert naming.output(PurePath("/p"), notebook, arm) == path
+    rest = naming.rest(notebook, arm)
+    about = layout.Subject("/p", f"/p/{notebook}", rest, {}, 0, several=False, configured=False)
+    assert layout.output(layout.USUALLY, about) == path
 
 
 @given(st.text() | st.text(min_size=100))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nbbg.errors import UsageError
-from nbbg.ops import paramfiles, sources
+from nbbg.ops import paramfiles, shapes, sources
 from nbbg.ops.asked import typed
 
 if TYPE_CHECKING:
@@ -137,7 +137,14 @@ def test_anchors(read: Any) -> None:
         ("", "p.yaml is empty"),
         ("# nothing\n", "p.yaml is empty"),
         (b"a: \xff", "p.yaml: byte 3 is no UTF-8"),
-        ("- a: 1", "p.yaml:1:1: a list; parameters are names with values"),
+        ("- 1", "p.yaml:1:3: 1 in a list of sets; each is names with values"),
+        ("{}", "p.yaml:1:1: holds no parameter"),
+        ("a: []", "p.yaml:1:4: a is an empty list"),
+        ("a: [1, 2]\nb: [1, 2, 3]", "p.yaml:1:1: the lists .*: a has 2, b has 3\n.*--product"),
+        ("- a: 1\n- 2", "p.yaml:2:3: 2 in a list of sets"),
+        ("a: {notebook: x}\nb: 3", "p.yaml:2:4: 'b' is not, as others here are, a configuration"),
+        ("a: {notebook: 3}", "p.yaml:1:15: notebook must be a text"),
+        ("a: {output_label: ''}", "p.yaml:1:19: output_label must be a text"),
         ("just text", "p.yaml:1:1: the value 'just text'; parameters are"),
         ("a-b: 1", "p.yaml:1:6: 'a-b' can't be the name of a parameter"),
     ],
@@ -160,7 +167,7 @@ def test_a_bad_yaml_file(tmp_path: Path, text: str | bytes, said: str) -> None:
         ('{"a": 1,\n  "b": NaN}', r"p.json:2:8: JSON has no NaN; .*\.nan"),
         ('{"a": "NaN, [", "b": [-Infinity]}', "p.json:1:23: JSON has no -Infinity"),
         ("[" * 100_000, "p.json: its values are nested too deeply"),
-        ("[]", "p.json:1:1: a list"),
+        ("[]", "p.json:1:1: an empty list"),
         ('{"a": ' + "5" * 5000 + "}", "p.json: .*digits"),
         (" ", "p.json is empty"),
     ],
@@ -192,8 +199,10 @@ def test_who_wins(tmp_path: Path) -> None:
     """A later file wins over an earlier one, and `-p` over both."""
     (tmp_path / "a.yaml").write_text("x: 1\ny: 1\nz: 1\n")
     (tmp_path / "b.json").write_text('\ufeff{"y": 2, "z": 2}')
-    assert sources.sets(["a.yaml", "b.json"], ["z=3"]) == [{"x": 1, "y": 2, "z": 3}]
-    assert sources.sets([], []) == [{}]
+    assert [one.params for one in sources.sets(["a.yaml", "b.json"], ["z=3"])] == [
+        {"x": 1, "y": 2, "z": 3}
+    ]
+    assert sources.sets([], []) == [shapes.PLAIN]
 
 
 @pytest.mark.parametrize("text", ["x", "=1", "a b=1", "1x=2"])
@@ -205,6 +214,7 @@ def test_what_p_takes(text: str) -> None:
 
 def test_p_twice() -> None:
     """A name given twice is refused; `=` may be part of a value, which may be empty."""
-    assert sources.sets([], ["a=b=c", " d =", "e= 1"]) == [{"a": "b=c", "d": "", "e": 1}]
+    (found,) = sources.sets([], ["a=b=c", " d =", "e= 1"])
+    assert found.params == {"a": "b=c", "d": "", "e": 1}
     with pytest.raises(UsageError, match="-p a is given twice"):
         sources.sets([], ["a=1", "a=2"])

@@ -86,32 +86,55 @@ def _run(subparsers: Subparsers) -> None:
         "launch notebooks in the background",
         "nbbg run train.ipynb --runs 20 --jobs 2",
         "nbbg run train.ipynb -p lr=0.1 --runs 5     an arm of its own: train/lr=0.1",
+        "nbbg run train.ipynb -p lr=0.1,0.01 -p depth=2,4 --product --runs 10 -j 4    a grid",
         "nbbg run train.ipynb -f params.yaml         lr: 0.1 and the like; nbbg show train.ipynb",
+        "nbbg run notebooks/ -f params.json --recursive --output-dir out --prepend x,results",
+        "nbbg run -f configs.json -n                 what it would run, and where outputs would go",
         "nbbg run train.ipynb                        one more run, the next number",
         "nbbg run                                    NOTEBOOKS, RUN_TIMES, EXIT_FILE from .env",
     )
     add = parser.add_argument
-    add("notebooks", nargs="*", metavar="NOTEBOOK", help="an .ipynb, or a percent-format .py")
-    add("--runs", metavar="N", help="runs 1..N shall succeed; +K: K more; without it: one more")
+    kinds = "an .ipynb, a percent-format .py, a folder of them, or a quoted glob"
+    add("notebooks", nargs="*", metavar="NOTEBOOK", help=kinds)
+    _add_selection(parser)
+    runs = "runs 1..N shall succeed; +K: K more; without it: one more"
+    add("--runs", "--repeat", metavar="N", help=runs)
     add("--seed", type=int, default=0, metavar="BASE", help="run k has the seed BASE + k")
-    add("-p", dest="params", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
+    one = (
+        "a parameter; commas separate values, one arm each; as JSON it is one: 'a=\"1,2\"', a=[1,2]"
+    )
+    add("-p", dest="params", action="append", default=[], metavar="NAME=VALUE", help=one)
     add(
         *("-f", "--params"),
         dest="files",
         action="append",
         default=[],
         metavar="FILE",
-        help="parameters from a .yaml or .json file; -p wins over it",
+        help="a .yaml or .json of parameters, sets, lists, configurations; -p goes over each set",
     )
+    grid = "every combination of the lists in -p and -f, instead of side by side"
+    add("--product", action="store_true", help=grid)
+    _add_outputs(parser)
     add("--allow-new-params", action="store_true", help="also those that no notebook declares")
     add("--allow-any-type", action="store_true", help="values of another type than declared")
-    add("--name", metavar="ARM", help="the arm's name")
+    add("--name", metavar="ARM", help="the arm's name; of several: a template, base/{arm}")
     add("--mix", action="store_true", help="go on with an arm although its notebook has changed")
     add("--note", default="", metavar="TEXT", help="kept with the batch")
     add("--results", default="", metavar="NAMES", help="variables to keep at the end: a,b")
     add("--wait", action="store_true", help="show a bar until all have ended; Ctrl-C leaves it")
+    add("--dry-run", "-n", action="store_true", help="show the plan, and create nothing")
     _add_settings(parser)
     _add_json(parser)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--output-dir", metavar="DIR", help="where the outputs go, instead of outputs/")
+    template = "their paths: {arm}, {notebook}, {number}, {seed}, {run}, parameters"
+    add("--output", default="", metavar="TEMPLATE", help=template)
+    parts = "and their names: parameters, or words as they are, {} the notebook's name: x,y,results"
+    add("--prepend", metavar="NAMES", help=parts.format("before"))
+    add("--append", metavar="NAMES", help=parts.format("after"))
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -416,12 +439,17 @@ def _check(subparsers: Subparsers) -> None:
 def _add_files(parser: argparse.ArgumentParser, number: str, *, dry_run: bool = True) -> None:
     add = parser.add_argument
     add("files", nargs=number, metavar="PATH", help="notebooks, scripts and folders")
-    add("--recursive", "-r", action="store_true", help="folders with all folders in them")
-    add("--include", action="append", default=[], metavar="GLOB", help="of folders, these alone")
-    add("--exclude", action="append", default=[], metavar="GLOB", help="of folders, not these")
+    _add_selection(parser)
     if dry_run:
         add("--dry-run", "-n", action="store_true", help="say what would be written")
     _add_json(parser)
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--recursive", "-r", action="store_true", help="folders with all folders in them")
+    add("--include", action="append", default=[], metavar="GLOB", help="of folders, these alone")
+    add("--exclude", action="append", default=[], metavar="GLOB", help="of folders, not these")
 
 
 def _settings(subparsers: Subparsers) -> None:

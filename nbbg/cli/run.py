@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from nbbg import model
-from nbbg.cli import ids, output, progress
+from nbbg.cli import ids, output, preview, progress
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, reports, sources, supervision
+from nbbg.ops import gather, pieces, project, reports, sources, supervision
 from nbbg.ops.asked import target
 from nbbg.ops.giving import Freedom
 from nbbg.ops.launch import Request, launch
+from nbbg.ops.layout import Layout
+from nbbg.ops.pieces import Piece
 
 if TYPE_CHECKING:
     import argparse
@@ -28,10 +31,16 @@ SETTINGS = (
     *("retries", "retry_delay", "retry_on", "max_failures", "freeze"),
 )
 
+OF_PIECES = ("recursive", "include", "exclude", "output_dir", "output", "prepend", "append")
+MOST = 20  # arms that are named
+LIKE_PAPERMILL = Freedom(new_names=True, any_type=True)
+
 
 def command(arguments: argparse.Namespace) -> int:
     """Launch; with `--wait`, stay until all have ended."""
     where = project.here(flags(arguments))
+    if arguments.dry_run:
+        return preview.show(where, _request(where, arguments), as_json=arguments.json)
     launched = launch(where, _request(where, arguments))
     for note in launched.notes:
         output.say(note)
@@ -57,24 +66,58 @@ def flags(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _request(where: Project, arguments: argparse.Namespace) -> Request:
-    notebooks = arguments.notebooks or where.settings.notebooks
-    if not notebooks:
-        message = "which notebook?\nnbbg run train.ipynb --runs 20, or NOTEBOOKS=... in .env"
-        raise UsageError(message)
+    asked, freedom = _pieces(where, arguments)
     runs = arguments.runs
     if runs is None and not arguments.notebooks:
         runs = where.settings.run_times
     return Request(
-        notebooks=notebooks,
+        pieces=asked,
         target=target(runs),
-        params=sources.sets(arguments.files, arguments.params),
         seed=arguments.seed,
         name=arguments.name,
         note=arguments.note,
         mix=arguments.mix,
-        freedom=Freedom(arguments.allow_new_params, arguments.allow_any_type),
+        freedom=freedom,
         results=[name.strip() for name in arguments.results.split(",") if name.strip()],
     )
+
+
+def _pieces(where: Project, arguments: argparse.Namespace) -> tuple[list[Piece], Freedom]:
+    files = sources.read(arguments.files)
+    if found := sources.profiles(files):
+        _refuse_beside_profiles(arguments)
+        over = sources.typed(arguments.params, product=arguments.product)
+        return pieces.of_profiles(found, over), LIKE_PAPERMILL
+    sets = sources.sets(files, arguments.params, product=arguments.product)
+    named = arguments.notebooks
+    if not named and not all(given.notebook for given in sets):
+        named = where.settings.notebooks
+    layout = Layout(
+        os.path.abspath(arguments.output_dir) if arguments.output_dir else "",
+        arguments.output,
+        _listed(arguments.prepend),
+        _listed(arguments.append),
+    )
+    chosen = gather.selection(
+        recursive=arguments.recursive, include=arguments.include, exclude=arguments.exclude
+    )
+    freedom = Freedom(arguments.allow_new_params, arguments.allow_any_type)
+    return [Piece(named, sets, layout, chosen)], freedom
+
+
+def _refuse_beside_profiles(arguments: argparse.Namespace) -> None:
+    if arguments.notebooks:
+        message = f"{arguments.notebooks[0]}: profiles name their own notebooks; leave it out"
+        raise UsageError(message)
+    for name in OF_PIECES:
+        if getattr(arguments, name) not in (None, "", [], False):
+            option = f"--{name.replace('_', '-')}"
+            message = f"{option}: profiles say that themselves; leave it out"
+            raise UsageError(message)
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _document(where: Project, launched: Launched) -> None:
@@ -98,7 +141,9 @@ def _lines(launched: Launched) -> list[str]:
     lines = []
     if batch := launched.batch:
         lines.append(_of_batch(batch))
-        lines += [_of_arm(arm) for arm in batch.arms.values()]
+        lines += [_of_arm(arm) for arm in itertools.islice(batch.arms.values(), MOST)]
+        if more := len(batch.arms) - MOST:
+            lines += [f"  and {more} arms more"] if more > 0 else []
     if launched.succeeded:
         lines.append(f"kept: {launched.succeeded} that have succeeded")
     if launched.again:

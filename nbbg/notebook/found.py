@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nbbg.notebook import formats, scripts, userfiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 _USUAL = frozenset({userfiles.NOTEBOOK, userfiles.SCRIPT})  # known without jupytext
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
@@ -24,6 +24,7 @@ class Selection:
     recursive: bool = False
     include: Sequence[str] = ()  # globs; empty: all
     exclude: Sequence[str] = ()
+    suffixes: Collection[str] = ()  # of notebooks and scripts; empty: all that jupytext knows
 
     def files(self, names: Iterable[Path]) -> list[Path]:
         """The files that are named, and the notebooks and scripts in the folders that are.
@@ -40,14 +41,18 @@ class Selection:
     def _inside(self, folder: Path) -> Iterator[Path]:
         for path in _walk(folder, recursive=self.recursive):
             inner = path.relative_to(folder)
-            if path.suffix not in _USUAL and path.suffix not in formats.suffixes():
+            if not self._is_kind(path.suffix):
                 continue
-            if self._meant(inner) and (
-                path.suffix == userfiles.NOTEBOOK or scripts.has_cells(path)
-            ):
+            if self.fits(inner) and (path.suffix == userfiles.NOTEBOOK or scripts.has_cells(path)):
                 yield path
 
-    def _meant(self, inner: Path) -> bool:
+    def _is_kind(self, suffix: str) -> bool:
+        if self.suffixes:
+            return suffix in self.suffixes
+        return suffix in _USUAL or suffix in formats.suffixes()
+
+    def fits(self, inner: Path) -> bool:
+        """Whether a path is one of those included, and none of those excluded."""
         if self.include and not _matches(inner, self.include):
             return False
         return not _matches(inner, self.exclude)

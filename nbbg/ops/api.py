@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model
 from nbbg.errors import RunFailed, UsageError
 from nbbg.index import Index
-from nbbg.ops import keeping, project, reports, selection, supervision, waiting
+from nbbg.ops import (
+    gather,
+    keeping,
+    project,
+    reports,
+    selection,
+    sources,
+    supervision,
+    waiting,
+)
 from nbbg.ops.asked import target
 from nbbg.ops.giving import Freedom
 from nbbg.ops.launch import Request, launch
+from nbbg.ops.layout import Layout
+from nbbg.ops.pieces import Piece
+from nbbg.ops.shapes import Given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    Params = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str]
+
+_LISTS = ("include", "exclude", "prepend", "append")
+_OF_PIECE = (*_LISTS, "product", "recursive", "output_dir", "output")
 
 
 class Run:
@@ -86,9 +102,9 @@ class Batch:
 
 
 def run(
-    *notebooks: str | os.PathLike[str],
+    *notebooks: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     runs: int | str | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Params | None = None,
     seed: int = 0,
     name: str | None = None,
     note: str = "",
@@ -99,28 +115,31 @@ def run(
     """Launch notebooks in the background and return at once, as `nbbg run` does.
 
     Args:
-        notebooks: paths of notebooks or percent scripts.
+        notebooks: paths of notebooks, percent scripts and folders, and globs.
         runs: 20 for all of 1..20, "+20" for twenty more, None for one more.
         params: values by name; a list of values makes an arm of each, lists of several names
-            every combination.
+            are taken side by side. Or a list of such sets, or named configurations, or the path
+            of a YAML or JSON file of any of them.
         seed: the base; run k has seed + k.
-        name: the arm's name, for one notebook with one set of parameters.
+        name: the arm's name; for several arms a template, such as "base/{arm}".
         note: any text, kept with the batch.
         mix: go on with an arm although its notebook has changed.
         results: variables to keep after the last cell.
         settings: `jobs`, `engine`, `executor`, `python`, `timeout`, `cell_timeout` (seconds, or
-            a text such as "1h30m"), `allow_errors` and the other settings; and
-            `allow_new_params` and `allow_any_type`, as on the command line.
+            a text such as "1h30m"), `allow_errors` and the other settings; and as on the command
+            line `product` (every combination of lists), `allow_new_params`, `allow_any_type`;
+            `recursive`, `include`, `exclude` (lists of globs); `output_dir`, `output` (a
+            template), `prepend` and `append` (lists of parameters' names, or words).
 
     Raises:
         NbbgError: what was asked can't be done; nothing was launched then.
     """
     freedom = _freedom(settings)
+    piece = _piece(_paths(notebooks), {} if params is None else params, settings)
     where = project.here(settings)
     request = Request(
-        notebooks=[os.fspath(notebook) for notebook in notebooks],
+        pieces=[piece],
         target=target(runs),
-        params=_sets(params or {}),
         seed=seed,
         name=name,
         note=note,
@@ -185,33 +204,83 @@ def run_notebook(
     freedom = _freedom(settings)
     where = project.here(settings)
     request = Request(
-        notebooks=[os.fspath(notebook)],
-        params=[dict(params or {})],
+        pieces=[Piece([os.fspath(notebook)], [Given(dict(params or {}))])],
         freedom=freedom,
         results=_names(results),
     )
-    launched = launch(where, request)
-    number = launched.runs()[0]
-    try:
-        if launched.foreground:
-            supervision.ensure(where, launched.foreground)
-        run = Run(where, number).wait()
-    except KeyboardInterrupt as error:
-        error.add_note(f"run {number} goes on; to end it: nbbg stop {number}")
-        raise
-    report = run.report()
-    if report.state != model.Succeeded.word:
-        what = f"run {report.id} of {report.notebook}: {report.state}, {report.reason}"
-        message = f"{what}\nsee: nbbg show {report.id}"
-        raise RunFailed(message)
+    (run,) = carried_out(where, request)
+    number = run.id
+    if said := failure(run):
+        raise RunFailed(said)
     with Index(where.store) as index:
         found = keeping.of_run(selection.one(index, str(number)))
     return tuple(_own(found, name, number) for name in results)
 
 
-def _sets(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    values = [value if isinstance(value, list) else [value] for value in params.values()]
-    return [dict(zip(params, chosen, strict=True)) for chosen in itertools.product(*values)]
+def carried_out(where: project.Project, request: Request) -> list[Run]:
+    """Launch, and wait until all runs have ended, however that was.
+
+    Raises:
+        NbbgError: what was asked can't be done; nothing was launched then.
+    """
+    launched = launch(where, request)
+    batch = launched.batch
+    try:
+        if launched.foreground:
+            supervision.ensure(where, launched.foreground)
+        return Batch(None, [Run(where, number) for number in launched.runs()]).wait().runs
+    except KeyboardInterrupt as error:
+        if batch:
+            name = str(batch.first) if batch.first == batch.last else batch.name
+            what = f"run {name} goes on" if batch.first == batch.last else f"{name} goes on"
+            error.add_note(f"{what}; to end it: nbbg stop {name}")
+        raise
+
+
+def failure(run: Run) -> str:
+    """Why a run that has ended did not succeed, in two lines; empty where it did."""
+    report = run.report()
+    if report.state == model.Succeeded.word:
+        return ""
+    what = f"run {report.id} of {report.notebook}: {report.state}, {report.reason}"
+    return f"{what}\nsee: nbbg show {report.id}"
+
+
+def _paths(notebooks: Iterable[Any]) -> list[str]:
+    """The names in a list of names, or of lists of names."""
+    found: list[str] = []
+    for one in notebooks:
+        found += [os.fspath(one)] if isinstance(one, (str, os.PathLike)) else _paths(one)
+    return found
+
+
+def _piece(notebooks: Sequence[str], params: Params, settings: dict[str, Any]) -> Piece:
+    """What is to be run, with its options taken out of the settings."""
+    given = {name: settings.pop(name, None) for name in _OF_PIECE}
+    lists = {name: _texts(name, given[name]) for name in _LISTS}
+    folder = given["output_dir"]
+    return Piece(
+        notebooks,
+        sources.of_python(params, product=bool(given["product"])),
+        Layout(
+            os.path.abspath(folder) if folder else "",
+            given["output"] or "",
+            lists["prepend"],
+            lists["append"],
+        ),
+        gather.selection(
+            recursive=bool(given["recursive"]),
+            include=lists["include"] or (),
+            exclude=lists["exclude"] or (),
+        ),
+    )
+
+
+def _texts(option: str, given: Sequence[str] | None) -> Sequence[str] | None:
+    if isinstance(given, str):
+        message = f'{option}={given!r}: a list of texts, such as {option}=["{given}"]'
+        raise UsageError(message)
+    return given
 
 
 def _names(results: Sequence[str]) -> Sequence[str]:

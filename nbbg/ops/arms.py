@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 from nbbg import files, model, paths, secrets
 from nbbg.errors import NbbgError, UsageError
 from nbbg.notebook import document, languages, parameters
-from nbbg.ops import giving, interpreter, naming
+from nbbg.ops import gather, giving, interpreter, sources
 from nbbg.ops.giving import STRICT, Freedom, Giving
+from nbbg.ops.layout import USUALLY, Layout
+from nbbg.ops.shapes import PLAIN, Given
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
     from nbbg.notebook.document import Document
+    from nbbg.ops.pieces import Piece
     from nbbg.ops.project import Project
 
 
@@ -30,6 +33,11 @@ class Wanted:
     notebook: dict[str, Any]
     notes: tuple[str, ...]  # sentences that the person should see
     script: str = ""  # what the `plain` engine executes
+    path: str = ""  # the notebook's, absolute
+    given: Given = PLAIN
+    index: int = 0  # of the set in its piece
+    layout: Layout = USUALLY
+    told: Mapping[str, Any] | str | None = None  # by what it is told from others; None: by all
 
     @property
     def frozen(self) -> dict[str, bytes]:
@@ -41,19 +49,17 @@ class Wanted:
 
 def wanted(
     project: Project,
-    notebooks: Sequence[str],
-    params: Sequence[Mapping[str, Any]],
+    pieces: Sequence[Piece],
     *,
     seed: int,
     freedom: Freedom = STRICT,
     results: Sequence[str] = (),
 ) -> list[Wanted]:
-    """Every notebook with every set of parameters, checked.
+    """Every notebook with every set of parameters, checked, each once.
 
     Args:
         project: where they lie.
-        notebooks: as they are named.
-        params: sets of parameters, one arm each.
+        pieces: what was asked for.
         seed: the base.
         freedom: what is allowed beyond what the notebooks declare.
         results: the variables to keep; of none, those of the cells tagged `results`.
@@ -62,16 +68,51 @@ def wanted(
         NotebookError, UsageError, EnvironmentFault: something can't be run as asked.
     """
     giving.check_names(results)
-    documents = [document.load(document.resolve(name)) for name in notebooks]
-    give = Giving(documents, [name for given in params for name in given], freedom)
-    arms = [(_arm(project, doc, seed), doc) for doc in documents]
-    found = []
-    for arm, doc in arms:
-        odd = [doc.note, *giving.odd_results(doc, results, arm.results)]
-        for given in params:
-            want = _with_params(arm, doc, give, given)
-            found.append(replace(want, notes=tuple(filter(None, [*odd, *want.notes]))))
-    return list({want.arm.identity(): want for want in found}.values())  # each once
+    asked = [(piece, *pair) for piece in pieces for pair in piece.pairs()]
+    documents = {path: _load(path) for path in dict.fromkeys(path for _, path, _, _ in asked)}
+    give = Giving(list(documents.values()), [given for *_, given in asked], freedom)
+    bases = {path: _arm(project, doc, seed) for path, doc in documents.items()}
+    odd = {
+        path: [doc.note, *giving.odd_results(doc, results, bases[path].results)]
+        for path, doc in documents.items()
+    }
+    hidden = secrets.values()
+    found: dict[tuple[str, str, int], Wanted] = {}
+    for piece, path, index, given in asked:
+        want = _with_params(bases[path], documents[path], give, given, hidden)
+        notes = tuple(filter(None, [*odd[path], *want.notes]))
+        whole = replace(
+            want, notes=notes, path=str(path.resolve()), index=index, layout=piece.layout
+        )
+        found.setdefault(want.arm.identity(), whole)
+    return _told_apart(list(found.values()))
+
+
+def _load(path: Path) -> Document:
+    doc = document.load(path)
+    gather.refuse_differing(path)
+    return doc
+
+
+def _told_apart(wants: list[Wanted]) -> list[Wanted]:
+    """Each with what varies among those of its notebook, or with its label."""
+    by_notebook: dict[str, list[Wanted]] = {}
+    for want in wants:
+        by_notebook.setdefault(want.arm.notebook, []).append(want)
+    varying = {
+        notebook: set(sources.differing([want.arm.params for want in those]))
+        for notebook, those in by_notebook.items()
+        if len(those) > 1
+    }
+    return [replace(want, told=_told(want, varying.get(want.arm.notebook))) for want in wants]
+
+
+def _told(want: Wanted, varying: Container[str] | None) -> Mapping[str, Any] | str | None:
+    if want.given.config is not None:
+        return want.given.label
+    if varying is None:
+        return None
+    return {name: value for name, value in want.arm.params.items() if name in varying}
 
 
 def changed(project: Project, chosen: Iterable[model.Run]) -> list[str]:
@@ -85,43 +126,6 @@ def changed(project: Project, chosen: Iterable[model.Run]) -> list[str]:
                     f" nbbg run {arm.notebook} --runs N --mix"
                 )
     return notes
-
-
-def settle(
-    project: Project, want: Wanted, known: Sequence[model.Arm], name: str | None
-) -> model.Arm:
-    """The arm under its name: that of the earlier arm that it goes on with, if there is one.
-
-    `known` are the project's arms, oldest first; the newest form of each name counts.
-
-    Raises:
-        UsageError: the name belongs to another arm.
-    """
-    newest = {arm.name: arm for arm in known}
-    same = [arm for arm in newest.values() if arm.identity() == want.arm.identity()]
-    if name:
-        earlier = newest.get(name)
-        if earlier and earlier.identity() != want.arm.identity():
-            message = f"the name {name!r} belongs to another arm: {_described(earlier)}"
-            raise UsageError(message)
-    else:
-        # A name that somebody gave is joined without giving it again only where it is the only one.
-        short = naming.shortest(*_naming(want.arm), set())
-        unchanged = [arm for arm in same if arm.source == want.arm.source]
-        usual = [arm for arm in same if arm.name == short]
-        earlier = next(iter([*usual, *unchanged[::-1], *same]), None)
-        name = earlier.name if earlier else naming.shortest(*_naming(want.arm), newest.keys())
-    output = naming.output(project.root, want.arm.notebook, name)
-    return replace(want.arm, name=name, output=output)
-
-
-def _described(arm: model.Arm) -> str:
-    given = f", parameters {json.dumps(dict(arm.params))}" if arm.params else ""
-    return f"{arm.notebook}{given}, seed base {arm.seed}"
-
-
-def _naming(arm: model.Arm) -> tuple[str, Mapping[str, Any], int]:
-    return arm.notebook, arm.params, arm.seed
 
 
 def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
@@ -149,23 +153,26 @@ def _arm(project: Project, doc: Document, seed: int) -> model.Arm:
     )
 
 
-def _with_params(arm: model.Arm, doc: Document, give: Giving, given: Mapping[str, Any]) -> Wanted:
+def _with_params(
+    arm: model.Arm, doc: Document, give: Giving, given: Given, hidden: Collection[str]
+) -> Wanted:
     taken = give.to(doc, given)
-    _refuse_secrets(taken)
+    _refuse_secrets(taken, hidden)
     try:
         injected = languages.parameters(doc.notebook, doc.language, doc.kernel, taken)
     except ValueError as error:
         raise UsageError(f"{doc.path}: {error}") from error
     # As the records will give them back, so that the same call twice is the same arm.
     kept = json.loads(files.to_json(taken))
-    notes = tuple(give.check(doc, kept, given))
+    notes = tuple(give.check(doc, kept, given.params))
     arm = replace(arm, params=kept, injected=injected)
     if arm.engine != "plain":
-        return Wanted(arm, doc.notebook, notes)
+        return Wanted(arm, doc.notebook, notes, given=given)
     from nbbg.engines.plain import script as plain
 
     script = plain.make(doc, kept)
-    return Wanted(replace(arm, script=_script_name(doc, script)), doc.notebook, notes, script)
+    arm = replace(arm, script=_script_name(doc, script))
+    return Wanted(arm, doc.notebook, notes, script, given=given)
 
 
 def _script_name(doc: Document, text: str) -> str:
@@ -174,8 +181,7 @@ def _script_name(doc: Document, text: str) -> str:
     return f"{paths.FROZEN}/{paths.SCRIPTS}/{short}/{doc.path.stem}.py"
 
 
-def _refuse_secrets(params: Mapping[str, Any]) -> None:
-    hidden = secrets.values()
+def _refuse_secrets(params: Mapping[str, Any], hidden: Collection[str]) -> None:
     for name, value in params.items():
         if any(secret in json.dumps(value, default=str) for secret in hidden):
             message = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _WORDS = {"True": True, "False": False, "None": None, "nan": math.nan, "inf": math.inf}
 _WORDS["-inf"] = -math.inf
+
+_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},]')  # quoted, or a bracket, a brace, a comma
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,32 @@ def typed(text: str) -> Any:
         return text
 
 
-def pairs(given: Iterable[str]) -> dict[str, Any]:
-    """What the texts after `-p`, each NAME=VALUE, say.
+def several(name: str, text: str) -> list[Any]:
+    """The values of `-p name=TEXT`: one, or those between its commas.
+
+    What is JSON as a whole is one value, so `a=[1,2]` and `a="1,2"` are; a comma within quotes or
+    brackets separates nothing.
+
+    Raises:
+        UsageError: there is nothing before, between or after its commas.
+    """
+    parts = _parts(text)
+    if len(parts) == 1:
+        return [typed(text)]
+    if not all(part.strip() for part in parts):
+        shown = shlex.quote(f"{name}={json.dumps(text)}")
+        message = f"-p {name}={text}: commas separate values, and one is empty\nas text: -p {shown}"
+        raise UsageError(message)
+    return [typed(part.strip()) for part in parts]
+
+
+def pairs(given: Iterable[str]) -> dict[str, list[Any]]:
+    """What the texts after `-p`, each NAME=VALUE or NAME=VALUE,VALUE, say: values by name.
 
     Raises:
         UsageError: one is no such text, or a name is given twice.
     """
-    params: dict[str, Any] = {}
+    params: dict[str, list[Any]] = {}
     for text in given:
         name, equals, value = text.partition("=")
         name = name.strip()
@@ -67,8 +89,19 @@ def pairs(given: Iterable[str]) -> dict[str, Any]:
         if name in params:
             message = f"-p {name} is given twice"
             raise UsageError(message)
-        params[name] = typed(value)
+        params[name] = several(name, value)
     return params
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between the commas that are neither in quotes nor in brackets."""
+    parts, start, depth = [], 0, 0
+    for mark in _MARKS.finditer(text):
+        depth += (mark[0] in "[{") - (mark[0] in "]}")
+        if mark[0] == "," and depth == 0:
+            parts.append(text[start : mark.start()])
+            start = mark.end()
+    return [*parts, text[start:]]
 
 
 def _not_json(name: str) -> None:

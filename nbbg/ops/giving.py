@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg.errors import UsageError
 from nbbg.notebook import languages, parameters, userfiles
 from nbbg.notebook.kinds import Fit
+from nbbg.ops import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from nbbg.notebook.document import Document
     from nbbg.notebook.parameters import Parameter
+    from nbbg.ops.shapes import Given
 
 SOME = 20  # names that a message lists
 LONGEST = 60  # characters of a value in a message
@@ -44,11 +46,14 @@ class Giving:
     """
 
     def __init__(
-        self, documents: Sequence[Document], names: Iterable[str], freedom: Freedom
+        self, documents: Sequence[Document], sets: Sequence[Given], freedom: Freedom
     ) -> None:
-        names = dict.fromkeys(names)
-        asked = documents if names else ()  # most launches need not read what is declared
+        names = dict.fromkeys(name for given in sets for name in given.params)
+        configured = any(given.config is not None for given in sets)
+        asked = documents if names or configured else ()  # most need not read what is declared
         self.freedom = freedom
+        self._tagged: dict[Path, bool] = {}
+        self._again: dict[Path, dict[str, int]] = {}
         self.own: dict[Path, dict[str, Parameter]] = {}
         self.names: dict[Path, Collection[str]] = {}
         for doc in asked:
@@ -56,18 +61,26 @@ class Giving:
             self.own[doc.path] = own = {} if foreign else parameters.declared(doc.notebook)
             self.names[doc.path] = languages.declared(doc.notebook) if foreign else own
         self.known = {name for own in self.names.values() for name in own}
-        new = [name for name in names if name not in self.known]
-        if new and not freedom.new_names:
-            raise UsageError(_unknown(documents, new, sorted(self.known)))
+        self._new = [name for name in names if name not in self.known]
+        if self._new and not freedom.new_names:
+            raise UsageError(_unknown(documents, self._new, sorted(self.known)))
 
-    def to(self, doc: Document, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Those that a notebook knows; and those that no notebook does, where that is allowed."""
-        if not given:
-            return {}
-        own = self.names[doc.path]
-        loose = self.freedom.new_names and not parameters.is_tagged(doc.notebook)
-        taken = own if not loose else given
-        return {n: value for n, value in given.items() if n in taken or n not in self.known}
+    def to(self, doc: Document, given: Given) -> dict[str, Any]:
+        """Those that a notebook knows; and those that no notebook does, where that is allowed.
+
+        A named configuration goes there whole, and those of its values that the notebook declares
+        also under their own names.
+        """
+        own = self.names.get(doc.path, ())
+        found = {n: value for n, value in (given.config or {}).items() if n in own}
+        if given.config is not None:
+            found = {shapes.CONFIG: dict(given.config), **found}
+        if not given.params:
+            return found
+        loose = self.freedom.new_names and not self._is_tagged(doc)
+        taken = own if not loose else given.params
+        new = {n: value for n, value in given.params.items() if n in taken or n not in self.known}
+        return {**found, **new}
 
     def check(self, doc: Document, taken: Mapping[str, Any], given: Iterable[str]) -> list[str]:
         """Sentences about what is odd.
@@ -85,11 +98,24 @@ class Giving:
             for name, fit in fits.items()
             if fit is Fit.ODD
         ]
-        for name, cell in parameters.overriding(doc.notebook, taken).items():
-            notes.append(f"{_shown(doc)}: cell {cell} sets {name} again, after what was given")
+        for name, cell in self._set_again(doc).items():
+            if name in taken:
+                notes.append(f"{_shown(doc)}: cell {cell} sets {name} again, after what was given")
         if left := [name for name in given if name not in taken]:
             notes.append(f"{_shown(doc)} has no parameter {', '.join(left)}, and is not given it")
         return notes
+
+    def _is_tagged(self, doc: Document) -> bool:
+        if doc.path not in self._tagged:
+            self._tagged[doc.path] = parameters.is_tagged(doc.notebook)
+        return self._tagged[doc.path]
+
+    def _set_again(self, doc: Document) -> dict[str, int]:
+        """The names that a further cell sets again; the same for every set, so read once."""
+        if doc.path not in self._again:
+            names = {*self.known, *self._new}
+            self._again[doc.path] = parameters.overriding(doc.notebook, names) if names else {}
+        return self._again[doc.path]
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -159,6 +185,10 @@ def _wrong(doc: Document, wrong: Sequence[Parameter], given: Mapping[str, Any]) 
         text = str(value) if type(value) is int else "TEXT"  # 1e5 was typed, or 100000.0
         quoted = shlex.quote(f'{first.name}="{text}"')
         advice = f"as text: -p {quoted}"
+    if isinstance(given[first.name], list):
+        advice = (
+            "a list is one value beside plain values; a sweep is lists alone, or a list of sets"
+        )
     what = _contrast(first, given[first.name])
     return f"{_place(doc, first)}: {what}{more}\n{advice}"
 

@@ -9,22 +9,34 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbbg import executors, model, paths, process, secrets
 from nbbg.engines import commands
-from nbbg.errors import StoreError, UsageError
+from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import arms, cards, freezing, project, provenance, steer, supervision
+from nbbg.ops import (
+    arms,
+    cards,
+    freezing,
+    planning,
+    project,
+    provenance,
+    settling,
+    steer,
+    supervision,
+)
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
 from nbbg.store import batches, place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from nbbg.ops.arms import Wanted
+    from nbbg.ops.pieces import Piece
+    from nbbg.ops.planning import Plan
     from nbbg.ops.project import Project
 
 ONE_MORE = Target()
@@ -34,11 +46,10 @@ ONE_MORE = Target()
 class Request:
     """What one `nbbg run` asks for."""
 
-    notebooks: Sequence[str]
+    pieces: Sequence[Piece]
     target: Target = ONE_MORE
-    params: Sequence[Mapping[str, Any]] = ({},)  # one arm each
     seed: int = 0
-    name: str | None = None
+    name: str | None = None  # of the arm, or a template
     note: str = ""
     mix: bool = False
     freedom: Freedom = STRICT
@@ -70,31 +81,23 @@ class Launched:
         return [*(run.id for run in self.covered), *new]
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What a request comes to, as the store is now."""
-
-    arms: list[model.Arm]
-    new: list[tuple[model.Arm, int]]  # arm, number
-    covered: list[model.Run]
-    mixtures: list[str]  # sentences about arms whose notebook has changed
-
-
 def launch(where: Project, request: Request) -> Launched:
     """Read and check, publish what is to be added, set going what was begun, start supervisors.
 
     Raises:
         NbbgError: what was asked can't be done; nothing was created then.
     """
-    wanted = _check(where, request)
+    wanted = check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
     tree = freezing.asked(where)
-    place.make(where.store)
-    plan: list[_Plan] = []
+    if not where.store.exists():
+        planning.make(where, request, wanted, 1)  # what is refused leaves nothing behind
+        place.make(where.store)
+    plan: list[Plan] = []
 
     def draft(number: int, first: int) -> batches.Draft | None:
-        plan[:] = [_plan(where, request, wanted)]
-        drafted = _draft(where, request, wanted, plan[0], chosen, (number, first))
+        plan[:] = [planning.make(where, request, wanted, first)]
+        drafted = _draft(where, request, wanted, plan[0], chosen, number)
         return tree.join(drafted) if drafted and tree else drafted
 
     batch = batches.publish(where.store, draft)
@@ -107,7 +110,24 @@ def launch(where: Project, request: Request) -> Launched:
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
-def _check(where: Project, request: Request) -> list[Wanted]:
+def preview(where: Project, request: Request) -> tuple[Plan, list[str]]:
+    """What `launch` would do, and its sentences; nothing is written.
+
+    Raises:
+        NbbgError: it would do nothing.
+    """
+    wanted = check(where, request)
+    plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
+    notes = [*(note for want in wanted for note in want.notes), *plan.mixtures]
+    return plan, list(dict.fromkeys(notes))
+
+
+def check(where: Project, request: Request) -> list[Wanted]:
+    """What is wanted, read and checked.
+
+    Raises:
+        NbbgError: it can't be run as asked.
+    """
     settings = where.settings
     executors.get(settings.executor).check()
     if settings.engine and settings.engine not in commands.NAMES:
@@ -115,14 +135,13 @@ def _check(where: Project, request: Request) -> list[Wanted]:
     steer.refuse_exit_file(settings.exit_file)
     wanted = arms.wanted(
         where,
-        request.notebooks,
-        request.params,
+        request.pieces,
         seed=request.seed,
         freedom=request.freedom,
         results=request.results,
     )
     if request.name is not None:
-        _check_name(request.name, len(wanted))
+        settling.check_template(request.name, len(wanted))
     if settings.executor == "inline":
         _check_inline(wanted)
     if settings.engine == "plain" and (request.results or settings.allow_errors):
@@ -130,16 +149,6 @@ def _check(where: Project, request: Request) -> list[Wanted]:
         message = f"{option} is not for the plain engine, which keeps a log only\n--engine ipython"
         raise UsageError(message)
     return wanted
-
-
-def _check_name(name: str, arms: int) -> None:
-    if arms > 1:
-        message = f"--name names one arm, and this launch has {arms}"
-        raise UsageError(message)
-    parts = name.split("/")
-    if not name.isprintable() or name.startswith("arm:") or {"", ".", ".."} & set(parts):
-        message = f"--name {name!r}: a name such as base or base/wide"
-        raise UsageError(message)
 
 
 def _check_inline(wanted: Sequence[Wanted]) -> None:
@@ -152,88 +161,22 @@ def _check_inline(wanted: Sequence[Wanted]) -> None:
             raise UsageError(message)
 
 
-def _plan(where: Project, request: Request, wanted: Sequence[Wanted]) -> _Plan:
-    settled, new = [], []
-    covered: list[model.Run] = []
-    mixtures: list[str] = []
-    with Index(where.store) as index:
-        for why in index.unreadable.values():  # its runs would be started a second time
-            raise StoreError(why)
-        known = [arm for _, arm in index.arms()]
-        for want in wanted:
-            arm = arms.settle(where, want, known, request.name)
-            known.append(arm)
-            settled.append(arm)
-            there = {run.number: run for run in index.runs("arm = ?", (arm.name,))}
-            numbers = _numbers(request.target, there)
-            if not request.mix and (others := _of_other_code(arm, there)):
-                mixtures.append(_mixture(request, arm, others))
-            old = {n: run for n in numbers if (run := there.get(n)) and not _anew(run, arm)}
-            covered += old.values()
-            new += [(arm, number) for number in numbers if number not in old]
-        for number in {run.batch for run in covered if run.state.word != model.Succeeded.word}:
-            steer.refuse_exit_file(index.batch(number).exit_file)
-    order = {arm.name: position for position, arm in enumerate(settled)}
-    new.sort(key=lambda pair: (pair[1], order[pair[0].name]))
-    return _Plan(settled, new, covered, mixtures)
-
-
-def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
-    start = max(there, default=0) + 1 if target.more else 1
-    return range(start, start + target.count)
-
-
-def _anew(run: model.Run, arm: model.Arm) -> bool:
-    """Whether a number is run again by the new code instead of a further attempt of the old."""
-    return run.arm.source != arm.source and run.ended and run.state.word != model.Succeeded.word
-
-
-def _of_other_code(arm: model.Arm, there: Mapping[int, model.Run]) -> list[model.Run]:
-    """The runs of other code that count in the arm: succeeded, or still to come to their end."""
-    others = [run for run in there.values() if run.arm.source != arm.source]
-    return [run for run in others if not run.ended or run.state.word == model.Succeeded.word]
-
-
-def _mixture(request: Request, arm: model.Arm, others: Sequence[model.Run]) -> str:
-    """The sentence about an arm whose notebook has changed.
-
-    Raises:
-        UsageError: a target of such an arm was asked for, and not to mix.
-    """
-    done = sum(run.state.word == model.Succeeded.word for run in others)
-    changed = (
-        f"{arm.notebook} has changed since {len(others)} of the runs of {arm.name}"
-        f" ({done} succeeded)"
-    )
-    if not request.target.more:
-        message = (
-            f"{changed}; more of them would mix two versions\n"
-            "--name NEW starts a new arm, --mix goes on with this one"
-        )
-        raise UsageError(message)
-    return f"{changed}: the arm now mixes two versions; --name NEW starts a new one"
-
-
 def _draft(
     where: Project,
     request: Request,
     wanted: Sequence[Wanted],
-    plan: _Plan,
+    plan: Plan,
     chosen: cards.Cards,
-    ids: tuple[int, int],
+    number: int,
 ) -> batches.Draft | None:
     if not plan.new:
         return None
-    number, first = ids
     settings = where.settings
-    runs = [
-        model.Planned(first + offset, arm.name, count, arm.seed + count)
-        for offset, (arm, count) in enumerate(plan.new)
-    ]
+    runs = plan.new
     batch = model.Batch(
         id=number,
-        first=first,
-        last=first + len(runs) - 1,
+        first=runs[0].id,
+        last=runs[-1].id,
         jobs=cards.jobs(settings, chosen.gpus),
         machine_jobs=settings.machine_jobs,
         gpus=chosen.gpus,
@@ -256,7 +199,7 @@ def _draft(
         results=tuple(request.results),
         exit_file=settings.exit_file,
         host=process.host(),
-        arms={arm.name: arm for arm in plan.arms},
+        arms=dict(plan.arms),
         root="" if where.store.folder == where.root / paths.STORE else str(where.root),
         facts={
             **provenance.of(where.root),
@@ -265,12 +208,13 @@ def _draft(
             "secrets": sorted(secrets.names(supervision.now(where))),
         },
     )
-    frozen = {name: data for want in wanted for name, data in want.frozen.items()}
+    each = {(want.arm.frozen, want.arm.script): want for want in wanted}  # not for each set anew
+    frozen = {name: data for want in each.values() for name, data in want.frozen.items()}
     diff = provenance.dirty_diff(where.root)
     content = {
         **commands.guest(),
         **frozen,
-        paths.PACKAGES: provenance.all_packages(plan.arms, supervision.now(where)),
+        paths.PACKAGES: provenance.all_packages(plan.arms.values(), supervision.now(where)),
         **({paths.DIRTY: diff} if diff else {}),
     }
     return batches.Draft(batch, runs, content)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -52,6 +53,8 @@ class Node:
     @property
     def where(self) -> str:
         """As editors and compilers write it: `params.yaml:3:7`."""
+        if not self.line:  # not of a file
+            return self.file
         return f"{self.file}:{self.line}:{self.column}"
 
     @property
@@ -78,6 +81,17 @@ def read(path: str) -> Node:
     except RecursionError as error:
         raise UsageError(f"{path}: its values are nested too deeply, or in themselves") from error
     return found
+
+
+def of_data(value: Any, name: str) -> Node:
+    """A value of Python's, of which places say its name alone."""
+    if isinstance(value, Mapping):
+        inner: Any = {key: of_data(one, f"{name}[{key!r}]") for key, one in value.items()}
+    elif isinstance(value, (list, range)):
+        inner = [of_data(one, f"{name}[{index}]") for index, one in enumerate(value)]
+    else:
+        inner = value
+    return Node(inner, name, 0, 0)
 
 
 def _text(path: str) -> str:

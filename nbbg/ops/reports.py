@@ -113,7 +113,7 @@ def of_run(run: model.Run) -> RunReport:
         cell=run.cell,
         cells=run.cells,
         log=os.path.join(run.folder, paths.LOG) if run.attempt else None,
-        output=None if run.arm.log_only else run.arm.output_of(run.number),
+        output=None if run.arm.log_only else run.arm.output_of(run.number, run.id),
         metrics=dict(run.metrics),
         resumed_after=run.resumed_after,
         retry_at=iso(run.again.at) if run.again and not run.ended else None,

@@ -75,7 +75,7 @@ def _write_notebook(at: Place, ending: model.Ended, ended_at: float) -> str | No
         return None
     seen = replace(runs.read_attempt(at.run), state=ending, ended_at=ended_at)
     notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen, banner=True))
-    return put_beside_older(seen.arm.output_of(seen.number), notebook)
+    return put_beside_older(seen.arm.output_of(seen.number, seen.id), notebook)
 
 
 def put_beside_older(path: str, data: bytes) -> str:

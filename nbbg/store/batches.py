@@ -48,7 +48,7 @@ def publish(store: Store, draft: Callable[[int, int], Draft | None]) -> model.Ba
     """
     _sweep(store)
     while True:
-        number, first = _next_ids(store)
+        number, first = next_ids(store)
         made = draft(number, first)
         if made is None:
             return None
@@ -168,7 +168,8 @@ def add_event(
             os.close(fd)
 
 
-def _next_ids(store: Store) -> tuple[int, int]:
+def next_ids(store: Store) -> tuple[int, int]:
+    """The number of the next batch and the id of its first run, if nobody is faster."""
     numbers = store.batch_numbers()
     if not numbers:
         return 1, 1

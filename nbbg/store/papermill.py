@@ -41,7 +41,7 @@ def of_run(run: model.Run) -> Json:
         "environment_variables": {},
         "exception": True if _went_wrong(run) else None,
         "input_path": run.arm.notebook,
-        "output_path": run.arm.output_of(run.number),
+        "output_path": run.arm.output_of(run.number, run.id),
         "parameters": dict(run.arm.params),
         "start_time": _iso(run.started_at),
         "version": VERSION,
