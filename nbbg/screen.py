@@ -11,6 +11,7 @@ import re
 from itertools import groupby
 
 ROWS = 64  # how far up the cursor can go
+REACH = 500  # columns that the cursor can be moved to where nothing is written yet
 WIDEST = 1 << 16  # characters of a row; of a longer one the beginning is settled
 _LONGEST = 1 << 12  # characters of an escape sequence; what is longer is none
 _DIGITS = 9  # of a number in one
@@ -196,7 +197,7 @@ class Screen:
             self._x = 0 if letter in "EF" else self._x
         elif letter in "CDG":
             self._x = {"C": self._x + count, "D": max(0, self._x - count), "G": count - 1}[letter]
-            self._x = min(self._x, WIDEST)
+            self._x = min(self._x, max(REACH, len(self._rows[self._y].chars)))
         elif letter in "JK":
             self._erase(letter, number)
         self._rows[self._y].moved = True

@@ -290,3 +290,12 @@ def test_a_killed_kernel_engine_leaves_no_sockets(project: Project, tmp_path: Pa
     assert project.state(1) == "killed"
     assert not [name for name in os.listdir(sockets) if name.startswith("nbbg-")]
     assert not (project.attempt(1) / "connection.json").exists()
+
+
+@pytest.mark.parametrize("engine", ["ipython", "kernel"])
+def test_a_crash_after_the_last_cell_is_told(project: Project, engine: str) -> None:
+    """What crashes while Python ends does not undo the run, and is said, by both engines."""
+    crash = "import atexit, os, signal\natexit.register(os.kill, os.getpid(), signal.SIGSEGV)"
+    project.write("crash.ipynb", crash)
+    project.nbbg("run", "crash.ipynb", "--engine", engine, "--wait")
+    assert project.run(1)["reason"] == "SIGSEGV after its last cell"

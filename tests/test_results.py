@@ -242,6 +242,15 @@ def test_what_no_file_can_be_named_after(project: Project) -> None:
     assert json.loads(project.nbbg("show", "1", "--result", "other").stdout) == 2
 
 
+def test_what_lies_beside_the_notebook_is_not_pythons_own(project: Project) -> None:
+    """A pickle is shown where the notebook lies, with its modules, and with Python's."""
+    (project.root / "mine.py").write_text("class Point:\n    def __repr__(self): return 'here'\n")
+    project.write("train.ipynb", "import mine\npoint = mine.Point()")
+    project.nbbg("run", "train.ipynb", "--results", "point", "--wait")
+    (project.root / "numbers.py").write_text("raise ImportError('not this one')")
+    assert project.nbbg("show", "1", "--result", "point", "--trust").stdout == "here\n"
+
+
 def test_a_broken_result_spoils_no_listing(project: Project) -> None:
     """What somebody has damaged is named, and all else is listed as ever."""
     project.write("train.ipynb", "accuracy = 0.5\nname = 'ada'")

@@ -37,7 +37,7 @@ PIECES = [
         ("one\ntwo\x1b[A\rONE", "ONE\ntwo"),
         ("one\ntwo\x1b[1F\x1b[Jx", "x"),
         ("one\ntwo\x1b[2Jx", "\n   x"),
-        ("a\x1b[9A\x1b[99999999Cb", "a" + " " * (screen.WIDEST - 1) + "b"),
+        ("a\x1b[9A\x1b[99999999Cb", "a" + " " * (screen.REACH - 1) + "b"),
         ("\x1b[31mred\x1b[0m plain", "\x1b[31mred\x1b[0m plain"),
         ("\x1b[31mred\rG", "\x1b[31mGed\x1b[0m"),
         ("red\r\x1b[1m\x1b[31mR\x1b[0m", "\x1b[1m\x1b[31mR\x1b[0med"),

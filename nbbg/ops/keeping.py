@@ -28,11 +28,13 @@ MOST = 1 << 20  # bytes of JSON that are put into a listing
 LONGEST = 400  # characters of the reason why one was left out
 _KINDS = {kept.JSON: "json", kept.PICKLE: "pickle", kept.LEFT_OUT: "left out"}
 
+# The folder that it works in comes last: a `numbers.py` of the user's is not Python's own.
 _SHOW = """import sys
 
-sys.path.insert(0, sys.argv[1])
+sys.path[:] = [sys.argv[1], *(each for each in sys.path if each)]
 from nbbg.inside import kept
 
+sys.path.append("")
 try:
     value = kept.load(sys.argv[2])
 except ValueError as error:

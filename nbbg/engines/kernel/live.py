@@ -131,15 +131,20 @@ class Kernel:
         self._terminated = True
         await self._launched.signal(number)
 
-    async def leave(self) -> None:
-        """Let it end as its language ends, with all that it does at exit."""
+    async def leave(self) -> int:
+        """Let it end as its language ends, with all that it does at exit.
+
+        The code of a Python kernel that did so, negative for a signal; 0 for all others, of which
+        some are never well when they go.
+        """
         if self._silent or not self._launched.lives:
-            return
+            return 0
         goodbye = asyncio.ensure_future(self._say_goodbye())
         patience = FAREWELL if self.records_itself else SHUTDOWN
         await asyncio.wait({self._died}, timeout=patience)
         goodbye.cancel()
         await asyncio.gather(goodbye, return_exceptions=True)
+        return self._died.result() if self.records_itself and self._died.done() else 0
 
     async def clean(self) -> None:
         """Kill it if it lives, and remove what speaks to it."""

@@ -76,8 +76,8 @@ class Program:
         self._on(signal.SIGTERM, self.execution.terminate, came)
         try:
             status = _tell_end(self.recorder, await self._execute(), self.task)
-            await self.kernel.leave()
-            return status
+            left = await self.kernel.leave()
+            return status or left
         finally:
             await self.kernel.clean()
 
