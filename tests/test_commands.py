@@ -297,3 +297,12 @@ def test_a_copied_project_is_its_own(project: Project) -> None:
         copy.end_all()
     assert copy.run(1)["output"].startswith(str(copy.root))
     assert project.run(1)["attempt"] == 1
+
+
+def test_status_names_the_batch_of_the_runs_that_it_leaves_out(project: Project) -> None:
+    """What failed yesterday is found with the line that is printed, whatever was launched since."""
+    project.write("bad.ipynb", "1 / 0")
+    project.write("good.ipynb", "1")
+    project.nbbg("run", "bad.ipynb", "--engine", "plain", "--wait", code=1)
+    project.nbbg("run", "good.ipynb", "--engine", "plain", "--runs", "10", "--jobs", "4", "--wait")
+    assert "and 1 failed: nbbg status b1\n" in project.nbbg("status").stdout
