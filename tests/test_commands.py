@@ -308,3 +308,12 @@ def test_no_run_steers_the_terminal(project: Project) -> None:
     assert "hm" in shown
     assert not {"\x1b", "\x07"} & set(shown.partition("cell 2:")[0])
     assert "\x1b" not in shown
+
+
+def test_status_names_the_batch_of_the_runs_that_it_leaves_out(project: Project) -> None:
+    """What failed yesterday is found with the line that is printed, whatever was launched since."""
+    project.write("bad.ipynb", "1 / 0")
+    project.write("good.ipynb", "1")
+    project.nbbg("run", "bad.ipynb", "--engine", "plain", "--wait", code=1)
+    project.nbbg("run", "good.ipynb", "--engine", "plain", "--runs", "10", "--jobs", "4", "--wait")
+    assert "and 1 failed: nbbg status b1\n" in project.nbbg("status").stdout

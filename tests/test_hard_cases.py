@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -33,6 +34,7 @@ HALF = "print('half')\n"
 ENDINGS = {
     "raises": "raise ValueError('bad')",
     "exits": "sys.exit(3)",
+    "speaks": "sys.exit('no data')",
     "killed": "os.kill(os.getpid(), 9)",
     "os_exit": "os._exit(7)",
     "segfault": "ctypes.string_at(0)",
@@ -119,6 +121,7 @@ def _live(project: Project, number: int) -> dict[str, Any]:
         ("raises", "failed", "cell 2: ValueError: bad"),
         ("exits", "exited", "exit code 3 in cell 2"),
         ("killed", "killed", "SIGKILL in cell 2"),
+        ("speaks", "exited", "exit code 1 in cell 2; no data"),
         ("os_exit", "exited", "exit code 7 in cell 2"),
         ("segfault", "killed", "SIGSEGV in cell 2"),
         ("memory", "failed", "cell 2: MemoryError"),
@@ -134,6 +137,16 @@ def test_each_end_is_told_as_what_it_was(
     first, second, third = _texts(shared, name)
     assert (first, third) == ("before\n", "")
     assert second.startswith("half\n")
+
+
+def test_a_crash_shows_where_it_stood_and_what_was_said(shared: Project) -> None:
+    """The card of a segfault has the line of the cell and the last output, no frame of ours."""
+    card = shared.nbbg("show", _run(shared, "segfault")["id"]).stdout
+    stood, said = card.split("last lines:")
+    assert re.search(r"it stood at:\n    cell 2, line \d+, in <module>\n.*string_at", stood)
+    assert "half\n" in said
+    assert "Fatal Python error: Segmentation fault" in said
+    assert "nbbg/engines" not in card
 
 
 def test_sigterm_to_the_runner(shared: Project) -> None:

@@ -172,7 +172,14 @@ def _say_hidden(known: list[BatchReport], runs: list[model.Run]) -> None:
     hidden.subtract(run.state.word for run in runs)
     counts = [f"{hidden[word]} {word}" for word in model.WORDS if hidden[word] > 0]
     if counts:
-        print(f"and {', '.join(counts)}: nbbg status {known[-1].id}")
+        print(f"and {', '.join(counts)}: nbbg status {_where_hidden(known, runs)}")
+
+
+def _where_hidden(known: list[BatchReport], runs: list[model.Run]) -> str:
+    """The newest batches of which not every run is shown."""
+    shown = Counter(f"b{run.batch}" for run in runs)
+    partly = [batch.id for batch in known if sum(batch.counts.values()) > shown[batch.id]]
+    return " ".join(partly[-ARMS:])
 
 
 def _say_unreadable(index: Index) -> None:

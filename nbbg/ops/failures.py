@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from nbbg.index import Index
 
 LINES = 20
+CRASH = 500  # lines within which a crash is looked for: faulthandler writes 100 frames a thread
+_CRASH = "Fatal Python error: "
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Card:
     traceback: str
     last_lines: list[str]
     advice: str
-    stack: str = ""  # where the code stood when a limit of time was over
+    stack: str = ""  # where the code stood when a limit of time was over, or when it crashed
     install: str = ""  # the line that installs a module that was missing
 
 
@@ -42,13 +44,14 @@ def card(index: Index, run: model.Run) -> Card:
     ordinal = cell.get("ordinal") or (failed.cell if failed else None)
     error = display.get("output", {})
     traceback = "\n".join(error.get("traceback", [])) if _belongs(display, cell) else ""
+    last_lines, crash = _last_said(f"{run.folder}/{paths.LOG}", run)
     return Card(
         ordinal=ordinal,
         source=_source(index, run, ordinal),
         traceback=secrets.mask(traceback, secrets.values()),
-        last_lines=_last_lines(f"{run.folder}/{paths.LOG}"),
+        last_lines=last_lines,
         advice=advice,
-        stack=stack.recorded(run) if isinstance(run.state, model.TimedOut) else "",
+        stack=stack.recorded(run) if isinstance(run.state, model.TimedOut) else crash,
         install=_install(run),
     )
 
@@ -70,6 +73,12 @@ def _source(index: Index, run: model.Run, ordinal: int | None) -> str:
     return injection.source_of(notebook["cells"][position])
 
 
-def _last_lines(log: str) -> list[str]:
-    text = screen.shown(logs.tail(log, LINES).decode("utf-8", "replace"))
-    return secrets.mask(text, secrets.values()).splitlines()
+def _last_said(log: str, run: model.Run) -> tuple[list[str], str]:
+    """The last lines; and of a crash the stack, whose frames of the engine would hide them."""
+    killed = isinstance(run.state, model.Killed)
+    text = screen.shown(logs.tail(log, CRASH if killed else LINES).decode("utf-8", "replace"))
+    said, head, crash = text.rpartition(_CRASH)
+    at = stack.shown(crash, run.cell) if killed and head else ""
+    if at:
+        text = f"{said}{head}{crash.partition(chr(10))[0]}"
+    return secrets.mask(text, secrets.values()).splitlines()[-LINES:], at

@@ -83,12 +83,13 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
         return model.Succeeded(note="; ".join(part for part in (_passed_over(end), note) if part))
     if status == "exited" and end.get("exit_code") == 0:
         return model.Succeeded(left_out, note)
-    if status == "exited":
-        return model.Exited(int(end.get("exit_code", 1)), cell, note)
-    if status == "killed":
-        return model.Killed(str(end.get("signal")), cell, around.out_of_memory)
     error = end.get("error") or {}
     name, value = str(error.get("name", "")), str(error.get("value", ""))
+    if status == "exited":  # where it raised a SystemExit with a text, that is why
+        notes = "; ".join(part for part in (value, note) if part)
+        return model.Exited(int(end.get("exit_code", 1)), cell, notes)
+    if status == "killed":
+        return model.Killed(str(end.get("signal")), cell, around.out_of_memory)
     notes = "; ".join(part for part in (str(end.get("note") or ""), note) if part)
     if cell:
         return model.Failed(model.CellError(cell, name, value), notes)

@@ -120,18 +120,27 @@ class Execution:
 
     def _ended(self, error: BaseException, ordinal: int | None) -> End:
         if isinstance(error, SystemExit) and error is not self.shell.script_exit:
-            return End("exited", exit_code(error), ordinal)
-        name, value = type(error).__name__, text_of(error)
+            code = exit_code(error)
+            return End("exited", code, ordinal, self._described(error) if spoken(error) else None)
         if not self.shell.recorded:  # IPython showed it as plain text
-            self.record.error(error, [f"{name}: {value}"])
-        described = {"name": name, "value": self.record.masked(value)[:_LONGEST]}
+            self.record.error(error, [f"{type(error).__name__}: {text_of(error)}"])
+        described = self._described(error)
         if isinstance(error, KeyboardInterrupt):
             return End("interrupted", INTERRUPTED, ordinal, described)
         return End("failed", 1, ordinal, described)
 
+    def _described(self, error: BaseException) -> dict[str, str]:
+        value = self.record.masked(text_of(error))[:_LONGEST]
+        return {"name": type(error).__name__, "value": value}
+
     def _left_out(self, ordinal: int | None) -> list[int]:
         after = ordinal or 0
         return [cell.ordinal for cell in self.cells if cell.ordinal > after and not cell.idle]
+
+
+def spoken(error: SystemExit) -> bool:
+    """Whether it says why, as `sys.exit("no data")` does."""
+    return error.code is not None and not isinstance(error.code, int)
 
 
 def exit_code(error: SystemExit) -> int:

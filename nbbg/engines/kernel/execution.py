@@ -124,7 +124,8 @@ class Execution:
             return interrupted(cell.ordinal, error)
         if name == "SystemExit" and self.kernel.records_itself:
             code = int(await self.kernel.ask("exit_code()"))
-            return End("exited", code, cell.ordinal)
+            spoken = code == 1 and error["value"] not in {"1", "True"}  # sys.exit("no data")
+            return End("exited", code, cell.ordinal, error if spoken else None)
         return End("failed", 1, cell.ordinal, error)
 
     async def _keep_results(self, ordinal: int | None) -> End:
