@@ -219,6 +219,8 @@ def test_an_inline_run_tells_how_it_ended(project: Project) -> None:
     done = project.nbbg("run", "train.ipynb", "--executor", "inline", code=1)
     assert "ZeroDivisionError" in done.stderr
     assert done.stdout.startswith("batch b1: run 1")
+    assert "ZeroDivisionError" in done.stdout
+    assert "\x1b" not in done.stdout  # it is no terminal
 
 
 def test_messages_stay_on_their_lines(project: Project) -> None:

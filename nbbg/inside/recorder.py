@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import TYPE_CHECKING, Any, Mapping
 
 from nbbg import files, paths, secrets
@@ -32,6 +33,7 @@ TAKES = frozenset(
 )
 _CELL_IS_OVER = ("cell_end", "end")
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Recorder:
@@ -155,6 +157,8 @@ class Recorder:
         """To someone who watches; a stream shows itself."""
         if self._echo:
             shown = f"{self.hidden.in_json(text)}\n"
+            if os.environ.get("NO_COLOR") or not os.isatty(1):
+                shown = _COLOUR.sub("", shown)
             with contextlib.suppress(OSError):
                 files.write_all(1, shown.encode("utf-8", "backslashreplace"))
 
