@@ -308,3 +308,16 @@ def test_no_run_steers_the_terminal(project: Project) -> None:
     assert "hm" in shown
     assert not {"\x1b", "\x07"} & set(shown.partition("cell 2:")[0])
     assert "\x1b" not in shown
+
+
+def test_text_that_is_none_hides_nothing(project: Project) -> None:
+    """Half a surrogate pair in what a run says is told escaped; as a parameter it is refused."""
+    says = "lr = '\\ud800'\nimport nbbg\nnbbg.log(name=lr)"
+    project.write("odd.ipynb", "raise ValueError(lr)", parameters=says)
+    project.nbbg("run", "odd.ipynb", "--wait", code=1)
+    for line in ("show 1 --json", "status --json", "results --json"):
+        json.loads(project.nbbg(*line.split()).stdout)
+    for line in ("show 1", "logs 1", "results", "notebook 1 -o -"):
+        project.nbbg(*line.split())
+    refused = project.nbbg("run", "odd.ipynb", "-p", 'lr="\\ud800"', code=2).stderr
+    assert "odd.ipynb: lr is given half a surrogate pair" in refused
