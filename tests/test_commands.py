@@ -319,3 +319,16 @@ def test_status_names_the_batch_of_the_runs_that_it_leaves_out(project: Project)
     project.nbbg("run", "bad.ipynb", "--engine", "plain", "--wait", code=1)
     project.nbbg("run", "good.ipynb", "--engine", "plain", "--runs", "10", "--jobs", "4", "--wait")
     assert "and 1 failed: nbbg status b1\n" in project.nbbg("status").stdout
+
+
+def test_text_that_is_none_hides_nothing(project: Project) -> None:
+    """Half a surrogate pair in what a run says is told escaped; as a parameter it is refused."""
+    says = "lr = '\\ud800'\nimport nbbg\nnbbg.log(name=lr)"
+    project.write("odd.ipynb", "raise ValueError(lr)", parameters=says)
+    project.nbbg("run", "odd.ipynb", "--wait", code=1)
+    for line in ("show 1 --json", "status --json", "results --json"):
+        json.loads(project.nbbg(*line.split()).stdout)
+    for line in ("show 1", "logs 1", "results", "notebook 1 -o -"):
+        project.nbbg(*line.split())
+    refused = project.nbbg("run", "odd.ipynb", "-p", 'lr="\\ud800"', code=2).stderr
+    assert "odd.ipynb: lr is given half a surrogate pair" in refused

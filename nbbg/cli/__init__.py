@@ -5,6 +5,7 @@ Data goes to stdout, talk to stderr. A command's module is imported when it is t
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from nbbg.cli import parser
     from nbbg.errors import NbbgError
 
+    _take_any_text()
     arguments = parser.parse(sys.argv[1:] if argv is None else argv)
     try:
         code: int = arguments.command(arguments)
@@ -38,3 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"nbbg: {error}\nthe whole story: nbbg --debug ...", file=sys.stderr)
         return 2
     return code
+
+
+def _take_any_text() -> None:
+    """Escape what the terminal's encoding has not: what one run says must not hide the others."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

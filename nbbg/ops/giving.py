@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg import files
 from nbbg.errors import UsageError
 from nbbg.notebook import languages, parameters, userfiles
 from nbbg.notebook.kinds import Fit
@@ -88,6 +89,8 @@ class Giving:
         Raises:
             UsageError: a value can't be meant.
         """
+        for name, value in taken.items():
+            _check_text(doc, name, value)
         own = self.own.get(doc.path, {})
         fits = {name: own[name].fits(value) for name, value in taken.items() if name in own}
         wrong = [own[name] for name, fit in fits.items() if fit is Fit.BAD]
@@ -116,6 +119,15 @@ class Giving:
             names = {*self.known, *self._new}
             self._again[doc.path] = parameters.overriding(doc.notebook, names) if names else {}
         return self._again[doc.path]
+
+
+def _check_text(doc: Document, name: str, value: Any) -> None:
+    """Refuse what JSON can spell and no file or process can hold."""
+    try:
+        files.to_json(value).decode()
+    except UnicodeDecodeError:
+        message = f"{_shown(doc)}: {name} is given half a surrogate pair, which is no text"
+        raise UsageError(message) from None
 
 
 def check_names(names: Iterable[str]) -> None:
