@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.project import Project
 
@@ -37,3 +39,16 @@ def test_the_same_command_twice_starts_nothing(project: Project) -> None:
     assert "nothing to start" in said
     assert [run["attempt"] for run in project.runs()] == [1, 1]
     assert [batch["id"] for batch in project.status()["batches"]] == ["b1"]
+
+
+@pytest.mark.parametrize("engine", ["ipython", "kernel"])
+def test_a_bar_for_notebooks_is_text(project: Project, engine: str) -> None:
+    """`tqdm.notebook` can be read in `status` and the log, however it is imported."""
+    project.write(
+        "train.ipynb",
+        "from tqdm.notebook import tqdm\nfor _ in tqdm(range(7), display=True): pass",
+        "import tqdm.notebook\nfor _ in tqdm.notebook.trange(8): pass",
+    )
+    project.nbbg("run", "train.ipynb", "--engine", engine, "--wait")
+    assert "7/7" in project.log(1)
+    assert "8/8" in project.log(1)

@@ -86,6 +86,7 @@ def test_a_run_that_succeeds_has_a_whole_record(place: Place) -> None:
         "engine": "ipython",
         "executor": place.executor,
         "gpu": None,
+        "retry_at": None,
         "host": process.host(),
         "cell": 4,
         "cells": 4,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NOTEBOOK_LIBRARIES = {"IPython", "jsonschema", "jupytext", "nbclient", "nbformat"}
 HEAVY = NOTEBOOK_LIBRARIES | {"psutil", "tqdm"}
 # With Python 3.11 to 3.13 it is 113 to 117; each further module costs 0.1 to 2 ms.
-MOST_OF_STATUS = 126
+MOST_OF_STATUS = 138
 
 
 @pytest.fixture

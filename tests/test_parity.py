@@ -100,7 +100,7 @@ DIFFERENT: dict[str, dict[str, list[str]]] = {
     },
     "widgets": {
         "streams": ["tqdm auto"],
-        "displays": ["printed into it", "error in it", "interact"],
+        "displays": ["tqdm notebook", "printed into it", "error in it", "interact"],
     },
     "no kernel": {
         "displays": ["JSON with odd values", "JSON that cannot be"],

@@ -18,7 +18,7 @@ from typing import Any, Callable
 from IPython import get_ipython
 
 from nbbg import files, holding, stacks, unattended
-from nbbg.inside import imported, kept, place
+from nbbg.inside import imported, kept, place, text_bars
 from nbbg.inside.recorder import TAKES, Recorder
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
@@ -41,6 +41,7 @@ def prepare(attempt: str, held: list[int], session: str) -> None:
         stacks.answer(folder)
     place.attempt()  # opened before anybody moves the project
     unattended.pass_breakpoints_by()
+    text_bars.install()
     faulthandler.enable(2, all_threads=False)  # a crash leaves its stack in the log
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D")
     kernel = get_ipython().kernel

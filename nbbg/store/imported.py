@@ -7,7 +7,6 @@ digest a run, so that the modules are looked at only where two runs differ.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
@@ -31,6 +30,8 @@ def read(folder: files.Folder) -> dict[str, str]:
 def digest(folder: files.Folder) -> str:
     """What two attempts with the same modules have in common; empty where none are recorded."""
     found = read(folder)
+    import hashlib  # loads OpenSSL, which a reader of the index does without
+
     return hashlib.sha256(files.to_json(sorted(found.items()))).hexdigest()[:12] if found else ""
 
 

@@ -14,7 +14,7 @@ from nbbg.engines import spec
 from nbbg.engines.ipython import surroundings
 from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
 from nbbg.engines.ipython.loop import Loop
-from nbbg.inside import imported
+from nbbg.inside import imported, text_bars
 from nbbg.inside.recorder import Recorder
 from nbbg.inside.streams import text_layer
 
@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
     surroundings.set_signals()
     unattended.refuse_input()
     unattended.pass_breakpoints_by()
+    text_bars.install()
     stacks.answer(attempt.folder)
     return attempt.execute()
 

@@ -1,0 +1,1 @@
+"""What can be typed after each command; nothing here imports what a command needs."""

@@ -1,0 +1,68 @@
+"""What the options of several commands have in common."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbbg.cli.parser import Subparsers
+
+IDS = "a run (7), a batch (b3) or an arm (train, train/lr=0.1)"
+
+
+def command(
+    subparsers: Subparsers, name: str, help_text: str, *examples: str
+) -> argparse.ArgumentParser:
+    """The parser of a command, with its help text and examples."""
+    parser = subparsers.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=epilog(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=_late(name))
+    return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Which files of folders."""
+    add = parser.add_argument
+    add("--recursive", "-r", action="store_true", help="folders with all folders in them")
+    add("--include", action="append", default=[], metavar="GLOB", help="of folders, these alone")
+    add("--exclude", action="append", default=[], metavar="GLOB", help="of folders, not these")
+
+
+def add_output_cap(add: Callable[..., object]) -> None:
+    """`--output-cap`."""
+    add(
+        "--output-cap",
+        metavar="SIZE",
+        help="output that a cell keeps in the notebook (10MB); 0: all",
+    )
+
+
+def _late(name: str) -> Callable[[argparse.Namespace], int]:
+    """The command's function, imported when it is called."""
+
+    def call(arguments: argparse.Namespace) -> int:
+        module: Any = importlib.import_module(f"nbbg.cli.{name}")
+        code: int = module.command(arguments)
+        return code
+
+    return call
+
+
+def epilog(*lines: str) -> str:
+    """What stands at the end of a help text."""
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines)

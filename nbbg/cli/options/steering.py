@@ -1,0 +1,92 @@
+"""What can be typed after the commands that change what runs, or give code back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbbg.cli.options import shared
+
+if TYPE_CHECKING:
+    from nbbg.cli.parser import Subparsers
+
+
+def stop(subparsers: Subparsers) -> None:
+    """`nbbg stop`."""
+    parser = shared.command(
+        subparsers,
+        "stop",
+        "interrupt runs, or whole batches",
+        "nbbg stop 7",
+        "nbbg stop b1                the batch and its runs",
+        "nbbg stop b1 --after-run    what runs goes to its end, nothing more starts",
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help=shared.IDS)
+    parser.add_argument("--after-run", action="store_true", help="let what runs go to its end")
+
+
+def pause(subparsers: Subparsers) -> None:
+    """`nbbg pause`."""
+    parser = shared.command(
+        subparsers,
+        "pause",
+        "start nothing more of a batch until `nbbg resume`; what runs goes on",
+        "nbbg pause b3      its waiting runs stay queued, and `nbbg wait b3` goes on waiting",
+        "nbbg resume b3",
+        "nbbg stop b3 --after-run    instead: they are stopped, and `nbbg wait b3` ends",
+    )
+    parser.add_argument("ids", nargs="+", metavar="BATCH", help="such as b3")
+
+
+def resume(subparsers: Subparsers) -> None:
+    """`nbbg resume`."""
+    parser = shared.command(
+        subparsers,
+        "resume",
+        "go on with what is queued, stopped or lost, and with paused batches",
+        "nbbg resume",
+        "nbbg resume b1",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help=shared.IDS)
+
+
+def retry(subparsers: Subparsers) -> None:
+    """`nbbg retry`."""
+    parser = shared.command(
+        subparsers,
+        "retry",
+        "another attempt, now, at what failed, exited, was killed or timed out",
+        "nbbg retry 7",
+        "nbbg retry --failed",
+        "nbbg retry --failed b1",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help=shared.IDS)
+    parser.add_argument("--failed", action="store_true", help="all of them")
+
+
+def jobs(subparsers: Subparsers) -> None:
+    """`nbbg jobs`."""
+    parser = shared.command(
+        subparsers,
+        "jobs",
+        "change how many runs of a batch go on at a time; with fewer, nothing is stopped",
+        "nbbg jobs b3 8",
+        "nbbg jobs b3 b4 1",
+    )
+    parser.add_argument("ids", nargs="+", metavar="BATCH", help="such as b3")
+    parser.add_argument("jobs", metavar="K", help="1 or more")
+
+
+def restore(subparsers: Subparsers) -> None:
+    """`nbbg restore`."""
+    parser = shared.command(
+        subparsers,
+        "restore",
+        "give back the code of a run as it was at launch; nothing is overwritten",
+        "nbbg restore 12              makes train_frozen12.ipynb beside train.ipynb",
+        "nbbg restore 12 -o then/     makes then/train.ipynb",
+        "nbbg restore 12 --tree       all sources that --freeze tree kept, in restored-12/",
+    )
+    add = parser.add_argument
+    add("id", metavar="ID", help=shared.IDS)
+    add("-o", "--output", metavar="FOLDER", help="where it goes")
+    add("--tree", action="store_true", help="the whole tree that was frozen")
