@@ -47,7 +47,7 @@ def fill(project: Project) -> None:
 
 def edit(project: Project) -> None:
     """What somebody does while it queues: one file edited, one deleted."""
-    (project.root / "utils.py").write_text("V = 'new'\n")
+    (project.root / "utils.py").write_text("V = 'new'  # not of the old one's size\n")
     (project.root / "pkg" / "sub.py").unlink()
 
 
@@ -70,7 +70,7 @@ def test_without_it_edited_modules_run_and_it_is_said(project: Project) -> None:
     fill(project)
     path = project.write("train.ipynb", "import utils\nprint('first', utils.V)")
     project.nbbg("run", "train.ipynb", "--wait")
-    (project.root / "utils.py").write_text("V = 'new'\n")
+    (project.root / "utils.py").write_text("V = 'new'  # not of the old one's size\n")
     project.nbbg("run", "train.ipynb", "--wait")
     assert [project.log(run) for run in (1, 2)] == ["first old\n", "first new\n"]
     sentence = "train: its runs used 2 versions of utils.py: nbbg diff 1 2"
@@ -148,7 +148,7 @@ def test_the_frozen_tree_wins_over_an_editable_install(how: str, project: Projec
     project.nbbg("run", "notebooks/train.ipynb", "--python", installed, "--wait", *TREE)
     tree = project.batch("b1") / "tree"
     assert project.log(1) == f"old {tree}/src/mine/__init__.py\n"
-    (package / "__init__.py").write_text("V = 'new'\n")
+    (package / "__init__.py").write_text("V = 'new'  # not of the old one's size\n")
     project.nbbg("run", "notebooks/train.ipynb", "--python", installed, "--wait")
     assert project.log(2).startswith(f"new {site if how == 'link' else package.parent}/mine/")
 
