@@ -215,7 +215,9 @@ def test_a_grid_and_its_plan(project: Project) -> None:
     ]
     shown = project.nbbg("run", *words, "--dry-run").stdout
     assert "outputs/train/depth=2,lr=0.1/train_depth=2,lr=0.1_1.ipynb" in shown
-    assert shown.splitlines()[-1].startswith("4 arms, 4 runs: 4 to start, 0 done")
+    assert shown.splitlines()[-1] == "4 arms, 4 runs: 4 to start, 0 done; 1 at a time"
+    on_gpus = project.nbbg("run", "train.ipynb", "--gpus", "0,1", "-n").stdout.splitlines()[-1]
+    assert on_gpus == "1 arm, 1 run: 1 to start, 0 done; 2 at a time"
     assert _all(project.root) == before
     assert not (project.root / ".nbbg").exists()
     project.nbbg("run", *words, "-j", "4", "--wait")
@@ -287,6 +289,8 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         "tag=a/b and run 1 of train/tag=",
     ),
     "over the notebook": (["--output", "train"], "would be written over the notebook train.ipynb"),
+    "no folder": (["--output-dir", "train.ipynb/x"], "train.ipynb is no folder"),
+    "of GPUs alone": (["--dry-run", "--per-gpu", "2"], "--per-gpu is for runs on GPUs"),
     "an unknown field": (["--output", "{nowhere}"], "there is no {nowhere}; there are: arm, "),
     "an unknown field in a name": (["--name", "{nowhere}"], "there is no {nowhere}"),
     "a name of several": (["-p", "lr=1,2", "--name", "x"], "--name 'base/{arm}'"),
