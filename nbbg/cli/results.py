@@ -114,7 +114,7 @@ def _csv(runs: list[model.Run], name: str) -> int:
     """The table as CSV, to a new file, or for `-` to stdout.
 
     Raises:
-        UsageError: there is such a file.
+        UsageError: there is such a file, or none can be made.
     """
     import csv
 
@@ -128,5 +128,7 @@ def _csv(runs: list[model.Run], name: str) -> int:
     except FileExistsError as error:
         message = f"{name} is there already\nanother name, or remove it first"
         raise UsageError(message) from error
+    except OSError as error:
+        raise UsageError(f"--csv {name}: {error.strerror}") from error
     output.say(f"{len(runs)} runs: {name}")
     return 0
