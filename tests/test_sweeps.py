@@ -279,7 +279,7 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "empty": (["-f", "empty.yaml"], "empty.yaml is empty"),
     "mixed": (["-f", "mixed.yaml"], "mixed.yaml:2:3: 3 in a list of sets"),
     "NaN": (["-f", "nan.json"], "nan.json:1:8: JSON has no NaN"),
-    "unknown parameter": (["-f", "unknown.yaml"], "rl (known: lr, tag)"),
+    "unknown parameter": (["-f", "unknown.yaml"], "rl (known: lr, sizes, tag)"),
     "nothing matches": (["gone/*.ipynb"], "gone/*.ipynb: nothing matches it"),
     "a folder without": (["bare"], "no notebook in bare"),
     "jobs": (["--jobs", "0"], "--jobs"),
@@ -289,6 +289,8 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         "tag=a/b and run 1 of train/tag=",
     ),
     "over the notebook": (["--output", "train"], "would be written over the notebook train.ipynb"),
+    "configurations of no notebook": (["-f", "bare.json"], "give each its `notebook`; else pass"),
+    "no list": (["-p", "sizes=1,2"], "a list: -p 'sizes=[1, 2]'"),
     "no folder": (["--output-dir", "train.ipynb/x"], "train.ipynb is no folder"),
     "of GPUs alone": (["--dry-run", "--per-gpu", "2"], "--per-gpu is for runs on GPUs"),
     "an unknown field": (["--output", "{nowhere}"], "there is no {nowhere}; there are: arm, "),
@@ -307,6 +309,7 @@ FILES = {
     "nan.json": '{"lr": NaN}',
     "unknown.yaml": "rl: [1, 2]\n",
     "own.json": '{"a": {"notebook": "train.ipynb"}}',
+    "bare.json": '{"small": {"rows": 1}, "big": {"rows": 2}}',
     "twice.json": '{"a": {"output_label": "x", "lr": 1}, "b": {"output_label": "x", "lr": 2}}',
 }
 
@@ -315,7 +318,7 @@ FILES = {
 def test_what_is_refused(project: Project, case: str) -> None:
     """Each in one or two lines, with exit code 2, and with nothing created."""
     for name in ("train.ipynb", "other.ipynb"):
-        text = json.dumps(notebook("1", parameters="lr = 1\ntag = ''"))
+        text = json.dumps(notebook("1", parameters="lr = 1\ntag = ''\nsizes = [1]"))
         (project.root / name).write_text(text)
     (project.root / "bare").mkdir()
     for name, text in FILES.items():

@@ -94,7 +94,7 @@ def _left_by(chosen: Selection) -> str:
     """The options that may be why nothing was found."""
     given = {"--include": chosen.include, "--exclude": chosen.exclude}
     named = [f"{option} {' '.join(globs)}" for option, globs in given.items() if globs]
-    return f" with {' and '.join(named)}" if named else ""
+    return f", with {' and '.join(named)}" if named else ""
 
 
 def _inside(folder: Path, chosen: Selection) -> list[Path]:
