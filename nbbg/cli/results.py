@@ -40,7 +40,7 @@ def command(arguments: argparse.Namespace) -> int:
     if not rows:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
     table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
-    for changed in imported.changes(runs):
+    for changed in imported.changes(found):
         output.say(changed)
     if others:
         output.say(f"also kept: {', '.join(others)}; see: nbbg show RUN --result NAME")
@@ -69,6 +69,8 @@ def _best(runs: list[model.Run], arguments: argparse.Namespace) -> int:
     print()
     head = ("arm", "runs", f"mean {metric}", "best", "run", "left out")
     table.show(head, map(_of_arm, ranking.arms), numbers=head[1:])
+    for changed in imported.changes(runs):
+        output.say(changed)
     if ranking.left_out:
         reasons = Counter(why for _, why in ranking.left_out)
         counted = ", ".join(f"{count} {why}" for why, count in reasons.items())
