@@ -142,6 +142,8 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "timeout": (["--timeout", "0"], "--timeout"),
     "cell timeout": (["--cell-timeout=-1m"], "--cell-timeout"),
     "watchdog": (["--watchdog", "soon"], "--watchdog"),
+    "retries": (["--retries=-1"], "--retries = '-1': must be 0 or more"),
+    "retry delay": (["--retry-delay", "x"], "must be a duration, such as 90s"),
     "python": (["--python", "/no/such/python"], "/no/such/python"),
     "python is a folder": (["--python", "."], "--python"),
     "python is no program": (["--python", "./train.ipynb"], "train.ipynb"),

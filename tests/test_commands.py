@@ -253,8 +253,9 @@ def test_logs_of_a_failed_run_lead_to_its_traceback(project: Project) -> None:
 def test_a_batch_that_is_through_is_not_marked_as_stopped(project: Project) -> None:
     """Stopping what has ended changes nothing."""
     project.write("train.ipynb", COUNTS)
-    project.nbbg("run", "train.ipynb", "--wait")
-    assert "has ended already" in project.nbbg("stop", "b1").stderr
+    project.nbbg("run", "train.ipynb", "--wait", "--runs", "3")
+    assert project.nbbg("stop", "1").stderr == "run 1 has ended already: succeeded\n"
+    assert project.nbbg("stop", "b1").stderr == "runs 1-3 have ended already: succeeded\n"
     assert "stopped" not in project.nbbg("status").stdout
 
 

@@ -68,13 +68,15 @@ def test_sources_edited_after_the_launch_do_not_run(engine: str, project: Projec
 def test_without_it_edited_modules_run_and_it_is_said(project: Project) -> None:
     """The notebook is as it was, its modules as they are; status, results and show say so."""
     fill(project)
-    path = project.write("train.ipynb", "import utils\nprint('first', utils.V)")
+    path = project.write(
+        "train.ipynb", "import utils, nbbg\nnbbg.log(n=1)\nprint('first', utils.V)"
+    )
     project.nbbg("run", "train.ipynb", "--wait")
     (project.root / "utils.py").write_text("V = 'new'  # not of the old one's size\n")
     project.nbbg("run", "train.ipynb", "--wait")
     assert [project.log(run) for run in (1, 2)] == ["first old\n", "first new\n"]
     sentence = "train: its runs used 2 versions of utils.py: nbbg diff 1 2"
-    for words in (("status",), ("results",)):
+    for words in (("status",), ("results",), ("results", "--best", "n")):
         assert sentence in project.nbbg(*words).stderr
     assert sentence in project.nbbg("show", "1").stdout
     assert "utils.py: another version" in project.nbbg("diff", "1", "2").stdout

@@ -67,6 +67,13 @@ def test_a_folder_without_a_notebook() -> None:
     Path("empty/deep").mkdir(parents=True)
     with pytest.raises(UsageError, match="no notebook in empty; in its folders too: --recursive"):
         _found("empty")
+    _put("empty/a.ipynb", json.dumps(notebook("1")))
+    with pytest.raises(UsageError, match=r"no notebook in empty, with --exclude a\*; in its"):
+        _found("empty", exclude=["a*"])
+    with pytest.raises(
+        UsageError, match=r"nothing matches it that is a notebook, with --include b"
+    ):
+        _found("empty/*", include=["b"])
     with pytest.raises(NbbgError, match="gone"):
         _found("gone")
 

@@ -109,4 +109,6 @@ def test_best_and_csv(project: Project) -> None:
     ]
     project.nbbg("results", "--csv", "out.csv")
     assert "is there already" in project.nbbg("results", "--csv", "out.csv", code=2).stderr
+    nowhere = project.nbbg("results", "--csv", "gone/out.csv", code=2).stderr
+    assert nowhere == "nbbg: --csv gone/out.csv: No such file or directory\n"
     assert "there are loss" in project.nbbg("results", "--best", "los", code=2).stderr

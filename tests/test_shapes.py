@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from nbbg.errors import UsageError
@@ -114,6 +115,16 @@ def test_what_python_gives(tmp_path: Path) -> None:
     assert _params(sources.of_python(tmp_path / "p.yaml")) == [{"a": 1}, {"a": 2}]
     with pytest.raises(UsageError, match=r"params\[1\]: 3 in a list of sets"):
         sources.of_python([{"a": 1}, 3])
+    with pytest.raises(UsageError, match="3 can't be the name of a parameter"):
+        sources.of_python({3: 1})
+
+
+def test_arrays_and_numbers_of_numpy() -> None:
+    """An array is a list of values, and a number of NumPy's is a number, wherever they stand."""
+    given = {"a": np.arange(2), "b": np.int64(3), "c": [np.float32(0.5), 1]}
+    found = _params(sources.of_python(given))
+    assert found == [{"a": 0, "b": 3, "c": 0.5}, {"a": 1, "b": 3, "c": 1}]
+    assert {type(value) for one in found for value in one.values()} == {int, float}
 
 
 def test_profiles(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def test_a_sweep_that_burns_is_stopped(project: Project) -> None:
     project.write("train.ipynb", "1 / 0")
     words = ("--runs", "5", "--max-failures", "2", "--wait")
     done = project.nbbg("run", "train.ipynb", *words, code=1)
-    assert "2 runs failed (--max-failures 2)" in done.stderr
+    never = "runs 3-5 stopped: 2 runs failed (--max-failures 2); before it started"
+    assert f"{never}   nbbg resume b1\n" in done.stderr
+    assert done.stderr.count("stopped") == 1
     assert states(project) == ["failed", "failed", "stopped", "stopped", "stopped"]
     assert "2 runs failed (--max-failures 2)" in project.nbbg("status").stdout
     project.nbbg("resume", "b1")
@@ -192,7 +194,7 @@ def test_more_and_fewer_at_a_time(project: Project) -> None:
         (("jobs", "1", "2"), "1 is no batch"),
         (("jobs", "b7", "2"), "there is no 'b7'"),
         (("pause", "train"), "nbbg stop 7"),
-        (("run", "train.ipynb", "--retries", "-1"), "must be 1 or more"),
+        (("run", "train.ipynb", "--retries", "-1"), "must be 0 or more"),
         (("run", "train.ipynb", "--retry-on", "stopped"), "failed, exited, killed"),
         (("run", "train.ipynb", "--retry-delay", "soon"), "must be a duration"),
         (("run", "train.ipynb", "--max-failures", "x"), "must be a whole number"),

@@ -215,7 +215,9 @@ def test_a_grid_and_its_plan(project: Project) -> None:
     ]
     shown = project.nbbg("run", *words, "--dry-run").stdout
     assert "outputs/train/depth=2,lr=0.1/train_depth=2,lr=0.1_1.ipynb" in shown
-    assert shown.splitlines()[-1].startswith("4 arms, 4 runs: 4 to start, 0 done")
+    assert shown.splitlines()[-1] == "4 arms, 4 runs: 4 to start, 0 done; 1 at a time"
+    on_gpus = project.nbbg("run", "train.ipynb", "--gpus", "0,1", "-n").stdout.splitlines()[-1]
+    assert on_gpus == "1 arm, 1 run: 1 to start, 0 done; 2 at a time"
     assert _all(project.root) == before
     assert not (project.root / ".nbbg").exists()
     project.nbbg("run", *words, "-j", "4", "--wait")
@@ -277,7 +279,7 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
     "empty": (["-f", "empty.yaml"], "empty.yaml is empty"),
     "mixed": (["-f", "mixed.yaml"], "mixed.yaml:2:3: 3 in a list of sets"),
     "NaN": (["-f", "nan.json"], "nan.json:1:8: JSON has no NaN"),
-    "unknown parameter": (["-f", "unknown.yaml"], "rl (known: lr, tag)"),
+    "unknown parameter": (["-f", "unknown.yaml"], "rl (known: lr, sizes, tag)"),
     "nothing matches": (["gone/*.ipynb"], "gone/*.ipynb: nothing matches it"),
     "a folder without": (["bare"], "no notebook in bare"),
     "jobs": (["--jobs", "0"], "--jobs"),
@@ -287,6 +289,10 @@ REFUSED: dict[str, tuple[Sequence[str], str]] = {
         "tag=a/b and run 1 of train/tag=",
     ),
     "over the notebook": (["--output", "train"], "would be written over the notebook train.ipynb"),
+    "configurations of no notebook": (["-f", "bare.json"], "give each its `notebook`; else pass"),
+    "no list": (["-p", "sizes=1,2"], "a list: -p 'sizes=[1, 2]'"),
+    "no folder": (["--output-dir", "train.ipynb/x"], "train.ipynb is no folder"),
+    "of GPUs alone": (["--dry-run", "--per-gpu", "2"], "--per-gpu is for runs on GPUs"),
     "an unknown field": (["--output", "{nowhere}"], "there is no {nowhere}; there are: arm, "),
     "an unknown field in a name": (["--name", "{nowhere}"], "there is no {nowhere}"),
     "a name of several": (["-p", "lr=1,2", "--name", "x"], "--name 'base/{arm}'"),
@@ -303,6 +309,7 @@ FILES = {
     "nan.json": '{"lr": NaN}',
     "unknown.yaml": "rl: [1, 2]\n",
     "own.json": '{"a": {"notebook": "train.ipynb"}}',
+    "bare.json": '{"small": {"rows": 1}, "big": {"rows": 2}}',
     "twice.json": '{"a": {"output_label": "x", "lr": 1}, "b": {"output_label": "x", "lr": 2}}',
 }
 
@@ -311,7 +318,7 @@ FILES = {
 def test_what_is_refused(project: Project, case: str) -> None:
     """Each in one or two lines, with exit code 2, and with nothing created."""
     for name in ("train.ipynb", "other.ipynb"):
-        text = json.dumps(notebook("1", parameters="lr = 1\ntag = ''"))
+        text = json.dumps(notebook("1", parameters="lr = 1\ntag = ''\nsizes = [1]"))
         (project.root / name).write_text(text)
     (project.root / "bare").mkdir()
     for name, text in FILES.items():

@@ -23,22 +23,31 @@ START = "to start"
 
 def show(where: Project, request: Request, *, as_json: bool) -> int:
     """Print what the request would run."""
-    plan, notes = preview(where, request)
-    for note in notes:
+    found = preview(where, request)
+    plan = found.plan
+    for note in found.notes:
         output.say(note)
     rows = _rows(plan)
     if as_json:
-        output.document({"runs": rows, "arms": len(plan.arms), "jobs": where.settings.jobs})
+        output.document({"runs": rows, "arms": len(plan.arms), "jobs": found.jobs})
         return 0
     table.show(HEAD, [_cells(row) for row in rows[:MOST]], numbers=("number", "seed"))
     if rows[MOST:]:
         print(f"and {len(rows) - MOST} more: --json has all")
-    done = sum(row["now"] == model.Succeeded.word for row in rows)
-    print(
-        f"{len(plan.arms)} arms, {len(rows)} runs: {len(plan.new)} to start, {done} done,"
-        f" {len(rows) - len(plan.new) - done} in other states; {where.settings.jobs} at a time"
-    )
+    print(f"{_sum(plan, rows)}; {found.jobs} at a time")
     return 0
+
+
+def _sum(plan: Plan, rows: list[dict[str, Any]]) -> str:
+    done = sum(row["now"] == model.Succeeded.word for row in rows)
+    others = len(rows) - len(plan.new) - done
+    arms, runs = _counted(len(plan.arms), "arm"), _counted(len(rows), "run")
+    more = f", {others} in other states" if others else ""
+    return f"{arms}, {runs}: {len(plan.new)} to start, {done} done{more}"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:

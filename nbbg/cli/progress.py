@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from nbbg import model
-from nbbg.cli import output, table
+from nbbg.cli import ids, output, table
 from nbbg.errors import Abandoned
 from nbbg.index import Index
 from nbbg.ops import waiting
@@ -52,7 +52,8 @@ class _View:
 
     def __init__(self, bar: tqdm[NoReturn]) -> None:
         self.bar = bar
-        self.done = self.unsuccessful = 0
+        self.done = self.unsuccessful = self.told = 0
+        self.never_began: dict[tuple[int, str], list[int]] = {}  # runs by batch and reason
         self._began = self._said = time.monotonic()
 
     def take(self, run: model.Run) -> None:
@@ -60,13 +61,20 @@ class _View:
         self.done += 1
         if run.state.word != model.Succeeded.word:
             self.unsuccessful += 1
-            if self.unsuccessful <= MOST:
-                self.bar.write(line(run), file=sys.stderr)
+            self._tell(run)
             self.bar.set_postfix_str(f"{self.unsuccessful} not succeeded", refresh=False)
         self.bar.update()
         if self.bar.disable and time.monotonic() - self._said >= NOW_AND_THEN:
             self._said = time.monotonic()
             output.say(self._so_far())
+
+    def _tell(self, run: model.Run) -> None:
+        if isinstance(run.state, model.Stopped) and run.started_at is None:
+            self.never_began.setdefault((run.batch, run.state.reason), []).append(run.id)
+            return
+        self.told += 1
+        if self.told <= MOST:
+            self.bar.write(line(run), file=sys.stderr)
 
     def _so_far(self) -> str:
         total = int(self.bar.total or 0)
@@ -75,11 +83,12 @@ class _View:
         return f"{self.done} of {total} ended{failed}, about {table.duration(left)} left"
 
     def say_the_end(self) -> None:
-        """The sum, where no bar has shown it, and what was not told one by one."""
-        if self.unsuccessful > MOST:
-            output.say(f"and {self.unsuccessful - MOST} more did not succeed: nbbg status")
-        if self.bar.disable:
-            output.say(f"{self.done - self.unsuccessful} of {self.done} succeeded")
+        """The sum, and what was not told one by one."""
+        if self.told > MOST:
+            output.say(f"and {self.told - MOST} more did not succeed: nbbg status")
+        for (batch, reason), runs in self.never_began.items():
+            output.say(f"{ids.runs(runs)} stopped: {reason}   nbbg resume b{batch}")
+        output.say(f"{self.done - self.unsuccessful} of {self.done} succeeded")
 
 
 def line(run: model.Run) -> str:

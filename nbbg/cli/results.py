@@ -69,6 +69,8 @@ def _best(runs: list[model.Run], arguments: argparse.Namespace) -> int:
     print()
     head = ("arm", "runs", f"mean {metric}", "best", "run", "left out")
     table.show(head, map(_of_arm, ranking.arms), numbers=head[1:])
+    for changed in imported.changes(runs):
+        output.say(changed)
     if ranking.left_out:
         reasons = Counter(why for _, why in ranking.left_out)
         counted = ", ".join(f"{count} {why}" for why, count in reasons.items())
@@ -114,7 +116,7 @@ def _csv(runs: list[model.Run], name: str) -> int:
     """The table as CSV, to a new file, or for `-` to stdout.
 
     Raises:
-        UsageError: there is such a file.
+        UsageError: there is such a file, or none can be made.
     """
     import csv
 
@@ -128,5 +130,7 @@ def _csv(runs: list[model.Run], name: str) -> int:
     except FileExistsError as error:
         message = f"{name} is there already\nanother name, or remove it first"
         raise UsageError(message) from error
+    except OSError as error:
+        raise UsageError(f"--csv {name}: {error.strerror}") from error
     output.say(f"{len(runs)} runs: {name}")
     return 0

@@ -194,7 +194,8 @@ def _unchanged_jobs(where: Project, launched: Launched) -> list[str]:
     """What to type where `--jobs` was meant for a batch that is at work."""
     jobs = where.settings.jobs
     return [
-        f"--jobs {jobs} is not for {batch.name}, which is at work: nbbg jobs {batch.name} {jobs}"
+        f"--jobs {jobs} does not change {batch.name}, which goes on with {batch.jobs}:"
+        f" nbbg jobs {batch.name} {jobs}"
         for batch in launched.working
         if batch.jobs != jobs
     ]

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from nbbg import model
 
-MOST = 20  # runs that are told of one by one
-
 
 def command(arguments: argparse.Namespace) -> int:
     """Ask, and wait until it has happened, saying each; Ctrl-C leaves the view alone."""
@@ -51,10 +49,11 @@ def _say(run: model.Run) -> None:
 
 def _say_ended(index: Index, names: Sequence[str]) -> None:
     found = selection.numbers(index, names)
-    for run in filter(None, map(index.run, found[:MOST])):
+    ended: dict[str, list[int]] = {}
+    for run in filter(None, map(index.run, found)):
         if run.ended:
-            output.say(f"run {run.id} has ended already: {run.state.word}")
+            ended.setdefault(run.state.word, []).append(run.id)
         else:
             output.say(f"run {run.id} is {run.state.word}: {run.state.reason}")
-    if found[MOST:]:
-        output.say(f"and so have {len(found) - MOST} more, or can't be asked: nbbg status")
+    for word, runs in ended.items():
+        output.say(f"{ids.runs(runs)} {'has' if len(runs) == 1 else 'have'} ended already: {word}")

@@ -77,7 +77,8 @@ def _of(name: str, chosen: Selection) -> list[Path]:
     if _MAGIC & set(name) and not Path(name).exists():
         found = list(_matching(name, chosen))
         if not found:
-            raise UsageError(f"{name}: nothing matches it that is a notebook")
+            left = _left_by(chosen)
+            raise UsageError(f"{name}: nothing matches it that is a notebook{left}")
         return found
     path = document.resolve(name)
     if not path.is_dir() or path.suffix == userfiles.NOTEBOOK:
@@ -85,8 +86,15 @@ def _of(name: str, chosen: Selection) -> list[Path]:
     found = _inside(path, chosen)
     if not found:
         more = "" if chosen.recursive else "; in its folders too: --recursive"
-        raise UsageError(f"no notebook in {name}{more}")
+        raise UsageError(f"no notebook in {name}{_left_by(chosen)}{more}")
     return found
+
+
+def _left_by(chosen: Selection) -> str:
+    """The options that may be why nothing was found."""
+    given = {"--include": chosen.include, "--exclude": chosen.exclude}
+    named = [f"{option} {' '.join(globs)}" for option, globs in given.items() if globs]
+    return f", with {' and '.join(named)}" if named else ""
 
 
 def _inside(folder: Path, chosen: Selection) -> list[Path]:

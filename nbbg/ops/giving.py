@@ -64,7 +64,9 @@ class Giving:
         self.known = {name for own in self.names.values() for name in own}
         self._new = [name for name in names if name not in self.known]
         if self._new and not freedom.new_names:
-            raise UsageError(_unknown(documents, self._new, sorted(self.known)))
+            values = [value for given in sets for value in given.params.values()]
+            nested = all(isinstance(value, dict) for value in values)
+            raise UsageError(_unknown(documents, self._new, sorted(self.known), nested=nested))
 
     def to(self, doc: Document, given: Given) -> dict[str, Any]:
         """Those that a notebook knows; and those that no notebook does, where that is allowed.
@@ -172,7 +174,9 @@ def _place(doc: Document, parameter: Parameter) -> str:
     return f"{_shown(doc)}, cell {parameter.cell}, line {parameter.line}"
 
 
-def _unknown(documents: Sequence[Document], new: Sequence[str], known: Sequence[str]) -> str:
+def _unknown(
+    documents: Sequence[Document], new: Sequence[str], known: Sequence[str], *, nested: bool
+) -> str:
     untagged = [doc for doc in documents if not parameters.is_tagged(doc.notebook)]
     some = ", ".join(known[:SOME]) + (", ..." if known[SOME:] else "")
     names = f"known: {some}" if known else "no cell is tagged `parameters`"
@@ -180,8 +184,10 @@ def _unknown(documents: Sequence[Document], new: Sequence[str], known: Sequence[
     meant = f"did you mean {' and '.join(near)}? else" if near else "check the spelling, or"
     if not known and untagged:
         meant = f"nbbg show {_shown(untagged[0])} says how to tag one; or"
+    if nested:  # a dict of dicts alone, which is what a file of configurations looks like
+        meant = "if they are named configurations, give each its `notebook`; else"
     return (
-        f"no notebook of this launch has a parameter {', '.join(new)} ({names})\n"
+        f"no notebook of this launch has a parameter {' or '.join(new)} ({names})\n"
         f"{meant} pass --allow-new-params"
     )
 
@@ -197,6 +203,8 @@ def _wrong(doc: Document, wrong: Sequence[Parameter], given: Mapping[str, Any]) 
         text = str(value) if type(value) is int else "TEXT"  # 1e5 was typed, or 100000.0
         quoted = shlex.quote(f'{first.name}="{text}"')
         advice = f"as text: -p {quoted}"
+    if first.kind == "list" and not isinstance(given[first.name], list):
+        advice = f"a list: -p '{first.name}=[1, 2]'"
     if isinstance(given[first.name], list):
         advice = (
             "a list is one value beside plain values; a sweep is lists alone, or a list of sets"

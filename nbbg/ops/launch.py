@@ -110,16 +110,27 @@ def launch(where: Project, request: Request) -> Launched:
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
-def preview(where: Project, request: Request) -> tuple[Plan, list[str]]:
+@dataclass(frozen=True)
+class Preview:
+    """What `launch` would do."""
+
+    plan: Plan
+    jobs: int  # runs of it at once
+    notes: tuple[str, ...]
+
+
+def preview(where: Project, request: Request) -> Preview:
     """What `launch` would do, and its sentences; nothing is written.
 
     Raises:
         NbbgError: it would do nothing.
     """
     wanted = check(where, request)
+    chosen = cards.choose(where.settings, supervision.now(where))
+    freezing.asked(where)  # refuses sources that are too many
     plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
-    notes = [*(note for want in wanted for note in want.notes), *plan.mixtures]
-    return plan, list(dict.fromkeys(notes))
+    notes = [*(note for want in wanted for note in want.notes), *plan.mixtures, *chosen.notes]
+    return Preview(plan, cards.jobs(where.settings, chosen.gpus), tuple(dict.fromkeys(notes)))
 
 
 def check(where: Project, request: Request) -> list[Wanted]:

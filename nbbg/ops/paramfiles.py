@@ -84,7 +84,8 @@ def read(path: str) -> Node:
 
 
 def of_data(value: Any, name: str) -> Node:
-    """A value of Python's, of which places say its name alone."""
+    """A value of Python's, NumPy's or pandas', of which places say its name alone."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, Mapping):
         inner: Any = {key: of_data(one, f"{name}[{key!r}]") for key, one in value.items()}
     elif isinstance(value, (list, range)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,6 +150,19 @@ def _refuse_clashes(
             f"{one} and {other} would both be written to {path}\n"
             "put what tells them apart into --output, --prepend or the labels: {arm}, {number}"
         )
+    for folder in dict.fromkeys(os.path.dirname(path) for path, _ in written):
+        _refuse_unwritable(folder)
+
+
+def _refuse_unwritable(folder: str) -> None:
+    """A folder that can't be made, or written to, as far as can be told without trying."""
+    there = folder
+    while there and not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise UsageError(f"outputs can't go to {folder}: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"outputs can't go to {folder}: {there} is not yours to write")
 
 
 def _succeeded(run: model.Run) -> bool:

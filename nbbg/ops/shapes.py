@@ -140,7 +140,7 @@ def check_names(node: Node) -> None:
         UsageError: one is none, with the place.
     """
     for name, value in node.value.items():
-        if not name.isidentifier():
+        if not isinstance(name, str) or not name.isidentifier():
             raise UsageError(f"{value.where}: {name!r} can't be the name of a parameter")
 
 

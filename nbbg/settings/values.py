@@ -40,20 +40,24 @@ class Place:
 
 def count(value: Any, _: Place) -> int:
     """A whole number, 1 or more."""
+    return _whole(value, least=1)
+
+
+def number(value: Any, _: Place) -> int:
+    """A whole number; 0 is one."""
+    return _whole(value, least=0)
+
+
+def _whole(value: Any, *, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise BadValueError("must be a whole number, 1 or more")
+        raise BadValueError(f"must be a whole number, {least} or more")
     try:
         number = int(value)
     except ValueError:
-        raise BadValueError("must be a whole number, 1 or more") from None
-    if number < 1:
-        raise BadValueError("must be 1 or more")
+        raise BadValueError(f"must be a whole number, {least} or more") from None
+    if number < least:
+        raise BadValueError(f"must be {least} or more")
     return number
-
-
-def number(value: Any, place: Place) -> int:
-    """A whole number; 0 is one."""
-    return 0 if str(value).strip() == "0" else count(value, place)
 
 
 def count_or_none(value: Any, place: Place) -> int:
@@ -108,7 +112,10 @@ def limit(value: Any, _: Place) -> float:
 
 def delay(value: Any, _: Place) -> float:
     """A duration; 0 is one."""
-    return 0.0 if str(value).strip() in ("0", "0s") else duration(value)
+    try:
+        return 0.0 if str(value).strip() in ("0", "0s") else duration(value)
+    except BadValueError as error:
+        raise BadValueError(str(error).replace(" longer than 0", "")) from None
 
 
 def endings(value: Any, place: Place) -> tuple[str, ...]:
