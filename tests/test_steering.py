@@ -130,6 +130,21 @@ def test_a_sweep_that_burns_is_stopped(project: Project) -> None:
     assert states(project) == ["failed"] * 4 + ["stopped"]
 
 
+def test_a_batch_that_is_stopped_during_a_delay(project: Project) -> None:
+    """`resume` gives back the attempts that its stop took away; one of others leaves them so."""
+    project.write("train.ipynb", "1 / 0")
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--jobs", "2", *"--retries 1".split(), "--retry-delay", "1h")
+    until(lambda: all(run["retry_at"] for run in project.runs()))
+    project.nbbg("stop", "b1")
+    assert states(project) == ["failed", "failed"]
+    project.nbbg("resume", "1")  # it alone
+    project.nbbg("wait", "1", code=1)
+    assert attempts(project) == [2, 1]
+    project.nbbg("resume", "b1")
+    assert states(project) == ["failed", "queued"]
+    assert project.run(2)["retry_at"]
+
+
 # Pause, and jobs.
 
 

@@ -188,9 +188,12 @@ def _end_orphan(folder: files.Folder, grace: float) -> None:
 
 
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
-    """The queued, stopped and lost runs among those named, or of the whole project."""
+    """The queued, stopped and lost runs among those named, or of the whole project.
+
+    Also those of which another attempt would follow by itself, had not their batch been stopped.
+    """
     words = (model.Queued.word, *model.RESUMABLE)
-    return [run for run in _chosen(index, names) if run.state.word in words]
+    return [run for run in _chosen(index, names) if run.state.word in words or run.again]
 
 
 def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False) -> list[model.Run]:
@@ -259,16 +262,18 @@ def _start_again(
 ) -> None:
     """Queue the chosen runs of one batch.
 
-    Where the batch was stopped or paused, and others in it wait, it stays so, and the chosen go
-    ahead.
+    Where the batch was stopped or paused, and others in it wait, for their first attempt or for a
+    further one, it stays so, and the chosen go ahead.
     """
     batch = chosen[0].batch
-    never_started = sum(not run.attempt for run in chosen)
-    whole = never_started >= len(index.waiting(batch))
+    others = {run.id for run in index.open() if run.batch == batch and run.again}
+    others.update(index.waiting(batch))
+    whole = others <= {run.id for run in chosen}
     if whole:
         _lift(project, index.batch(batch), by)
     for run in chosen:
-        keeps_delay = isinstance(run.state, model.Queued) and run.again and not at_once
+        by_itself = whole or isinstance(run.state, model.Queued)
+        keeps_delay = run.again and by_itself and not at_once
         if (run.attempt or not whole) and not keeps_delay:
             _queue(project, run)
 

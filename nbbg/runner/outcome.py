@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import time
 from dataclasses import replace
@@ -83,6 +84,8 @@ def put_beside_older(path: str, data: bytes) -> str:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with files.Folder(target.parent) as folder:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(folder.fd, fcntl.LOCK_EX)  # against another run that writes it now
         if folder.exists(target.name):
             os.rename(target, _free_name(target))
         folder.write_once(target.name, data, files.users_mode())
