@@ -133,7 +133,17 @@ def test_a_sweep_that_burns_is_stopped(project: Project) -> None:
 def test_a_batch_that_is_stopped_during_a_delay(project: Project) -> None:
     """`resume` gives back the attempts that its stop took away; one of others leaves them so."""
     project.write("train.ipynb", "1 / 0")
-    project.nbbg("run", "train.ipynb", "--runs", "2", "--jobs", "2", *"--retries 1".split(), "--retry-delay", "1h")
+    project.nbbg(
+        "run",
+        "train.ipynb",
+        "--runs",
+        "2",
+        "--jobs",
+        "2",
+        *"--retries 1".split(),
+        "--retry-delay",
+        "1h",
+    )
     until(lambda: all(run["retry_at"] for run in project.runs()))
     project.nbbg("stop", "b1")
     assert states(project) == ["failed", "failed"]

@@ -142,16 +142,23 @@ def clash(outputs: Iterable[tuple[str, str]]) -> tuple[str, str, str] | None:
         The path, and whose it is twice.
     """
     seen: dict[tuple[str, str], str] = {}
-    real: dict[str, str] = {}  # folder -> where links lead
+    real: dict[str, str] = {}
     for path, whose in outputs:
         folder, name = os.path.split(path)
-        if folder not in real:
-            real[folder] = os.path.realpath(folder)
-        key = real[folder], name
+        key = _real(folder, real), name
         if key in seen:
             return path, seen[key], whose
         seen[key] = whose
     return None
+
+
+def _real(folder: str, known: dict[str, str]) -> str:
+    """Where links lead, with one look for each folder; `known` is what was found before."""
+    if folder not in known:
+        above, name = os.path.split(folder)
+        path = os.path.join(_real(above, known), name) if name else folder
+        known[folder] = os.path.realpath(path) if name == ".." or os.path.islink(path) else path
+    return known[folder]
 
 
 def _by_parts(layout: Layout, about: Subject) -> str:
