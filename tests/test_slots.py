@@ -223,7 +223,7 @@ def test_who_waits_says_so_and_can_be_stopped(project: Project, other: Project) 
 
 
 def test_who_waits_heeds_fewer_jobs(project: Project, other: Project) -> None:
-    """A run that waits for a slot does not take it where as many of its batch are at work by now."""
+    """A run that waits for a slot does not take it where enough of its batch are at work by now."""
     project.environment |= {"NBBG_MACHINE_JOBS": "2"}
     for each in (project, other):
         each.write("long.ipynb", LONG)

@@ -133,17 +133,8 @@ def test_a_sweep_that_burns_is_stopped(project: Project) -> None:
 def test_a_batch_that_is_stopped_during_a_delay(project: Project) -> None:
     """`resume` gives back the attempts that its stop took away; one of others leaves them so."""
     project.write("train.ipynb", "1 / 0")
-    project.nbbg(
-        "run",
-        "train.ipynb",
-        "--runs",
-        "2",
-        "--jobs",
-        "2",
-        *"--retries 1".split(),
-        "--retry-delay",
-        "1h",
-    )
+    policy = ("--retries", "1", "--retry-delay", "1h")
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--jobs", "2", *policy)
     until(lambda: all(run["retry_at"] for run in project.runs()))
     project.nbbg("stop", "b1")
     assert states(project) == ["failed", "failed"]
@@ -183,6 +174,20 @@ def test_a_paused_batch_waits(project: Project) -> None:
     assert "nothing to pause" in project.nbbg("pause", "b1").stderr
 
 
+def test_nobody_knows_how_long_a_pause_lasts(project: Project) -> None:
+    """While a paused batch still runs something, its pace is told, and no time left."""
+    project.write("train.ipynb", STAMPS)
+    project.nbbg("run", "train.ipynb", "--runs", "3")
+    (project.root / "go-1").touch()
+    project.until_running(2)
+    assert project.status()["batches"][0]["seconds_left"] is not None
+    project.nbbg("pause", "b1")
+    report = project.status()["batches"][0]
+    assert report["rate_per_hour"]
+    assert report["seconds_left"] is None
+    open_gate(project)
+
+
 def test_more_and_fewer_at_a_time(project: Project) -> None:
     """With more, more start; with fewer, nothing is stopped and none starts without room."""
     project.write("train.ipynb", STAMPS)
@@ -209,7 +214,8 @@ def test_more_and_fewer_at_a_time(project: Project) -> None:
         number: sum(begin <= at <= end for begin, end in spans.values())
         for number, (at, _) in spans.items()
     }
-    assert at_once == {1: 1, 2: 2, 3: 3, 4: 1, 5: 1, 6: 1}
+    assert {at_once.pop(2), at_once.pop(3)} == {2, 3}  # started at the same instant
+    assert at_once == {1: 1, 4: 1, 5: 1, 6: 1}
 
 
 @pytest.mark.parametrize(

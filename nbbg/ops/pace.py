@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nbbg import model
+from nbbg.runner import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbbg.index import Index
+    from nbbg.store.changes import Course
 
 RECENT = 50  # endings that the pace is told from
 WINDOW = 3600.0  # seconds, or
@@ -30,8 +32,8 @@ class Pace:
     seconds_left: float | None = None
 
 
-def of_batch(index: Index, batch: model.Batch, counts: Mapping[str, int]) -> Pace:
-    """The pace of a batch with these counts by state, now."""
+def of_batch(index: Index, batch: model.Batch, counts: Mapping[str, int], course: Course) -> Pace:
+    """The pace of a batch with these counts by state, now; nobody knows how long a pause lasts."""
     waiting = sum(counts.get(word, 0) for word in _WAITS)
     done = sum(counts.values()) - waiting
     failed = sum(counts.get(word, 0) for word in (*model.UNSUCCESSFUL, model.Lost.word))
@@ -42,7 +44,9 @@ def of_batch(index: Index, batch: model.Batch, counts: Mapping[str, int]) -> Pac
     recent = _recent(index.endings(batch.id, RECENT), now)
     begun = [now - (started or now) for started in live]
     queued = counts.get(model.Queued.word, 0)
-    return Pace(done, failed, *rate_and_left(recent, now, begun, queued, batch.jobs))
+    jobs = environment.at_once(replace(batch, jobs=course.jobs))
+    rate, left = rate_and_left(recent, now, begun, queued, jobs)
+    return Pace(done, failed, rate, None if course.paused_at and queued else left)
 
 
 def rate_and_left(

@@ -125,7 +125,7 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     course = changes.read(index.store.batch(batch.id), batch)
     counts = index.counts(batch.id)
     total = batch.last - batch.first + 1
-    found = pace.of_batch(index, batch, counts)
+    found = pace.of_batch(index, batch, counts, course)
     return BatchReport(
         id=batch.name,
         supervisor_pid=batches.supervisor_pid(index.store.batch(batch.id)),
