@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files, journal, model, paths, process
+from nbbg import files, model, paths, process
 from nbbg.errors import UsageError
 from nbbg.ops import selection, supervision
-from nbbg.runner.stopping import Stopping, sweep
+from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, runs, state
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ _NEWER = (
     "SELECT 1 FROM runs AS newer WHERE newer.arm = runs.arm AND newer.number = runs.number"
     " AND newer.id > runs.id"
 )
-STUBBORN = 5.0  # seconds after the last step of a stop
 AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
 
 
@@ -159,32 +157,6 @@ def go_on(project: Project, index: Index, names: Sequence[str], by: str) -> list
     for batch in paused:
         changes.resume(project.store.batch(batch.id), by)
     return paused
-
-
-def end_orphans(index: Index, stopped: Iterable[model.Run]) -> None:
-    """Carry out the stop where the runner, whose work that is, was killed."""
-    for run in stopped:
-        if isinstance(run.state, model.Running) and not run.state.runner_alive:
-            with files.Folder(run.folder) as folder:
-                _end_orphan(folder, index.batch(run.batch).grace)
-
-
-def _end_orphan(folder: files.Folder, grace: float) -> None:
-    claim = state.read_claim(folder)
-    if claim is None:
-        return
-    engine = journal.first(journal.read_head(folder, paths.CELLS), "engine")
-    who = model.Identity(engine["pid"], engine["start_time"]) if engine else model.Identity(0, 0)
-    stopping = Stopping(folder, who, claim.marker, grace)
-    # Orphans without the marker can't be found any more when their parents are dead.
-    tree = process.tree([who.pid], claim.marker, who.pid) if process.alive(who) else []
-    deadline = time.monotonic() + 3 * grace + STUBBORN
-    while isinstance(state.derive(folder), model.Running) and time.monotonic() < deadline:
-        stopping.step(time.monotonic())
-        time.sleep(LOOK)
-    sweep(folder, grace=2.0)
-    for member in tree:
-        process.send(member, signal.SIGKILL)
 
 
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
