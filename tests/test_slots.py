@@ -14,7 +14,6 @@ import pytest
 from nbbg import model, process
 from nbbg.errors import EnvironmentFault
 from nbbg.gpus import Use
-from nbbg.runner import environment
 from nbbg.store import shared, slots
 from nbbg.store.line import Line
 from nbbg.store.rooms import Holder, room
@@ -172,7 +171,7 @@ def test_a_home_that_can_not_be_written_is_no_obstacle(tmp_path: Path) -> None:
 )
 def test_threads_are_for_those_who_can_be_at_work(limits: dict[str, Any], count: int) -> None:
     """Processors are divided by the runs of a batch that can be at work together."""
-    assert environment.at_once(a_batch(**limits)) == count
+    assert a_batch(**limits).at_once() == count
 
 
 def test_two_batches_share_a_machine(project: Project, other: Project, tmp_path: Path) -> None:

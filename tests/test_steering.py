@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_a_paused_batch_waits(project: Project) -> None:
 
 
 def test_nobody_knows_how_long_a_pause_lasts(project: Project) -> None:
-    """While a paused batch still runs something, its pace is told, and no time left."""
+    """While a paused batch, or one without a supervisor, runs something, no time left is told."""
     project.write("train.ipynb", STAMPS)
     project.nbbg("run", "train.ipynb", "--runs", "3")
     (project.root / "go-1").touch()
@@ -185,6 +186,11 @@ def test_nobody_knows_how_long_a_pause_lasts(project: Project) -> None:
     report = project.status()["batches"][0]
     assert report["rate_per_hour"]
     assert report["seconds_left"] is None
+    project.nbbg("resume", "b1")
+    assert project.status()["batches"][0]["seconds_left"] is not None
+    os.kill(project.supervisor() or 0, signal.SIGKILL)
+    until(lambda: project.supervisor() is None)
+    assert project.status()["batches"][0]["seconds_left"] is None
     open_gate(project)
 
 

@@ -166,6 +166,11 @@ class Batch:
         """As it is typed: `b3`."""
         return f"b{self.id}"
 
+    def at_once(self, jobs: int = 0) -> int:
+        """How many of its runs can be at work together; `jobs` where they were changed since."""
+        slots = [self.machine_jobs, len(self.gpus) * self.per_gpu]
+        return min([jobs or self.jobs, *(number for number in slots if number)])
+
 
 @dataclass(frozen=True)
 class Identity:

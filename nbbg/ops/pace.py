@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import model
-from nbbg.runner import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +31,18 @@ class Pace:
     seconds_left: float | None = None
 
 
-def of_batch(index: Index, batch: model.Batch, counts: Mapping[str, int], course: Course) -> Pace:
-    """The pace of a batch with these counts by state, now; nobody knows how long a pause lasts."""
+def of_batch(
+    index: Index,
+    batch: model.Batch,
+    counts: Mapping[str, int],
+    course: Course,
+    *,
+    supervised: bool,
+) -> Pace:
+    """The pace of a batch with these counts by state, now.
+
+    No time left is told where nobody starts what waits: in a pause, or without a supervisor.
+    """
     waiting = sum(counts.get(word, 0) for word in _WAITS)
     done = sum(counts.values()) - waiting
     failed = sum(counts.get(word, 0) for word in (*model.UNSUCCESSFUL, model.Lost.word))
@@ -44,9 +53,10 @@ def of_batch(index: Index, batch: model.Batch, counts: Mapping[str, int], course
     recent = _recent(index.endings(batch.id, RECENT), now)
     begun = [now - (started or now) for started in live]
     queued = counts.get(model.Queued.word, 0)
-    jobs = environment.at_once(replace(batch, jobs=course.jobs))
-    rate, left = rate_and_left(recent, now, begun, queued, jobs)
-    return Pace(done, failed, rate, None if course.paused_at and queued else left)
+    rate, left = rate_and_left(recent, now, begun, queued, batch.at_once(course.jobs))
+    if queued and (course.paused_at or not supervised):
+        left = None
+    return Pace(done, failed, rate, left)
 
 
 def rate_and_left(
