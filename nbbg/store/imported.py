@@ -7,7 +7,6 @@ digest a run, so that the modules are looked at only where two runs differ.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
@@ -31,7 +30,11 @@ def read(folder: files.Folder) -> dict[str, str]:
 def digest(folder: files.Folder) -> str:
     """What two attempts with the same modules have in common; empty where none are recorded."""
     found = read(folder)
-    return hashlib.sha256(files.to_json(sorted(found.items()))).hexdigest()[:12] if found else ""
+    if not found:
+        return ""
+    import hashlib
+
+    return hashlib.sha256(files.to_json(sorted(found.items()))).hexdigest()[:12]
 
 
 def of_run(run: model.Run) -> dict[str, str]:
