@@ -40,7 +40,7 @@ def command(arguments: argparse.Namespace) -> int:
     if not rows:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
     table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
-    for changed in imported.changes(runs):
+    for changed in imported.changes(found):
         output.say(changed)
     if others:
         output.say(f"also kept: {', '.join(others)}; see: nbbg show RUN --result NAME")
