@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,3 +185,15 @@ def test_strict_json_has_no_nan() -> None:
     """NaN and the infinities become text, however deep they lie."""
     value = {"a": [float("nan"), {"b": float("-inf")}], "c": (1.5, True, None)}
     assert files.strict(value) == {"a": ["nan", {"b": "-inf"}], "c": [1.5, True, None]}
+
+
+def test_many_write_one_output_at_once(tmp_path: Path) -> None:
+    """Each of those that write the same output at the same instant is kept, one under its name."""
+    code = (
+        "import sys; from nbbg.runner import outcome\n"
+        "for i in range(25): outcome.put_beside_older(sys.argv[1], f'{sys.argv[2]}-{i}'.encode())"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "out.ipynb")]
+    children = [subprocess.Popen([*words, str(number)]) for number in range(4)]
+    assert [child.wait() for child in children] == [0] * 4
+    assert len({path.read_text() for path in tmp_path.iterdir()}) == 100

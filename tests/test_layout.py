@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from nbbg.errors import UsageError
 from nbbg.ops import layout
 from nbbg.ops.layout import Layout, Subject
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 
@@ -91,3 +94,17 @@ def test_a_name_that_is_too_long_is_refused() -> None:
     """Several long values may come to a name that no file system takes."""
     with pytest.raises(UsageError, match="it is too long"):
         _output(Layout("/o", "", ["a", "b", "c"]), a="x" * 100, b="y" * 100, c="z" * 100)
+
+
+def test_a_file_under_two_paths_is_one_file(tmp_path: Path) -> None:
+    """Links and `..` hide no clash; folders that are not there yet are told by their names."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    real, link = f"{tmp_path}/real", f"{tmp_path}/link"
+    for one, other in [
+        (f"{real}/a.ipynb", f"{link}/a.ipynb"),
+        (f"{real}/new/a.ipynb", f"{link}/new/a.ipynb"),
+        (f"{tmp_path}/a.ipynb", f"{link}/../a.ipynb"),
+    ]:
+        assert layout.clash([(one, "one"), (other, "other")]) == (other, "one", "other")
+    assert layout.clash([(f"{real}/a.ipynb", "one"), (f"{tmp_path}/a.ipynb", "other")]) is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbbg import model, paths
+from nbbg import files, model, paths
 from nbbg.executors import Ticket
 from nbbg.index import Index
 from nbbg.store import batches, changes, plans, policy, runs
@@ -226,6 +226,19 @@ def test_a_batch_that_is_stopped_tries_nothing_again(store: Store) -> None:
         index.refresh()
         assert index.counts(1) == {"queued": 1}
     assert supervise(store, 1).attempts() == [(1, 2)]
+
+
+def test_an_ending_for_good_is_told_with_the_event(store: Store) -> None:
+    """With retries too a reader need not look into the folder of a run that is not tried again."""
+    batch = records.publish(store, 2, executor="instant", retries=1, retry_delay=0.0, retry_on=ALL)
+    supervise(store, 1)
+    events = files.read_lines((store.batch(batch.id) / paths.EVENTS).read_bytes())
+    told = [
+        (event["run"], event["attempt"], "kept" in event)
+        for event in events
+        if event["event"] == "ended"
+    ]
+    assert sorted(told) == [(1, 1, False), (1, 2, True), (2, 1, False), (2, 2, True)]
 
 
 def test_a_run_that_is_stopped_during_its_delay(store: Store) -> None:

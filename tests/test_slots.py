@@ -14,7 +14,6 @@ import pytest
 from nbbg import model, process
 from nbbg.errors import EnvironmentFault
 from nbbg.gpus import Use
-from nbbg.runner import environment
 from nbbg.store import shared, slots
 from nbbg.store.line import Line
 from nbbg.store.rooms import Holder, room
@@ -106,11 +105,14 @@ def test_the_line_is_in_the_order_of_coming(home: dict[str, str]) -> None:
         Line(found.folder, each) for each in (a_batch(machine_jobs=2), both, both)
     )
     alone = Line(found.folder, a_batch(gpus={"1": "b"}))
+    for line in (first, second, third, alone):
+        line.join()
     assert [line.is_first() for line in (first, second, third, alone)] == [True, False, False, True]
     first.leave()
     assert [line.is_first() for line in (second, third)] == [True, False]
     second.leave()
-    assert third.is_first()
+    second.join()  # at the end
+    assert [line.is_first() for line in (second, third)] == [False, True]
 
 
 def test_there_is_room_for_what_was_promised() -> None:
@@ -169,7 +171,7 @@ def test_a_home_that_can_not_be_written_is_no_obstacle(tmp_path: Path) -> None:
 )
 def test_threads_are_for_those_who_can_be_at_work(limits: dict[str, Any], count: int) -> None:
     """Processors are divided by the runs of a batch that can be at work together."""
-    assert environment.at_once(a_batch(**limits)) == count
+    assert a_batch(**limits).at_once() == count
 
 
 def test_two_batches_share_a_machine(project: Project, other: Project, tmp_path: Path) -> None:
@@ -217,6 +219,26 @@ def test_who_waits_says_so_and_can_be_stopped(project: Project, other: Project) 
     other.nbbg("resume")
     project.nbbg("stop", "1")
     other.nbbg("wait", "b1")
+
+
+def test_who_waits_heeds_fewer_jobs(project: Project, other: Project) -> None:
+    """A run that waits for a slot does not take it where enough of its batch are at work by now."""
+    project.environment |= {"NBBG_MACHINE_JOBS": "2"}
+    for each in (project, other):
+        each.write("long.ipynb", LONG)
+    project.nbbg("run", "long.ipynb")
+    project.until_running(1)
+    other.nbbg("run", "long.ipynb", "--runs", "2", "--jobs", "2")
+    other.until_running(1)
+    until(lambda: other.run(2)["reason"] == "waiting for a slot: this machine has 2")
+    other.nbbg("jobs", "b1", "1")
+    project.nbbg("stop", "1")
+    project.nbbg("run", "long.ipynb")  # nor does it stand in the way of others
+    project.until_running(2)
+    assert other.state(2) == "submitted"
+    project.nbbg("stop", "2")
+    other.nbbg("stop", "1")
+    other.until_running(2)
 
 
 @pytest.mark.parametrize("engine", ["ipython", "kernel"])

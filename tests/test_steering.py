@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -132,6 +133,22 @@ def test_a_sweep_that_burns_is_stopped(project: Project) -> None:
     assert states(project) == ["failed"] * 4 + ["stopped"]
 
 
+def test_a_batch_that_is_stopped_during_a_delay(project: Project) -> None:
+    """`resume` gives back the attempts that its stop took away; one of others leaves them so."""
+    project.write("train.ipynb", "1 / 0")
+    policy = ("--retries", "1", "--retry-delay", "1h")
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--jobs", "2", *policy)
+    until(lambda: all(run["retry_at"] for run in project.runs()))
+    project.nbbg("stop", "b1")
+    assert states(project) == ["failed", "failed"]
+    project.nbbg("resume", "1")  # it alone
+    project.nbbg("wait", "1", code=1)
+    assert attempts(project) == [2, 1]
+    project.nbbg("resume", "b1")
+    assert states(project) == ["failed", "queued"]
+    assert project.run(2)["retry_at"]
+
+
 # Pause, and jobs.
 
 
@@ -158,6 +175,25 @@ def test_a_paused_batch_waits(project: Project) -> None:
     project.nbbg("wait", "b1")
     assert project.status()["batches"][0]["paused_by"] is None
     assert "nothing to pause" in project.nbbg("pause", "b1").stderr
+
+
+def test_nobody_knows_how_long_a_pause_lasts(project: Project) -> None:
+    """While a paused batch, or one without a supervisor, runs something, no time left is told."""
+    project.write("train.ipynb", STAMPS)
+    project.nbbg("run", "train.ipynb", "--runs", "3")
+    (project.root / "go-1").touch()
+    project.until_running(2)
+    assert project.status()["batches"][0]["seconds_left"] is not None
+    project.nbbg("pause", "b1")
+    report = project.status()["batches"][0]
+    assert report["rate_per_hour"]
+    assert report["seconds_left"] is None
+    project.nbbg("resume", "b1")
+    assert project.status()["batches"][0]["seconds_left"] is not None
+    os.kill(project.supervisor() or 0, signal.SIGKILL)
+    until(lambda: project.supervisor() is None)
+    assert project.status()["batches"][0]["seconds_left"] is None
+    open_gate(project)
 
 
 def test_more_and_fewer_at_a_time(project: Project) -> None:

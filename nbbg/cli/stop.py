@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output, reading
 from nbbg.index import Index
-from nbbg.ops import selection, steer
+from nbbg.ops import orphans, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +35,7 @@ def command(arguments: argparse.Namespace) -> int:
         longest = max((index.batch(run.batch).grace for run in live), default=0.0)
         if live:
             output.say(f"stopping {ids.runs(run.id for run in live)} (Ctrl-C leaves this view)")
-        steer.end_orphans(index, live)
+        orphans.end(index, live)
         left = steer.wait_for_end(index, live, 3 * longest + 10, _say)
     for run in left:
         output.say(f"run {run.id} is still {run.state.word}: nbbg show {run.id}")

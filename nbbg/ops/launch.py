@@ -90,13 +90,14 @@ def launch(where: Project, request: Request) -> Launched:
     wanted = check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
     tree = freezing.asked(where)
-    if not where.store.exists():
-        planning.make(where, request, wanted, 1)  # what is refused leaves nothing behind
-        place.make(where.store)
     plan: list[Plan] = []
+    if not where.store.exists():
+        plan = [planning.make(where, request, wanted, 1)]  # what is refused leaves nothing behind
+        place.make(where.store)
 
     def draft(number: int, first: int) -> batches.Draft | None:
-        plan[:] = [planning.make(where, request, wanted, first)]
+        if not (plan and first == 1):  # else it was planned above, and nobody was faster
+            plan[:] = [planning.make(where, request, wanted, first)]
         drafted = _draft(where, request, wanted, plan[0], chosen, number)
         return tree.join(drafted) if drafted and tree else drafted
 

@@ -1,4 +1,4 @@
-"""Where executed notebooks go: the usual folders, a template, or millrun's names. Pure.
+"""Where executed notebooks go: the usual folders, a template, or millrun's names.
 
 A template is a path in which `{lr}` stands for a parameter, `{notebook}`, `{arm}`, `{number}`,
 `{seed}` and `{run}` for what they say. What is filled in is one part of a path, whatever it holds;
@@ -8,6 +8,7 @@ where it is empty, the separator before it goes too.
 from __future__ import annotations
 
 import json
+import os
 import re
 import string
 from dataclasses import dataclass
@@ -140,12 +141,24 @@ def clash(outputs: Iterable[tuple[str, str]]) -> tuple[str, str, str] | None:
     Returns:
         The path, and whose it is twice.
     """
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], str] = {}
+    real: dict[str, str] = {}
     for path, whose in outputs:
-        if path in seen:
-            return path, seen[path], whose
-        seen[path] = whose
+        folder, name = os.path.split(path)
+        key = _real(folder, real), name
+        if key in seen:
+            return path, seen[key], whose
+        seen[key] = whose
     return None
+
+
+def _real(folder: str, known: dict[str, str]) -> str:
+    """Where links lead, with one look for each folder; `known` is what was found before."""
+    if folder not in known:
+        above, name = os.path.split(folder)
+        path = os.path.join(_real(above, known), name) if name else folder
+        known[folder] = os.path.realpath(path) if name == ".." or os.path.islink(path) else path
+    return known[folder]
 
 
 def _by_parts(layout: Layout, about: Subject) -> str:

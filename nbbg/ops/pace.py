@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbbg.index import Index
+    from nbbg.store.changes import Course
 
 RECENT = 50  # endings that the pace is told from
 WINDOW = 3600.0  # seconds, or
@@ -30,8 +31,18 @@ class Pace:
     seconds_left: float | None = None
 
 
-def of_batch(index: Index, batch: model.Batch, counts: Mapping[str, int]) -> Pace:
-    """The pace of a batch with these counts by state, now."""
+def of_batch(
+    index: Index,
+    batch: model.Batch,
+    counts: Mapping[str, int],
+    course: Course,
+    *,
+    supervised: bool,
+) -> Pace:
+    """The pace of a batch with these counts by state, now.
+
+    No time left is told where nobody starts what waits: in a pause, or without a supervisor.
+    """
     waiting = sum(counts.get(word, 0) for word in _WAITS)
     done = sum(counts.values()) - waiting
     failed = sum(counts.get(word, 0) for word in (*model.UNSUCCESSFUL, model.Lost.word))
@@ -42,7 +53,10 @@ def of_batch(index: Index, batch: model.Batch, counts: Mapping[str, int]) -> Pac
     recent = _recent(index.endings(batch.id, RECENT), now)
     begun = [now - (started or now) for started in live]
     queued = counts.get(model.Queued.word, 0)
-    return Pace(done, failed, *rate_and_left(recent, now, begun, queued, batch.jobs))
+    rate, left = rate_and_left(recent, now, begun, queued, batch.at_once(course.jobs))
+    if queued and (course.paused_at or not supervised):
+        left = None
+    return Pace(done, failed, rate, left)
 
 
 def rate_and_left(

@@ -125,10 +125,11 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     course = changes.read(index.store.batch(batch.id), batch)
     counts = index.counts(batch.id)
     total = batch.last - batch.first + 1
-    found = pace.of_batch(index, batch, counts)
+    supervisor = batches.supervisor_pid(index.store.batch(batch.id))
+    found = pace.of_batch(index, batch, counts, course, supervised=supervisor is not None)
     return BatchReport(
         id=batch.name,
-        supervisor_pid=batches.supervisor_pid(index.store.batch(batch.id)),
+        supervisor_pid=supervisor,
         jobs=course.jobs,
         executor=batch.executor,
         note=batch.note,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files, journal, model, paths, process
+from nbbg import files, model, paths, process
 from nbbg.errors import UsageError
 from nbbg.ops import selection, supervision
-from nbbg.runner.stopping import Stopping, sweep
+from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, runs, state
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ _NEWER = (
     "SELECT 1 FROM runs AS newer WHERE newer.arm = runs.arm AND newer.number = runs.number"
     " AND newer.id > runs.id"
 )
-STUBBORN = 5.0  # seconds after the last step of a stop
 AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
 
 
@@ -161,36 +159,13 @@ def go_on(project: Project, index: Index, names: Sequence[str], by: str) -> list
     return paused
 
 
-def end_orphans(index: Index, stopped: Iterable[model.Run]) -> None:
-    """Carry out the stop where the runner, whose work that is, was killed."""
-    for run in stopped:
-        if isinstance(run.state, model.Running) and not run.state.runner_alive:
-            with files.Folder(run.folder) as folder:
-                _end_orphan(folder, index.batch(run.batch).grace)
-
-
-def _end_orphan(folder: files.Folder, grace: float) -> None:
-    claim = state.read_claim(folder)
-    if claim is None:
-        return
-    engine = journal.first(journal.read_head(folder, paths.CELLS), "engine")
-    who = model.Identity(engine["pid"], engine["start_time"]) if engine else model.Identity(0, 0)
-    stopping = Stopping(folder, who, claim.marker, grace)
-    # Orphans without the marker can't be found any more when their parents are dead.
-    tree = process.tree([who.pid], claim.marker, who.pid) if process.alive(who) else []
-    deadline = time.monotonic() + 3 * grace + STUBBORN
-    while isinstance(state.derive(folder), model.Running) and time.monotonic() < deadline:
-        stopping.step(time.monotonic())
-        time.sleep(LOOK)
-    sweep(folder, grace=2.0)
-    for member in tree:
-        process.send(member, signal.SIGKILL)
-
-
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
-    """The queued, stopped and lost runs among those named, or of the whole project."""
+    """The queued, stopped and lost runs among those named, or of the whole project.
+
+    Also those of which another attempt would follow by itself, had not their batch been stopped.
+    """
     words = (model.Queued.word, *model.RESUMABLE)
-    return [run for run in _chosen(index, names) if run.state.word in words]
+    return [run for run in _chosen(index, names) if run.state.word in words or run.again]
 
 
 def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False) -> list[model.Run]:
@@ -259,16 +234,18 @@ def _start_again(
 ) -> None:
     """Queue the chosen runs of one batch.
 
-    Where the batch was stopped or paused, and others in it wait, it stays so, and the chosen go
-    ahead.
+    Where the batch was stopped or paused, and others in it wait, for their first attempt or for a
+    further one, it stays so, and the chosen go ahead.
     """
     batch = chosen[0].batch
-    never_started = sum(not run.attempt for run in chosen)
-    whole = never_started >= len(index.waiting(batch))
+    others = {run.id for run in index.open() if run.batch == batch and run.again}
+    others.update(index.waiting(batch))
+    whole = others <= {run.id for run in chosen}
     if whole:
         _lift(project, index.batch(batch), by)
     for run in chosen:
-        keeps_delay = isinstance(run.state, model.Queued) and run.again and not at_once
+        by_itself = whole or isinstance(run.state, model.Queued)
+        keeps_delay = run.again and by_itself and not at_once
         if (run.attempt or not whole) and not keeps_delay:
             _queue(project, run)
 

@@ -65,7 +65,7 @@ def for_run(
     folder = os.path.dirname(run.folder)
     # Each library looks for its own variable before OpenMP's, which is the one that people set.
     mine = base.get("OMP_NUM_THREADS", "").partition(",")[0]
-    threads = mine or str(max(1, cpus() // at_once(batch)))
+    threads = mine or str(max(1, cpus() // batch.at_once()))
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",
@@ -83,12 +83,6 @@ def for_run(
         paths.ATTEMPT: str(run.attempt),
         paths.ARM: run.arm.name,
     }
-
-
-def at_once(batch: model.Batch) -> int:
-    """How many runs of a batch can be at work together."""
-    slots = [batch.machine_jobs, len(batch.gpus) * batch.per_gpu]
-    return min([batch.jobs, *(number for number in slots if number)])
 
 
 def of_project(folder: Path, batch: model.Batch, given: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import time
 from dataclasses import replace
@@ -51,7 +52,10 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
     try:
         record["output"] = _write_notebook(at or locate(Path(folder.where())), ending, ended_at)
     except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
-        record["output_error"] = f"its notebook could not be written: {error}"
+        unwritten = f"its notebook could not be written: {error}"
+        record["output_error"] = unwritten
+        if "note" in record:
+            record["note"] = "; ".join(filter(None, (record["note"], unwritten)))
     return record
 
 
@@ -83,6 +87,8 @@ def put_beside_older(path: str, data: bytes) -> str:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with files.Folder(target.parent) as folder:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(folder.fd, fcntl.LOCK_EX)  # against another run that writes it now
         if folder.exists(target.name):
             os.rename(target, _free_name(target))
         folder.write_once(target.name, data, files.users_mode())

@@ -79,8 +79,10 @@ class _Wait:
 
     def _may_go(self) -> bool:
         """Whether nobody came earlier, or those who did leave free what there is."""
-        if self._is_paused():
+        if self._is_held():
+            self._line.leave()  # which others need not wait behind
             return False
+        self._line.join()
         if self._line.is_first():
             return True
         now = time.monotonic()
@@ -90,10 +92,11 @@ class _Wait:
         self._free_since = self._free_since or now
         return now - self._free_since > PATIENCE
 
-    def _is_paused(self) -> bool:
+    def _is_held(self) -> bool:
+        """Whether its batch is paused since, or has fewer jobs since and so many at work."""
         with contextlib.suppress(OSError):
-            batch_folder = Path(self._folder.where()).parents[2]
-            return bool(changes.read(batch_folder, self._batch).paused_at)
+            course = changes.read(Path(self._folder.where()).parents[2], self._batch)
+            return bool(course.paused_at) or self._slots.at_work() >= course.jobs
         return False
 
     def _is_over(self) -> bool:

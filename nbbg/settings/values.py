@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,6 +215,8 @@ def notebooks(value: Any, place: Place) -> tuple[str, ...]:
 
 
 def _split(text: str) -> Iterator[str]:
+    import shlex  # which few commands need
+
     words = shlex.shlex(text, posix=True)
     words.whitespace += ","
     words.whitespace_split = True

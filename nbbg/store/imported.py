@@ -30,9 +30,11 @@ def read(folder: files.Folder) -> dict[str, str]:
 def digest(folder: files.Folder) -> str:
     """What two attempts with the same modules have in common; empty where none are recorded."""
     found = read(folder)
+    if not found:
+        return ""
     import hashlib  # loads OpenSSL, which a reader of the index does without
 
-    return hashlib.sha256(files.to_json(sorted(found.items()))).hexdigest()[:12] if found else ""
+    return hashlib.sha256(files.to_json(sorted(found.items()))).hexdigest()[:12]
 
 
 def of_run(run: model.Run) -> dict[str, str]:

@@ -26,17 +26,24 @@ class Line:
     """
 
     def __init__(self, slots: Folder, batch: model.Batch) -> None:
-        self._at = time.monotonic_ns()
         things = [*(["machine"] if batch.machine_jobs else []), *batch.gpus.values()]
-        names = [shared.file_name("line", thing) for thing in things]
-        self._held = [slots.open(name, os.O_RDWR | os.O_CREAT) for name in names]
-        for fd in self._held:
-            locks.take_byte(fd, self._at)
+        self._slots, self._names = slots, [shared.file_name("line", thing) for thing in things]
+        self._held: list[int] = []
+        self._at = 0
+
+    def join(self) -> None:
+        """Stand at its end, unless in it."""
+        if not self._held:
+            self._at = time.monotonic_ns()
+            flags = os.O_RDWR | os.O_CREAT
+            self._held = [self._slots.open(name, flags) for name in self._names]
+            for fd in self._held:
+                locks.take_byte(fd, self._at)
 
     def leave(self) -> None:
-        """Leave it."""
-        for fd in self._held:
-            os.close(fd)
+        """Leave it, for good or for a while."""
+        while self._held:
+            os.close(self._held.pop())
 
     def is_first(self) -> bool:
         """Whether nobody came earlier."""

@@ -23,6 +23,7 @@ class Holder:
 
     marker: str  # of its environment
     wants: int  # bytes
+    batch: str = ""  # as its slots know it
 
 
 def room(use: Use, holders: Sequence[Holder], wants: int) -> int:

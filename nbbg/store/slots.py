@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nbbg import model
 
+_SLOTS = ("machine-", "gpu-")  # how their names begin
 _PADDED = 256  # bytes, so that nobody reads half of an earlier holder's
 
 
@@ -57,6 +58,7 @@ class Slots:
         self.folder = files.Folder(shared.folder(environment))
         self._machine = [f"machine-{n}" for n in range(batch.machine_jobs)]
         self._gpus = batch.gpus
+        self._batch = f"{batch.id}, {batch.created_at}"  # wherever its project is moved to
         self._per_gpu, self._wants = batch.per_gpu, batch.gpu_free
 
     def close(self) -> None:
@@ -94,6 +96,12 @@ class Slots:
             return None
         return seat
 
+    def at_work(self) -> int:
+        """How many runs of the batch have theirs."""
+        names = [name for name in os.listdir(self.folder.fd) if name.startswith(_SLOTS)]
+        holders = [holder for name in names if (holder := self._holder(name))]
+        return len({each.marker for each in holders if each.batch == self._batch})
+
     def missing(self) -> str:
         """What there is none of now, for a person.
 
@@ -112,7 +120,8 @@ class Slots:
         for name in names:
             fd = self.folder.open(name, os.O_RDWR | os.O_CREAT)
             if locks.take(fd):
-                record = {"marker": marker, "wants": self._wants, "pid": os.getpid()}
+                mine = {"marker": marker, "wants": self._wants, "batch": self._batch}
+                record = {**mine, "pid": os.getpid()}
                 os.pwrite(fd, files.to_json(record).ljust(_PADDED), 0)
                 return name, fd
             os.close(fd)
@@ -179,7 +188,8 @@ class Slots:
         """What a slot's file says; one that says nothing yet wants what we want."""
         try:
             record = json.loads(data)
-            return Holder(str(record["marker"]), int(record["wants"]))
+            batch = str(record.get("batch", ""))
+            return Holder(str(record["marker"]), int(record["wants"]), batch)
         except (ValueError, KeyError, TypeError):
             return Holder("", self._wants)
 

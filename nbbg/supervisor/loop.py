@@ -236,8 +236,9 @@ class Supervisor:
             begun = opened.exists(paths.PROCESS)
             opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
             kept = None
-            # Of a run that may be tried again, readers have to look whether it is.
-            if isinstance(found, model.Ended) and not self.batch.retries:
+            # Of a run that is tried again, readers have to look when.
+            again = policy.again(self.batch, live.attempt, found, live.folder)
+            if isinstance(found, model.Ended) and not again:
                 kept = runs.kept_of(opened, found)
         live.watch.close()
         del self.live[run]
