@@ -94,7 +94,6 @@ def test_a_run_that_succeeds_has_a_whole_record(place: Place) -> None:
         "output": str(place.project.root / "outputs/train/lr=0.25/train_lr=0.25_1.ipynb"),
         "metrics": {"loss": 0.25},
         "resumed_after": None,
-        "retry_at": None,
         "project": str(place.project.root),
     }
     assert Path(run["log"]).exists()
