@@ -280,8 +280,8 @@ def test_each_way_to_end_is_told_apart(project: Project) -> None:
 
 def test_a_notebook_put_out_where_it_cannot_be_is_no_failure(project: Project) -> None:
     """Where the executed notebook can't be written the run has succeeded all the same."""
-    project.write("train.ipynb", "print('done')")
-    project.write("train.ipynb", "open('outputs', 'w').write('a file, and no folder')\nprint('done')")
+    takes_its_place = "open('outputs', 'w').write('a file, and no folder')"
+    project.write("train.ipynb", f"{takes_its_place}\nprint('done')")
     project.nbbg("run", "train.ipynb", "--wait")
     assert states(project) == ["succeeded"]
     assert "its notebook could not be written" in project.run(1)["reason"]
