@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,3 +105,23 @@ def test_a_pair_whose_halves_differ_is_refused() -> None:
     for name in ("pair.ipynb", "pair.py"):
         with pytest.raises(NbbgError, match=f"pair.ipynb and pair.py .*\nnbbg sync {name};"):
             gather.refuse_differing(Path(name))
+
+
+def test_a_configuration_makes_a_pair() -> None:
+    """A script beside is looked at where a configuration may pair it, and nowhere else."""
+    _put("a.ipynb", json.dumps(notebook("x = 1")))
+    _put("a.py", PERCENT.replace("1", "2"))
+    gather.refuse_differing(Path("a.ipynb"))
+    _put("pyproject.toml", '[tool.jupytext]\nformats = "ipynb,py:percent"\n')
+    for name in ("a.ipynb", "a.py"):
+        with pytest.raises(NbbgError, match=r"a\.ipynb and a\.py are a pair"):
+            gather.refuse_differing(Path(name))
+
+
+def test_a_launch_of_no_pair_loads_no_jupytext() -> None:
+    """A notebook that merely has a script of its name beside it starts as fast as any other."""
+    _put("a.ipynb", json.dumps(notebook("x = 1")))
+    _put("a.py", PERCENT)
+    code = "import sys; from pathlib import Path; from nbbg.ops import gather\n"
+    code += "gather.refuse_differing(Path('a.ipynb')); sys.exit('jupytext' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

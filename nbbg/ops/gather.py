@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NotebookError, UsageError
-from nbbg.notebook import document, userfiles
+from nbbg.notebook import configured, document, userfiles
 from nbbg.notebook.found import Selection
 
 if TYPE_CHECKING:
@@ -142,8 +142,21 @@ def _place(path: Path) -> Path:
 
 
 def _may_be_paired(path: Path) -> bool:
-    """Whether it is worth loading jupytext: it says of a pair, or a file of the name is beside."""
+    """Whether it is worth loading jupytext, which takes as long as all the rest of a launch.
+
+    It is where the file, or the one of its name beside it, says of a pair; or where a configuration
+    may make the two a pair.
+    """
     other = userfiles.SCRIPT if path.suffix == userfiles.NOTEBOOK else userfiles.NOTEBOOK
     if path.suffix not in KINDS or not path.is_file():
         return False
-    return path.with_suffix(other).exists() or "formats" in (userfiles.read(path).text or "")
+    twin = path.with_suffix(other)
+    if _says_of_a_pair(path):
+        return True
+    folder = path.absolute().parent
+    return twin.is_file() and (_says_of_a_pair(twin) or configured.is_configured(folder))
+
+
+def _says_of_a_pair(path: Path) -> bool:
+    text = userfiles.read(path).text or ""
+    return "jupytext" in text and "formats" in text

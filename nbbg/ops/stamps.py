@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import nbbg
 from nbbg import files, paths
 from nbbg.errors import StoreError
-from nbbg.notebook import userfiles
+from nbbg.notebook import configured, userfiles
 from nbbg.notebook.writing import Report
 from nbbg.store import place
 
@@ -103,15 +102,5 @@ def _surroundings(folder: Path) -> str:
     spec = find_spec("jupytext")
     there = Path(spec.origin).with_name("version.py") if spec and spec.origin else Path()
     found = [f"{userfiles.stamp(there)}"]
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    shared = [Path(one) for one in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
-    places = [home, *shared, Path("/usr/local/share"), Path("/usr/share"), Path.home()]
-    for where in (folder, *folder.parents, *(one / "jupytext" for one in places), *places):
-        with contextlib.suppress(OSError):
-            names = [name for name in os.listdir(where) if _configures(name)]
-            found += [f"{where / name} {userfiles.stamp(where / name)}" for name in sorted(names)]
+    found += [f"{path} {userfiles.stamp(path)}" for path in configured.files(folder)]
     return hashlib.sha256(f"{nbbg.__version__} {found}".encode(errors="replace")).hexdigest()[:32]
-
-
-def _configures(name: str) -> bool:
-    return "jupytext" in name or name == "pyproject.toml"
