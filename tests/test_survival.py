@@ -386,3 +386,22 @@ def test_a_zombie_and_a_stranger_are_dead(project: Project) -> None:
     assert os.path.exists(f"/proc/{sleeper.pid}")
     assert state_with(**named) == "lost"
     sleeper.wait()
+
+
+@pytest.mark.parametrize("engine", ["ipython", "kernel"])
+def test_a_run_outlives_its_nbbg(project: Project, tmp_path: Path, engine: str) -> None:
+    """Uninstalled while a run is at work: its ending and its notebook are written all the same."""
+    installed, gone = tmp_path / "installed", tmp_path / "gone"
+    shutil.copytree(Path(process.__file__).parents[1], installed / "nbbg")
+    waits = "import os, time\nprint('ready', flush=True)\n"
+    waits += "while not os.path.exists('go'): time.sleep(0.05)"
+    project.write("train.ipynb", waits, "print('over', flush=True)\nos.kill(os.getpid(), 9)")
+    project.environment["PYTHONPATH"] = str(installed)
+    project.nbbg("run", "train.ipynb", "--engine", engine)
+    del project.environment["PYTHONPATH"]
+    project.until_running(1, "ready")
+    installed.rename(gone)
+    (project.root / "go").touch()
+    project.nbbg("wait", "1", code=1)
+    assert project.run(1)["signal"] == "SIGKILL"
+    assert project.put_out(1)["cells"][1]["outputs"][0]["text"] == "over\n"

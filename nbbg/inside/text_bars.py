@@ -28,7 +28,7 @@ class _Finder:
     @classmethod
     def find_spec(cls, name: str, *_: Any, **__: Any) -> ModuleSpec | None:
         """The module's spec; None for every other."""
-        return ModuleSpec(name, cls) if name == NAME else None  # type: ignore[arg-type] # the same
+        return ModuleSpec(name, cls) if name == NAME else None  # type: ignore[arg-type] # a class does
 
     @staticmethod
     def create_module(spec: ModuleSpec) -> None:

@@ -183,9 +183,26 @@ def _draft(
 ) -> batches.Draft | None:
     if not plan.new:
         return None
-    settings = where.settings
-    runs = plan.new
-    batch = model.Batch(
+    batch = _batch(where, request, plan, chosen, number)
+    each = {(want.arm.frozen, want.arm.script): want for want in wanted}  # not for each set anew
+    frozen = {name: data for want in each.values() for name, data in want.frozen.items()}
+    diff = provenance.dirty_diff(where.root)
+    content = {
+        **commands.guest(),
+        **frozen,
+        paths.PACKAGES: provenance.all_packages(plan.arms.values(), supervision.now(where)),
+        **({paths.DIRTY: diff} if diff else {}),
+    }
+    return batches.Draft(batch, plan.new, content)
+
+
+def _batch(
+    where: Project, request: Request, plan: Plan, chosen: cards.Cards, number: int
+) -> model.Batch:
+    """What the records will say of this launch."""
+    settings, runs = where.settings, plan.new
+    now = supervision.now(where)
+    return model.Batch(
         id=number,
         first=runs[0].id,
         last=runs[-1].id,
@@ -215,21 +232,11 @@ def _draft(
         root="" if where.store.folder == where.root / paths.STORE else str(where.root),
         facts={
             **provenance.of(where.root),
-            "environment": environment.to_record(supervision.now(where)),
+            "environment": environment.to_record(now),
             "output_cap": settings.output_cap,
-            "secrets": sorted(secrets.names(supervision.now(where))),
+            "secrets": sorted(secrets.names(now)),
         },
     )
-    each = {(want.arm.frozen, want.arm.script): want for want in wanted}  # not for each set anew
-    frozen = {name: data for want in each.values() for name, data in want.frozen.items()}
-    diff = provenance.dirty_diff(where.root)
-    content = {
-        **commands.guest(),
-        **frozen,
-        paths.PACKAGES: provenance.all_packages(plan.arms.values(), supervision.now(where)),
-        **({paths.DIRTY: diff} if diff else {}),
-    }
-    return batches.Draft(batch, runs, content)
 
 
 def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[model.Run]) -> Launched:

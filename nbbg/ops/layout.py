@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SUFFIX = ".ipynb"
-OF_ARM = ("notebook", "arm")
 OF_RUN = ("number", "seed", "run")  # filled in when the run is known
 USUAL = "{notebook}/{arm}/{notebook}_{arm}_{number}"
 OF_CONFIGURATION = "{notebook}/{arm}/{notebook}_{arm}"

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 POLL = 0.25  # seconds between two looks for `stop.json`
 SWEEP = 2.0  # seconds that leftovers of a finished run get between SIGTERM and SIGKILL
+_AT_THE_END = (
+    *("nbbg.runner.outcome", "nbbg.runner.hiding", "nbbg.runner.stacks"),
+    "nbbg.engines.kernel.spawn",
+)
 
 
 def execute(folder: Folder, work: Work) -> Exit:
@@ -37,7 +41,6 @@ def execute(folder: Folder, work: Work) -> Exit:
         EnvironmentFault: it can't be started; nothing of it lives then.
     """
     program = _start(folder, work)
-    from nbbg.runner import hiding, stacks
     from nbbg.runner.guard import Guard
     from nbbg.runner.stopping import Stopping
 
@@ -48,7 +51,8 @@ def execute(folder: Folder, work: Work) -> Exit:
     try:
         _introduce(folder, work, who)
         guard = Guard(folder, who, work)
-        importlib.import_module("nbbg.runner.outcome")
+        for name in _AT_THE_END:  # now: nbbg may be upgraded while the run is at work
+            importlib.import_module(name)
         kills = _watch(folder, who, stopping, guard)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
         import traceback
@@ -60,13 +64,7 @@ def execute(folder: Folder, work: Work) -> Exit:
         process.end_tree([os.getpid()], work.marker, who.pid, min(SWEEP, work.batch.grace))
     _, waited, usage = os.wait4(program.pid, 0)
     program.returncode = os.waitstatus_to_exitcode(waited)
-    with contextlib.suppress(OSError):
-        hiding.hide_secrets(folder, work.environment)
-        stacks.remove_empty(folder)
-    if work.run.arm.engine == "kernel" and program.returncode:
-        from nbbg.engines.kernel import spawn
-
-        spawn.remove_left(folder.where())
+    _tidy(folder, work, program.returncode)
     return Exit(
         program.returncode,
         at,
@@ -77,6 +75,19 @@ def execute(folder: Folder, work: Work) -> Exit:
         cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
         out_of_memory=program.returncode == -signal.SIGKILL and process.oom_kills() > kills,
     )
+
+
+def _tidy(folder: Folder, work: Work, code: int) -> None:
+    """See to what the engine leaves in files; none of it keeps the ending from being written."""
+    from nbbg.engines.kernel import spawn
+    from nbbg.runner import hiding, stacks
+
+    with contextlib.suppress(OSError):
+        hiding.hide_secrets(folder, work.environment)
+        stacks.remove_empty(folder)
+    with contextlib.suppress(OSError):
+        if work.run.arm.engine == "kernel" and code:
+            spawn.remove_left(folder.where())
 
 
 def _start(folder: Folder, work: Work) -> subprocess.Popen[bytes]:
