@@ -29,7 +29,7 @@ from nbbg.ops import (
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
-from nbbg.store import batches, place
+from nbbg.store import batches, filesystem, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +55,12 @@ class Request:
     freedom: Freedom = STRICT
     results: Sequence[str] = ()
     command: Sequence[str] = field(default_factory=lambda: tuple(sys.argv))
+
+
+NETWORK = (
+    "the records are on a network file system, where locks are not trusted: what that changes:"
+    " nbbg doctor"
+)
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,9 @@ def launch(where: Project, request: Request) -> Launched:
     launched = _set_going(where, batch, plan[0].covered)
     notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures, *chosen.notes]
     notes += [str(tree)] if tree and batch else []
+    notes += (
+        [NETWORK] if batch and batch.id == 1 and filesystem.holds_off(where.store.folder) else []
+    )
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import files, secrets, settings
 from nbbg.errors import UsageError
-from nbbg.store import place
+from nbbg.store import filesystem, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from nbbg.settings import Settings
     from nbbg.store.place import Store
 
-_READ = ("store", "output_cap", "secrets")  # the settings that matter to readers
+_READ = (
+    "store",
+    "network_file_system",
+    "output_cap",
+    "secrets",
+)  # the settings that matter to readers
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def here(flags: Mapping[str, object] | None = None) -> Project:
     """
     root = place.find_root(Path.cwd())
     chosen = settings.resolve(root, os.environ, flags or {})
-    return Project(root, chosen, place.open_store(root, chosen.store))
+    return Project(root, chosen, _open_store(root, chosen))
 
 
 def to_read(start: Path | None = None, flags: Mapping[str, object] | None = None) -> Project:
@@ -61,7 +66,13 @@ def to_read(start: Path | None = None, flags: Mapping[str, object] | None = None
     except UsageError as error:
         nowhere = Path(os.devnull)  # neither .env nor pyproject.toml: the environment alone
         fault, chosen = str(error), settings.resolve(nowhere, os.environ, flags or {}, _READ)
-    return Project(root, chosen, place.open_store(root, chosen.store), fault)
+    return Project(root, chosen, _open_store(root, chosen), fault)
+
+
+def _open_store(root: Path, chosen: Settings) -> Store:
+    store = place.open_store(root, chosen.store)
+    filesystem.say(store.folder, chosen.network_file_system)
+    return store
 
 
 def _learn_secrets(root: Path, chosen: Settings) -> None:

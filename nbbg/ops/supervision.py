@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbbg import executors, paths, process, secrets, settings
 from nbbg.errors import EnvironmentFault
 from nbbg.runner import environment
+from nbbg.store import filesystem
 
 if TYPE_CHECKING:
     from nbbg import model
@@ -32,6 +33,7 @@ def ensure(project: Project, batch: model.Batch) -> None:
     """
     folder = project.store.batch(batch.id)
     given = environment.of_resume(batch.facts["environment"], now(project))
+    given[filesystem.VARIABLE] = project.settings.network_file_system
     if not executors.get(batch.executor).detached:
         from nbbg.supervisor.loop import supervise
 

@@ -18,6 +18,7 @@ from nbbg.process.ending import (
 from nbbg.process.machine import (
     LINUX,
     boot_id,
+    booted_at,
     host,
     is_this_machine,
     machine,
@@ -48,6 +49,7 @@ __all__ = [
     "alive",
     "become_subreaper",
     "boot_id",
+    "booted_at",
     "catches",
     "cpu_seconds",
     "end_tree",

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -20,6 +21,15 @@ def boot_id() -> str:
     import psutil
 
     return str(int(psutil.boot_time()))
+
+
+def booted_at() -> float:
+    """When this machine was started, in seconds since the epoch, by its clock of now."""
+    if LINUX:
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    import psutil
+
+    return float(psutil.boot_time())
 
 
 @functools.cache

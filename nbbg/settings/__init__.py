@@ -89,6 +89,11 @@ class Settings:
         return self._value("store", str)
 
     @property
+    def network_file_system(self) -> str:
+        """Whether the store lies on one: `true`, `false`, or `auto`, by the file system's type."""
+        return self._value("network_file_system", str)
+
+    @property
     def grace(self) -> float:
         """Seconds between the steps of a stop."""
         return self._value("grace", float)
@@ -360,6 +365,7 @@ KINDS: dict[str, _Kind] = {
     "executor": _Kind("NBBG_EXECUTOR", values.string, "local"),
     "python": _Kind("NBBG_PYTHON", values.python),
     "store": _Kind("NBBG_STORE", values.path),
+    "network_file_system": _Kind("NBBG_NETWORK_FILE_SYSTEM", values.flag_or_auto, "auto"),
     "grace": _Kind("NBBG_GRACE", values.seconds, 10.0),
     "timeout": _Kind("NBBG_TIMEOUT", values.limit, 0.0),
     "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", values.limit, 0.0),

@@ -135,6 +135,16 @@ def flag(value: Any, _: Place) -> bool:
     return found
 
 
+def flag_or_auto(value: Any, place: Place) -> str:
+    """A yes or no as a word, or `auto`."""
+    if str(value).strip().lower() == "auto":
+        return "auto"
+    try:
+        return "true" if flag(value, place) else "false"
+    except BadValueError:
+        raise BadValueError("must be true, false or auto") from None
+
+
 def size(value: Any, _: Place) -> int:
     """Bytes; `10MB` and `10M` are ten million of them, `10MiB` are 10 * 1024 * 1024."""
     text = str(value).strip().upper().removesuffix("B").rstrip()

@@ -1,7 +1,8 @@
 """The file of the index: SQLite, with a rollback journal and never on a network file system.
 
-One that is damaged or older than this nbbg is made anew; where it can't be written, is busy for
-long, or a newer nbbg made it, there is one in memory instead.
+Of a store on one it lies in a folder on a disk of this machine. One that is damaged or older than
+this nbbg is made anew; where it can't be written, is busy for long, or a newer nbbg made it, there
+is one in memory instead.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths
-from nbbg.store import filesystem
+from nbbg.errors import EnvironmentFault
+from nbbg.store import filesystem, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,17 +47,32 @@ PRAGMA user_version = {VERSION};
 
 def open_for(store: Store) -> sqlite3.Connection:
     """The index of a store."""
-    if not store.exists() or filesystem.is_network(store.folder):
+    if not store.exists():
         return in_memory()
-    path = store.folder / paths.INDEX
     for _ in range(2):
         try:
-            return _connect(path)
-        except (sqlite3.Error, OSError) as error:
+            return _connect(path_of(store))
+        except (sqlite3.Error, OSError, EnvironmentFault) as error:
             if not is_damage(error):
                 break
             remove(store)
     return in_memory()
+
+
+def path_of(store: Store) -> Path:
+    """Where the index of a store lies: in it, or for a network file system on a disk from here.
+
+    Raises:
+        OSError: the store can't be read.
+        EnvironmentFault: there is no folder on a disk of this machine.
+    """
+    if not filesystem.holds_off(store.folder):
+        return store.folder / paths.INDEX
+    # A store that was made anew at the same place is another one: its index must not be the old's.
+    made = int(os.stat(store.folder / paths.FORMAT).st_mtime)
+    device = os.stat(store.folder).st_dev
+    name = shared.short_name(f"{os.path.realpath(store.folder)}\0{device}\0{made}")
+    return shared.cache(os.environ, "index") / f"{name}.db"
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -96,10 +113,11 @@ def is_damage(error: Exception) -> bool:
 
 def remove(store: Store) -> None:
     """Remove the index, for the next reader to make it anew."""
-    path = store.folder / paths.INDEX
-    for name in (f"{path}-journal", path):  # a journal left alone would spoil the next index
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+    with contextlib.suppress(OSError, EnvironmentFault):
+        path = path_of(store)
+        for name in (f"{path}-journal", path):  # a journal left alone would spoil the next index
+            with contextlib.suppress(OSError):
+                os.unlink(name)
 
 
 def _make_tables(db: sqlite3.Connection) -> None:

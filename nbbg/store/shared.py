@@ -1,8 +1,9 @@
-"""The folder that all batches of a user share on this machine, for the locks of their slots."""
+"""Folders of a user on a disk of this machine: for the locks of slots, and for what can be redone."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _OTHERS = 0o077
-_ELSE = "no slots can be kept there\nset XDG_STATE_HOME to a folder on a disk of this machine"
+_ELSE = "nothing can be kept there\nset XDG_STATE_HOME to a folder on a disk of this machine"
 
 
 def folder(environment: Mapping[str, str]) -> Path:
@@ -34,12 +35,34 @@ def folder(environment: Mapping[str, str]) -> Path:
         files.make_folder(path)
         if not filesystem.is_network(path) and os.access(path, os.W_OK):
             return path
-    return _temporary()
+    return _temporary("slots")
 
 
-def _temporary() -> Path:
+def cache(environment: Mapping[str, str], kind: str) -> Path:
+    """The folder for what can be made again, made if need be: under XDG's cache folder.
+
+    In /tmp where that is on a network file system, as a home often is.
+
+    Raises:
+        EnvironmentFault: there is no such place.
+    """
+    home = environment.get("HOME") or Path.home()
+    path = Path(environment.get("XDG_CACHE_HOME") or Path(home, ".cache"), "nbbg", kind)
+    with contextlib.suppress(OSError, EnvironmentFault):
+        files.make_folder(path)
+        if not filesystem.is_network(path) and os.access(path, os.W_OK):
+            return private(path)
+    return _temporary(kind)
+
+
+def short_name(text: str) -> str:
+    """A file name for a long text; the same for the same."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
+
+
+def _temporary(kind: str) -> Path:
     own = Path("/tmp", f"nbbg-{os.geteuid()}")  # noqa: S108 - its owner is looked at
-    return private(private(own) / "slots")
+    return private(private(own) / kind)
 
 
 def file_name(kind: str, thing: str, number: int | str | None = None) -> str:
@@ -63,6 +86,6 @@ def private(path: Path) -> Path:
         raise EnvironmentFault(f"{path} is no folder of yours; {_ELSE}")
     if status.st_mode & _OTHERS:
         raise EnvironmentFault(
-            f"{path} is open to others, so no slots are kept in it\nclose it: chmod 700 {path}"
+            f"{path} is open to others, so nothing is kept in it\nclose it: chmod 700 {path}"
         )
     return path

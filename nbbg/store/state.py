@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbbg.files import Folder
 
 
+GRACE = 90.0  # seconds in which a network file system may show what is over
 _CLAIM = ("host", "boot", "namespace", "lock_device", "lock_inode", "marker", "at")
 
 
@@ -153,7 +154,7 @@ def _result(attempt: Folder) -> model.Ended | None:
 def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
     if claim.boot != process.boot_id():
         if process.is_this_machine(claim.host, claim.machine):
-            return _over(attempt) or model.Lost("the machine was restarted while it ran")
+            return _over(attempt) or _of_another_boot(attempt, claim)
         return model.Unknown(f"it runs on {claim.host}, which can't be asked from here")
     held = _lock_is_held(attempt, claim)
     if held is None:
@@ -166,6 +167,25 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
         stopping = attempt.exists(paths.STOP) or attempt.exists(paths.LIMIT)
         return model.Running(stopping, runner_alive, _quiet(attempt))
     return _over(attempt) or model.Lost("every process of it ended without a word")
+
+
+def _of_another_boot(attempt: Folder, claim: model.Claim) -> model.RunState:
+    """Lost; unless on a network a machine of the same name and id (a clone) may run it still."""
+    if filesystem.holds_off(attempt.path):
+        if claim.at > process.booted_at():
+            return model.Unknown(f"it runs on another machine that is called {claim.host} too")
+        if time.time() - _last_sign(attempt) < GRACE:
+            return model.Unknown(f"it was at work on {claim.host} within the last {GRACE:.0f} s")
+    return model.Lost("the machine was restarted while it ran")
+
+
+def _last_sign(attempt: Folder) -> float:
+    """When its log or journal was last written, by the clock of the file's server."""
+    last = 0.0
+    for name in (paths.LOG, paths.CELLS):
+        with contextlib.suppress(FileNotFoundError):
+            last = max(last, os.stat(name, dir_fd=attempt.fd).st_mtime)
+    return last
 
 
 def _over(attempt: Folder) -> model.RunState | None:
@@ -189,7 +209,7 @@ def _lock_is_held(attempt: Folder, claim: model.Claim) -> bool | None:
     try:
         status = os.fstat(fd)
         same = (status.st_dev, status.st_ino) == (claim.lock_device, claim.lock_inode)
-        if not same or filesystem.is_network(attempt.path):
+        if not same or filesystem.holds_off(attempt.path):
             return None
         return locks.is_held(fd)
     finally:

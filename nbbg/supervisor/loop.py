@@ -172,7 +172,8 @@ class Supervisor:
                 opened.remove(paths.ENVIRONMENT)
                 raise
             if ticket.runner:
-                opened.write_once(paths.TICKET, files.to_json(_record(ticket)))
+                with contextlib.suppress(FileExistsError):  # another machine's, whose locks we miss
+                    opened.write_once(paths.TICKET, files.to_json(_record(ticket)))
             elif isinstance(state.derive(opened), model.Queued):
                 opened.remove(paths.ENVIRONMENT)
                 message = f"its runner ended at once\nsee {self.folder / paths.SUPERVISOR_LOG}"
