@@ -49,6 +49,7 @@ CELLS = "cells.jsonl"
 METRICS = "metrics.jsonl"
 RESULTS = "results"
 STOP = "stop.json"
+BOOTED = "resumed-at-boot.json"  # it was lost with the machine, and the next attempt came by itself
 LIMIT = "limit.json"  # a limit of time that is over
 STACKS = "stacks.txt"
 RESULT = "result.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output
+from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import arms, project, steer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 def command(arguments: argparse.Namespace) -> int:
     """Go on with what is queued, stopped or lost."""
+    if arguments.at_boot or arguments.after_boot:
+        return _at_boot(arguments)
     where = project.here()
     by = steer.whoever()
     with Index(where.store) as index:
@@ -33,6 +36,17 @@ def command(arguments: argparse.Namespace) -> int:
             if run.again and str(run.id) in arguments.ids:
                 output.say(f"run {run.id}: {run.again}\nwithout the delay: nbbg retry {run.id}")
     return 0
+
+
+def _at_boot(arguments: argparse.Namespace) -> int:
+    from nbbg.cli import booting
+
+    if arguments.ids:
+        message = f"--at-boot is about the whole project\nleave out {' '.join(arguments.ids)}"
+        raise UsageError(message)
+    if arguments.after_boot:
+        return booting.after_boot(arguments.after_boot)
+    return booting.set_up(arguments.at_boot)
 
 
 def say_what_differs(where: Project, index: Index, chosen: Sequence[model.Run]) -> None:

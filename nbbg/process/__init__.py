@@ -38,6 +38,7 @@ from nbbg.process.table import (
     identity,
     is_halted,
     marker,
+    name,
     processes,
     tree,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "is_this_machine",
     "machine",
     "marker",
+    "name",
     "oom_kills",
     "own_program",
     "pid_namespace",

@@ -90,6 +90,11 @@ def marker(pid: int) -> str | None:
     return "" if identity(pid) else None
 
 
+def name(pid: int) -> bytes:
+    """The name of a program; nothing where it is gone or can't be seen."""
+    return of_proc(pid, "comm").rstrip(b"\n")
+
+
 def cpu_seconds(who: Identity) -> float:
     """The processor time of a process and of its children that have ended; 0 where it is gone."""
     if LINUX:

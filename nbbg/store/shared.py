@@ -1,9 +1,8 @@
-"""Folders of a user on a disk of this machine: for the locks of slots, and for what can be redone."""
+"""Folders of a user on a disk of this machine: for locks of slots, and what can be made again."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -57,6 +56,8 @@ def cache(environment: Mapping[str, str], kind: str) -> Path:
 
 def short_name(text: str) -> str:
     """A file name for a long text; the same for the same."""
+    import hashlib
+
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
 
 

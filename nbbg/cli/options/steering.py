@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 from nbbg.cli.options import shared
@@ -45,8 +46,14 @@ def resume(subparsers: Subparsers) -> None:
         "go on with what is queued, stopped or lost, and with paused batches",
         "nbbg resume",
         "nbbg resume b1",
+        "nbbg resume --at-boot        from now on also by itself, when the machine was restarted",
+        "nbbg resume --at-boot off    no more",
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help=shared.IDS)
+    ways = ("auto", "systemd", "cron", "off")
+    at_boot = "resume this project at boot, by systemd or an @reboot line of cron; off: no more"
+    parser.add_argument("--at-boot", nargs="?", const="auto", choices=ways, help=at_boot)
+    parser.add_argument("--after-boot", metavar="FOLDER", help=argparse.SUPPRESS)
 
 
 def retry(subparsers: Subparsers) -> None:
