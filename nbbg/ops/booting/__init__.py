@@ -1,1 +1,1 @@
-"""`nbbg resume --at-boot`: going on after a reboot, by systemd or cron, without a daemon of ours."""
+"""`nbbg resume --at-boot`: going on after a reboot, by systemd or cron; no daemon is ours."""
