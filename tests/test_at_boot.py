@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from nbbg import paths
 from nbbg.ops.booting import crontab, order, systemd
 from tests import records
 from tests.project import LONG, PYTHON, Project, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPOOL = "/var/spool/cron/crontabs"
 FOREIGN = b"# mine\n\n*/5 * * * *\techo '100\\% mine' \xe9 # nbbg-resume-other\n@reboot  true   \n"
@@ -72,17 +75,18 @@ def lose(project: Project) -> None:
             file.write_text(json.dumps({**record, "boot": records.EARLIER_BOOT}))
 
 
-def with_crontab(spool: Path, *argv: str, **more: object) -> subprocess.CompletedProcess[bytes]:
+def with_crontab(spool: Path, *argv: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
     """Run a command that sees `spool` where crontabs are kept, and so no real one."""
     script = f'mount --bind "$0" {SPOOL} && exec "$@"'
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return subprocess.run(
+    done: subprocess.CompletedProcess[bytes] = subprocess.run(
         ["unshare", "--mount", *root, "sh", "-c", script, str(spool), *argv],
         capture_output=True,
         check=False,
         timeout=60,
-        **more,  # type: ignore[call-overload] # input, env, cwd
+        **more,
     )
+    return done
 
 
 def test_the_unit_is_written_enabled_and_taken_away(odd: Project) -> None:

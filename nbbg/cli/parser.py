@@ -33,6 +33,7 @@ COMMANDS = {  # in the order of the help text -> where its options are
     "pair": "pairs",
     "sync": "pairs",
     "check": "pairs",
+    "doctor": "looking",
     "settings": "launching",
     "completion": "launching",
 }

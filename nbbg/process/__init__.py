@@ -40,7 +40,9 @@ from nbbg.process.table import (
     marker,
     name,
     processes,
+    threads_of,
     tree,
+    zombies_of,
 )
 
 __all__ = [
@@ -71,6 +73,8 @@ __all__ = [
     "send",
     "signal_name",
     "spawn_detached",
+    "threads_of",
     "tree",
     "wait_any",
+    "zombies_of",
 ]

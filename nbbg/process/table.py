@@ -95,6 +95,24 @@ def name(pid: int) -> bytes:
     return of_proc(pid, "comm").rstrip(b"\n")
 
 
+def zombies_of(pid: int) -> int:
+    """How many dead processes a parent has not collected; 0 where that can't be seen."""
+    if not LINUX:
+        return 0
+    table = (_fields(int(name)) for name in os.listdir(PROC) if name.isdigit())
+    return sum(fields[:2] == [b"Z", b"%d" % pid] for fields in table)
+
+
+def threads_of(user: int) -> int:
+    """How many threads a user has, which the limit of processes counts; 0 where not to be seen."""
+    found = 0
+    for name in os.listdir(PROC) if LINUX else ():
+        with contextlib.suppress(OSError):
+            if name.isdigit() and os.stat(PROC / name).st_uid == user:
+                found += int((_fields(int(name)) or [b"0"] * 18)[17])
+    return found
+
+
 def cpu_seconds(who: Identity) -> float:
     """The processor time of a process and of its children that have ended; 0 where it is gone."""
     if LINUX:

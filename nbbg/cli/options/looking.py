@@ -144,3 +144,18 @@ def diff(subparsers: Subparsers) -> None:
     parser.add_argument("ids", nargs=2, metavar="ID", help="a run, or what means one run")
     parser.add_argument("--full", action="store_true", help="all lines of what differs")
     shared.add_json(parser)
+
+
+def doctor(subparsers: Subparsers) -> None:
+    """`nbbg doctor`."""
+    parser = shared.command(
+        subparsers,
+        "doctor",
+        "say what would end or harm the runs here, and the line that mends it",
+        "nbbg doctor",
+        "nbbg doctor train.ipynb    also its interpreter and its kernel",
+        "nbbg doctor && nbbg run train.ipynb --runs 20",
+    )
+    kinds = "whose interpreter and kernel are looked at too"
+    parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=kinds)
+    shared.add_json(parser)
