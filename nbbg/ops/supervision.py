@@ -33,7 +33,8 @@ def ensure(project: Project, batch: model.Batch) -> None:
     """
     folder = project.store.batch(batch.id)
     given = environment.of_resume(batch.facts["environment"], now(project))
-    given[filesystem.VARIABLE] = project.settings.network_file_system
+    if (said := project.settings.network_file_system) != filesystem.AUTO:
+        given[filesystem.VARIABLE] = said
     if not executors.get(batch.executor).detached:
         from nbbg.supervisor.loop import supervise
 
