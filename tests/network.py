@@ -37,9 +37,9 @@ def mounted(source: Path, target: Path) -> Iterator[Path]:
     target.mkdir()
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        server = subprocess.Popen([SERVER], stdin=theirs, stdout=theirs)
+        server = subprocess.Popen([SERVER], stdin=theirs.fileno(), stdout=theirs.fileno())
         argv = ["sshfs", "-f", "-o", "passive,dir_cache=no", f":{source}", str(target)]
-        client = subprocess.Popen(argv, stdin=ours, stdout=ours)
+        client = subprocess.Popen(argv, stdin=ours.fileno(), stdout=ours.fileno())
     try:
         until(lambda: os.path.ismount(target))
         yield target

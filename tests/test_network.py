@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -126,4 +127,6 @@ def test_a_cache_that_is_a_stranger_s_is_not_used(
     database.open_for(store).close()
     assert index.exists()
     index.unlink()
+    with contextlib.suppress(OSError):  # another program's is in it
+        index.parent.rmdir()
     assert not list(folder.iterdir())
