@@ -150,6 +150,15 @@ def test_three_arms() -> None:
     assert "so far b is better than a; c is better than a" in found.why
 
 
+def test_pairs_share_the_error() -> None:
+    """A pair that two arms alone would decide is not decided beside a third arm."""
+    gaps = np.array([1, 2, 3, 4, 5, 6, -0.5])  # p = 4 / 2^7
+    far = np.array([10, -11, 12, -13, 14, -15, 16])
+    samples = [a_sample("a", 0 * gaps), a_sample("b", gaps), a_sample("c", far)]
+    assert look(samples, design(["a", "b"], 7), len(design(["a", "b"], 7).looks)).winner == "b"
+    assert look(samples, design(["a", "b", "c"], 7), 1).beaten == ()
+
+
 def test_a_baseline_ends_when_each_is_told_from_it() -> None:
     """Pairs without the baseline are not looked at, and no winner is claimed among the others."""
     made = design(["a", "b", "c"], 30, baseline="a")
