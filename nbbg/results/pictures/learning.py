@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from nbbg.results.pictures import look
 from nbbg.results.pictures.look import Panel
@@ -29,6 +30,8 @@ MOST = 6  # arms
 _POINTS = 300  # of a grid, where steps differ
 _LONG = 22  # characters, from which on names of a legend stand one below the other
 _EARLY = 0.2  # of the steps, which may go beyond the axis
+_INKED = 8.0  # thin lines that together are as dark as they may be
+_PALEST = 0.12  # of a thin line
 _FEW = 2  # values that make a line
 
 
@@ -113,8 +116,9 @@ def _draw(axes: Axes, comparison: Comparison) -> None:
     names = look.names(comparison)
     logged = [v for each in shown for curve in each.curves.values() for v in curve.values]
     kind = look.set_axis(axes, "y", logged, look.metric(comparison))
+    pale = min(0.45, max(_PALEST, _INKED / sum(len(sample.curves) for sample in shown)))
     for sample in shown:
-        _arm(axes, sample, looks[sample.arm], names[sample.arm])
+        _arm(axes, sample, looks[sample.arm], names[sample.arm], pale)
     beyond = _focus(axes, shown) if kind == "linear" else ""
     axes.set_xlabel(f"step{beyond}")
     axes.set_title("learning curves", loc="left")
@@ -145,10 +149,10 @@ def _focus(axes: Axes, shown: Sequence[Sample]) -> str:
     return " (the first go beyond the axis)"
 
 
-def _arm(axes: Axes, sample: Sample, style: look.Look, name: str) -> None:
+def _arm(axes: Axes, sample: Sample, style: look.Look, name: str, pale: float) -> None:
     grid, values = on_grid(sample.curves.values())
     for row in _own(sample.curves.values()):
-        axes.plot(*row, color=style.colour, linewidth=0.5, alpha=0.45, zorder=1, gid="seed")
+        axes.plot(*row, color=style.colour, linewidth=0.5, alpha=pale, zorder=1, gid="seed")
     if len(values) > 1:
         low, iqm, high = middle(values)
         axes.fill_between(grid, low, high, color=style.colour, alpha=0.18, linewidth=0, zorder=2)
@@ -166,6 +170,7 @@ def _arm(axes: Axes, sample: Sample, style: look.Look, name: str) -> None:
         markeredgewidth=0.6,
         markevery=max(1, len(grid) // 8),
         zorder=3,
+        path_effects=[withStroke(linewidth=3.6, foreground="white")],
         label=f"{name} (n = {len(values)})",
         gid=f"iqm {sample.arm}",
     )
