@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbbg import model, results
+from nbbg import model
 from nbbg.errors import UsageError
+from nbbg.results import ranking
 from tests import records
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def test_the_order_of_a_metric(
     *, lower: bool, ranks: Sequence[tuple[int, int]], arms: Sequence[str]
 ) -> None:
     """Best first, ties share a rank, arms by their mean; what has no place is named with why."""
-    found = results.rank(RUNS, "acc", lower_is_better=lower)
+    found = ranking.rank(RUNS, "acc", lower_is_better=lower)
     assert [(one.rank, one.run.id) for one in found.runs] == ranks
     assert [arm.arm for arm in found.arms] == arms
     by_name = {arm.arm: arm for arm in found.arms}
@@ -81,7 +82,7 @@ def test_the_order_of_a_metric(
 def test_an_unknown_metric_names_those_there_are() -> None:
     """A slip in the metric's name is an error that lists the names."""
     with pytest.raises(UsageError, match="'accuracy'; there are epoch, acc"):
-        results.rank(RUNS, "accuracy")
+        ranking.rank(RUNS, "accuracy")
 
 
 def test_best_and_csv(project: Project) -> None:

@@ -6,11 +6,12 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, results
+from nbbg import files
 from nbbg.cli import kept, output, reading, table
 from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import reports, selection
+from nbbg.results import ranking, rows, values
 from nbbg.store import imported
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def command(arguments: argparse.Namespace) -> int:
     where = reading.here()
     with Index(where.store) as index:
         runs = selection.Runs(index, arguments.ids) if arguments.ids else index.each()
-        found = results.current(runs)
+        found = values.current(runs)
     if arguments.best:
         return _best(found, arguments)
     if arguments.json:
@@ -35,11 +36,11 @@ def command(arguments: argparse.Namespace) -> int:
     found, others = kept.as_columns(found)
     if arguments.csv:
         return _csv(found, arguments.csv)
-    names = results.metrics(found)
-    rows = [_texts(results.row(run, names)) for run in found]
-    if not rows:
+    names = values.metrics(found)
+    shown = [_texts(rows.row(run, names)) for run in found]
+    if not shown:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
-    table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
+    table.show((*_HEAD, *names), shown, numbers=("number", "seed", "run", "time", *names))
     for changed in imported.changes(found):
         output.say(changed)
     if others:
@@ -48,54 +49,54 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _texts(row: list[Any]) -> list[str]:
-    arm, number, seed, run, state, seconds, *values = row
+    arm, number, seed, run, state, seconds, *measured = row
     fixed = [arm, str(number), str(seed), str(run), state, table.duration(seconds)]
-    return [*fixed, *map(table.number, values)]
+    return [*fixed, *map(table.number, measured)]
 
 
 def _best(runs: list[model.Run], arguments: argparse.Namespace) -> int:
     """Runs and arms in the order of a metric; what has no place in it is said."""
     runs, _ = kept.as_columns(runs)
     metric = arguments.best
-    ranking = results.rank(runs, metric, lower_is_better=arguments.lower_is_better)
+    found = ranking.rank(runs, metric, lower_is_better=arguments.lower_is_better)
     if arguments.csv:
-        ordered = [one.run for one in ranking.runs] + [run for run, _ in ranking.left_out]
+        ordered = [one.run for one in found.runs] + [run for run, _ in found.left_out]
         return _csv(ordered, arguments.csv)
     if arguments.json:
-        output.document(files.strict(_ranking(ranking, arguments)))
+        output.document(files.strict(_ranking(found, arguments)))
         return 0
     head = ("rank", metric, "arm", "number", "seed", "run")
-    table.show(head, map(_of_run, ranking.runs), numbers=tuple({*head} - {"arm"}))
+    table.show(head, map(_of_run, found.runs), numbers=tuple({*head} - {"arm"}))
     print()
     head = ("arm", "runs", f"mean {metric}", "best", "run", "left out")
-    table.show(head, map(_of_arm, ranking.arms), numbers=head[1:])
+    table.show(head, map(_of_arm, found.arms), numbers=head[1:])
     for changed in imported.changes(runs):
         output.say(changed)
-    if ranking.left_out:
-        reasons = Counter(why for _, why in ranking.left_out)
+    if found.left_out:
+        reasons = Counter(why for _, why in found.left_out)
         counted = ", ".join(f"{count} {why}" for why, count in reasons.items())
-        output.say(f"left out of the order, {len(ranking.left_out)}: {counted}")
+        output.say(f"left out of the order, {len(found.left_out)}: {counted}")
     return 0
 
 
-def _of_run(one: results.Ranked) -> list[str]:
+def _of_run(one: ranking.Ranked) -> list[str]:
     run = one.run
     ids = map(str, (run.number, run.seed, run.id))
     return [str(one.rank), table.number(one.value), run.arm.name, *ids]
 
 
-def _of_arm(arm: results.ArmRank) -> list[str]:
+def _of_arm(arm: ranking.ArmRank) -> list[str]:
     values = map(table.number, (arm.mean, arm.best.value))
     return [arm.arm, str(arm.runs), *values, str(arm.best.run.id), str(arm.left_out)]
 
 
-def _ranking(ranking: results.Ranking, arguments: argparse.Namespace) -> dict[str, Any]:
+def _ranking(found: ranking.Ranking, arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "metric": arguments.best,
         "lower_is_better": arguments.lower_is_better,
         "runs": [
             {"rank": one.rank, "value": one.value, **reports.of_run(one.run).to_json()}
-            for one in ranking.runs
+            for one in found.runs
         ],
         "arms": [
             {
@@ -106,9 +107,9 @@ def _ranking(ranking: results.Ranking, arguments: argparse.Namespace) -> dict[st
                 "best_run": arm.best.run.id,
                 "left_out": arm.left_out,
             }
-            for arm in ranking.arms
+            for arm in found.arms
         ],
-        "left_out": [{"run": run.id, "why": why} for run, why in ranking.left_out],
+        "left_out": [{"run": run.id, "why": why} for run, why in found.left_out],
     }
 
 
@@ -120,13 +121,13 @@ def _csv(runs: list[model.Run], name: str) -> int:
     """
     import csv
 
-    rows = results.columns(runs)
+    table_of = rows.columns(runs)
     if name == "-":
-        csv.writer(sys.stdout).writerows(rows)
+        csv.writer(sys.stdout).writerows(table_of)
         return 0
     try:
         with open(name, "x", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(rows)
+            csv.writer(file).writerows(table_of)
     except FileExistsError as error:
         message = f"{name} is there already\nanother name, or remove it first"
         raise UsageError(message) from error

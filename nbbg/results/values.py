@@ -1,0 +1,74 @@
+"""The value of a metric in a run that counts, or why there is none."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING, Any
+
+from nbbg import model
+from nbbg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SOME = 12  # metrics that are named
+
+
+def metrics(runs: Iterable[model.Run]) -> list[str]:
+    """The names of all metrics, in the order in which they were first seen."""
+    return list(dict.fromkeys(name for run in runs for name in run.metrics))
+
+
+def current(runs: Iterable[model.Run]) -> list[model.Run]:
+    """The runs by arm and number; where a number was run anew, the newest."""
+    newest: dict[tuple[str, int], model.Run] = {}
+    for run in runs:
+        key = run.arm.name, run.number
+        if key not in newest or newest[key].id < run.id:
+            newest[key] = run
+    return [newest[key] for key in sorted(newest)]
+
+
+def require(runs: Iterable[model.Run], metric: str) -> None:
+    """Make sure that some run has the metric.
+
+    Raises:
+        UsageError: none has; the message names those there are, the most alike first.
+    """
+    known = metrics(runs)
+    if metric in known:
+        return
+    alike = difflib.get_close_matches(metric, known, 1)
+    ordered = [*alike, *(name for name in known if name not in alike)]
+    more = ", ..." if ordered[SOME:] else ""
+    some = f"there are {', '.join(ordered[:SOME])}{more}" if known else "none was logged yet"
+    meant = f"; did you mean {alike[0]}?" if alike else ""
+    raise UsageError(f"no run has a metric {metric!r}{meant}; {some}\nsee: nbbg results")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, finite or not; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def why_not(run: model.Run, metric: str) -> str:
+    """Why a run's last value of a metric does not count; empty where it does."""
+    if run.state.word != model.Succeeded.word:
+        return run.state.word
+    if metric not in run.metrics:
+        return f"no {metric}"
+    return unfit(run.metrics[metric], metric)
+
+
+def unfit(value: Any, metric: str) -> str:
+    """Why a value can't be reckoned with; empty where it can."""
+    if not is_number(value):
+        return f"{metric} is no number"
+    try:
+        value = float(value)
+    except OverflowError:  # an int that no float can hold
+        return f"{metric} is infinite"
+    if math.isnan(value):
+        return f"{metric} is NaN"
+    return f"{metric} is infinite" if math.isinf(value) else ""

@@ -1,0 +1,148 @@
+"""Everything that a run has logged, over all its attempts that belong together.
+
+An attempt that resumed (`nbbg.track(resume=True)`) goes on from a saved step; what earlier attempts
+logged up to that step is part of the run, what they logged after it is not, for it was done again.
+Up to the step means: before `nbbg.saved(step)` was called, or with a `step` that is no larger. A
+value that two attempts logged at one step is the later one's. An attempt that started over stands
+alone. Text and bools are no curve.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, paths
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_SEPARATOR = b","
+
+
+@dataclass
+class _Logged:
+    """What one attempt has logged."""
+
+    lines: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)  # step and values
+    saved: dict[str, int] = field(default_factory=dict)  # step -> how many lines came before
+    resumed: bool = False
+    resumed_after: Any = None
+
+    def up_to(self, step: Any) -> list[tuple[Any, dict[str, Any]]]:
+        """The lines that were logged before that step was saved, or at a step up to it."""
+        before = self.saved.get(_key(step), 0)
+        later = (line for line in self.lines[before:] if _is_up_to(line[0], step))
+        return [*self.lines[:before], *later]
+
+
+@dataclass
+class Values:
+    """The numbers that a run logged of one metric, in order; both lists of one length."""
+
+    steps: list[Any] = field(default_factory=list)  # as logged; None without one
+    values: list[float] = field(default_factory=list)
+
+    def numbered(self) -> list[float]:
+        """The steps as numbers; 0, 1, 2… where any was logged without one, or as text."""
+        if all(map(_is_number, self.steps)):
+            return [_as_float(step) for step in self.steps]
+        return [float(position) for position in range(len(self.values))]
+
+
+def read(attempt: str, names: Collection[str] = ()) -> dict[str, Values]:
+    """What a run has logged, by metric.
+
+    Args:
+        attempt: the folder of its newest attempt.
+        names: the metrics that are wanted; none: all.
+    """
+    found: dict[str, Values] = {}
+    for step, values in _lines(attempt):
+        for name, value in values.items():
+            if _is_number(value) and (not names or name in names):
+                of_name = found.setdefault(name, Values())
+                of_name.steps.append(step)
+                of_name.values.append(_as_float(value))
+    return found
+
+
+def earlier(attempt: str, step: Any) -> list[tuple[Any, dict[str, Any]]]:
+    """What the attempts before logged up to a step that this one goes on from."""
+    run, number = os.path.split(attempt.rstrip("/"))
+    parts: list[list[tuple[Any, dict[str, Any]]]] = []
+    for before in range(int(number) - 1, 0, -1):
+        logged = _read(os.path.join(run, str(before)))
+        parts.append(logged.up_to(step))
+        if logged.resumed:
+            step = logged.resumed_after
+        elif _key(step) in logged.saved:
+            break  # it began at the beginning
+    found: list[tuple[Any, dict[str, Any]]] = []
+    for part in reversed(parts):
+        found = [*_without(found, part), *part]
+    return found
+
+
+def _lines(attempt: str) -> list[tuple[Any, dict[str, Any]]]:
+    logged = _read(attempt)
+    if not logged.resumed:
+        return logged.lines
+    return [*_without(earlier(attempt, logged.resumed_after), logged.lines), *logged.lines]
+
+
+def _without(
+    older: list[tuple[Any, dict[str, Any]]], newer: list[tuple[Any, dict[str, Any]]]
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The older lines without what the newer ones logged anew at the same step."""
+    anew = {(name, _key(step)) for step, values in newer if step is not None for name in values}
+    for step, values in older:
+        key = _key(step)
+        yield step, {name: value for name, value in values.items() if (name, key) not in anew}
+
+
+def _read(attempt: str) -> _Logged:
+    logged = _Logged()
+    try:
+        with open(os.path.join(attempt, paths.METRICS), "rb") as file:
+            data = file.read()
+    except OSError:
+        return logged
+    for line in read_lines(data[: data.rfind(b"\n") + 1]):
+        if isinstance(values := line.get("values"), dict):
+            logged.lines.append((line.get("step"), values))
+        elif "saved" in line:
+            logged.saved[_key(line["saved"])] = len(logged.lines)
+        elif "resumed_after" in line:
+            logged.resumed, logged.resumed_after = True, line["resumed_after"]
+    return logged
+
+
+def read_lines(data: bytes) -> list[dict[str, Any]]:
+    """As `files.read_lines`, in one go where no line is torn or foreign, which is twice as fast."""
+    try:
+        found = json.loads(b"[%b]" % _SEPARATOR.join(data.splitlines()))
+    except ValueError:
+        return list(files.read_lines(data))
+    return [line for line in found if isinstance(line, dict)]
+
+
+def _key(step: Any) -> str:
+    return json.dumps(step)
+
+
+def _is_up_to(step: Any, last: Any) -> bool:
+    return _is_number(step) and _is_number(last) and bool(step <= last)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an int that no float can hold
+        return float("inf") if value > 0 else float("-inf")
