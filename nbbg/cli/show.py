@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, provenance, reports, selection, stack
+from nbbg.results import gathering, strips
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from nbbg.ops.reports import RunReport
 
 
+CURVES = 8  # metrics that are drawn
 NEWEST = 1000  # runs of an arm whose modules are compared
 
 
@@ -55,7 +59,8 @@ def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
 def _show(index: Index, run: model.Run) -> None:
     report = reports.of_run(run)
     of_launch = provenance.lines(index.batch(run.batch), run, _others(index, run))
-    for name, value in (*_fields(report, run), *of_launch, *_files(report, run)):
+    fields = (*_fields(report, run), *_curves(run), *of_launch, *_files(report, run))
+    for name, value in fields:
         if value:
             print(f"{name:<10} {value}")
 
@@ -86,6 +91,21 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
         ("metrics", table.one_line(", ".join(f"{n} {v}" for n, v in report.metrics.items()))),
     ]
+
+
+def _curves(run: model.Run) -> list[tuple[str, str]]:
+    """A sparkline for each metric that was logged more than once."""
+    found: list[tuple[str, str]] = []
+    for name in list(run.metrics)[:CURVES]:
+        curve = gathering.curve(run, name)
+        finite = [value for value in curve.values if math.isfinite(value)] if curve else []
+        if curve and len(finite) > 1:
+            wide = strips.is_unicode(sys.stdout.encoding)
+            line = strips.sparkline(curve.values, unicode=wide)
+            ends = f"{table.number(min(finite))} to {table.number(max(finite))}"
+            said = f"{line} {table.one_line(name, 30)}, {len(curve.values)} values, {ends}"
+            found.append(("" if found else "curves", said))
+    return found
 
 
 def _with_what(arm: model.Arm) -> str:

@@ -132,6 +132,24 @@ def results(subparsers: Subparsers) -> None:
     shared.add_json(parser)
 
 
+def report(subparsers: Subparsers) -> None:
+    """`nbbg report`."""
+    parser = shared.command(
+        subparsers,
+        "report",
+        "one page to send to somebody: what was run, what came out, and what went wrong",
+        "nbbg report b3 -o report.html",
+        "nbbg report resnet vit --metric loss --lower-is-better",
+    )
+    add = parser.add_argument
+    add("ids", nargs="*", metavar="ID", help=shared.IDS)
+    add("--metric", metavar="NAME", help="compare by this one; may be left out where there is one")
+    add("--lower-is-better", action="store_true", help="the smallest wins")
+    add("--baseline", metavar="ARM", help="the arm that the others are compared with")
+    output = "report.html unless said; `-` for stdout"
+    add("-o", "--output", metavar="FILE", default="report.html", help=output)
+
+
 def diff(subparsers: Subparsers) -> None:
     """`nbbg diff`."""
     parser = shared.command(

@@ -30,6 +30,7 @@ MOST = 6  # arms
 _POINTS = 300  # of a grid, where steps differ
 _LONG = 22  # characters, from which on names of a legend stand one below the other
 _EARLY = 0.2  # of the steps, which may go beyond the axis
+_MOST_OF_THEM = (1, 99)  # percent of the later values, which the axis has room for
 _INKED = 8.0  # thin lines that together are as dark as they may be
 _PALEST = 0.12  # of a thin line
 _FEW = 2  # values that make a line
@@ -119,9 +120,10 @@ def _draw(axes: Axes, comparison: Comparison) -> None:
     pale = min(0.45, max(_PALEST, _INKED / sum(len(sample.curves) for sample in shown)))
     for sample in shown:
         _arm(axes, sample, looks[sample.arm], names[sample.arm], pale)
-    beyond = _focus(axes, shown) if kind == "linear" else ""
-    axes.set_xlabel(f"step{beyond}")
-    axes.set_title("learning curves", loc="left")
+    beyond = kind == "linear" and _focus(axes, shown)
+    axes.set_xlabel("step")
+    some = " (some values lie beyond the axis)" if beyond else ""
+    axes.set_title(f"learning curves{some}", loc="left")
     axes.grid(color="#E2E2E2", linewidth=0.6)
     axes.legend(
         loc="upper left",
@@ -135,18 +137,23 @@ def _draw(axes: Axes, comparison: Comparison) -> None:
     look.tidy(axes)
 
 
-def _focus(axes: Axes, shown: Sequence[Sample]) -> str:
-    """An axis for the rest, where the first steps would leave it no height; what to say of it."""
+def _focus(axes: Axes, shown: Sequence[Sample]) -> bool:
+    """An axis for the later steps, where the first ones or a few dips would leave them no height.
+
+    Returns:
+        Whether some values lie beyond it.
+    """
     rows = [row for sample in shown for row in _own(sample.curves.values())]
     steps, values = (np.concatenate(each) for each in zip(*rows, strict=True))
     there = np.isfinite(values) & np.isfinite(steps)
     first, last = np.min(steps[there]), np.max(steps[there])
     late = values[there & (steps >= first + _EARLY * (last - first))]
-    all_of_it, later = np.ptp(values[there]), np.ptp(late)
-    if not 0 < 2 * later < all_of_it:
-        return ""
-    axes.set_ylim(np.min(late) - 0.15 * later, np.max(late) + 0.05 * later)
-    return " (the first go beyond the axis)"
+    low, high = np.percentile(late, _MOST_OF_THEM)
+    if not 0 < 2 * (high - low) < np.ptp(values[there]):
+        return False
+    room = 0.2 * (high - low)
+    axes.set_ylim(low - room, high + room)
+    return True
 
 
 def _arm(axes: Axes, sample: Sample, style: look.Look, name: str, pale: float) -> None:

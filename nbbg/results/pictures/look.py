@@ -125,6 +125,8 @@ def set_axis(axes: Axes, which: Literal["x", "y"], values: Iterable[float], word
         axes.set(**{f"{which}lim": ends})
     said = [words, *(["log scale"] if kind == "log" else []), *([_BEYOND] if beyond else [])]
     axes.set(**{f"{which}scale": kind, f"{which}label": ", ".join(said)})
+    if which == "x" and kind == "linear":
+        axes.locator_params(axis="x", nbins=5)  # five numbers have room side by side
     return kind
 
 
