@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import model
 from nbbg.errors import UsageError
+from nbbg.store import curves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,11 +48,6 @@ def require(runs: Iterable[model.Run], metric: str) -> None:
     raise UsageError(f"no run has a metric {metric!r}{meant}; {some}\nsee: nbbg results")
 
 
-def is_number(value: Any) -> bool:
-    """Whether it is a number, finite or not; a bool is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def why_not(run: model.Run, metric: str) -> str:
     """Why a run's last value of a metric does not count; empty where it does."""
     if run.state.word != model.Succeeded.word:
@@ -63,12 +59,9 @@ def why_not(run: model.Run, metric: str) -> str:
 
 def unfit(value: Any, metric: str) -> str:
     """Why a value can't be reckoned with; empty where it can."""
-    if not is_number(value):
+    if not curves.is_number(value):
         return f"{metric} is no number"
-    try:
-        value = float(value)
-    except OverflowError:  # an int that no float can hold
-        return f"{metric} is infinite"
+    value = curves.number(value)
     if math.isnan(value):
         return f"{metric} is NaN"
     return f"{metric} is infinite" if math.isinf(value) else ""

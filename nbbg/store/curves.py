@@ -10,6 +10,7 @@ alone. Text and bools are no curve.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,8 @@ class Values:
 
     def numbered(self) -> list[float]:
         """The steps as numbers; 0, 1, 2… where any was logged without one, or as text."""
-        if all(map(_is_number, self.steps)):
-            return [_as_float(step) for step in self.steps]
+        if all(map(is_number, self.steps)):
+            return [number(step) for step in self.steps]
         return [float(position) for position in range(len(self.values))]
 
 
@@ -62,18 +63,18 @@ def read(attempt: str, names: Collection[str] = ()) -> dict[str, Values]:
     found: dict[str, Values] = {}
     for step, values in _lines(attempt):
         for name, value in values.items():
-            if _is_number(value) and (not names or name in names):
+            if is_number(value) and (not names or name in names):
                 of_name = found.setdefault(name, Values())
                 of_name.steps.append(step)
-                of_name.values.append(_as_float(value))
+                of_name.values.append(number(value))
     return found
 
 
 def earlier(attempt: str, step: Any) -> list[tuple[Any, dict[str, Any]]]:
     """What the attempts before logged up to a step that this one goes on from."""
-    run, number = os.path.split(attempt.rstrip("/"))
+    run, name = os.path.split(attempt.rstrip("/"))
     parts: list[list[tuple[Any, dict[str, Any]]]] = []
-    for before in range(int(number) - 1, 0, -1):
+    for before in range(int(name) - 1 if name.isdigit() else 0, 0, -1):
         logged = _read(os.path.join(run, str(before)))
         parts.append(logged.up_to(step))
         if logged.resumed:
@@ -134,15 +135,17 @@ def _key(step: Any) -> str:
 
 
 def _is_up_to(step: Any, last: Any) -> bool:
-    return _is_number(step) and _is_number(last) and bool(step <= last)
+    return is_number(step) and is_number(last) and bool(step <= last)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a number, finite or not; a bool is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _as_float(value: float) -> float:
+def number(value: float) -> float:
+    """The number as a float; infinite where it is too large for one."""
     try:
         return float(value)
-    except OverflowError:  # an int that no float can hold
-        return float("inf") if value > 0 else float("-inf")
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
