@@ -1,9 +1,9 @@
 """nbbg turns a Jupyter notebook into a durable background experiment.
 
-From outside: `run`, `run_notebook`, `execute_run`, `as_completed`, `runs`. From inside a run, and
-harmless anywhere else: `log`, `track`, `saved`, `params`, `seed_everything`, `checkpoint_dir`,
-`should_stop`. Nothing is imported before it is asked for. This file also runs in the user's own
-interpreter: standard library, Python 3.8.
+From outside: `run`, `run_notebook`, `execute_run`, `as_completed`, `runs`, `compare`. From inside a
+run, and harmless anywhere else: `log`, `track`, `saved`, `params`, `seed_everything`,
+`checkpoint_dir`, `should_stop`. Nothing is imported before it is asked for. This file also runs in
+the user's own interpreter: standard library, Python 3.8.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     )
     from nbbg.ops.api import as_completed, run, run_notebook, runs
     from nbbg.ops.millrun import execute_run
+    from nbbg.results.asking import compare
 
 __version__ = "0.1.0"
 __all__ = [
     "as_completed",
     "checkpoint_dir",
+    "compare",
     "execute_run",
     "log",
     "params",
@@ -44,6 +46,7 @@ __all__ = [
 
 _OUTSIDE = dict.fromkeys(("as_completed", "run", "run_notebook", "runs"), "nbbg.ops.api")
 _OUTSIDE["execute_run"] = "nbbg.ops.millrun"
+_OUTSIDE["compare"] = "nbbg.results.asking"
 
 
 def __getattr__(name: str) -> Any:

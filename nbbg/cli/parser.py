@@ -27,6 +27,7 @@ COMMANDS = {  # in the order of the help text -> where its options are
     "retry": "steering",
     "jobs": "steering",
     "results": "looking",
+    "compare": "looking",
     "report": "looking",
     "diff": "looking",
     "restore": "steering",

@@ -29,7 +29,7 @@ class Summary:
 
     arm: str
     n: int  # seeds that count
-    failures: int  # runs that do not
+    failures: int  # runs that do not, and are over
     mean: float | None
     iqm: float | None  # mean without the lowest and the highest quarter
     median: float | None
@@ -53,15 +53,16 @@ class Pair:
     n: int  # pairs; the smaller arm's seeds where not paired
     difference: float
     interval: Interval | None  # t interval of the difference
-    p: float | None  # exact or sampled sign-flip where paired, else Welch's
+    p: float | None  # exact or sampled sign-flip where paired, else Welch's or its permutation's
     p_holm: float | None  # corrected over all pairs of this comparison
     improvement: float | None  # probability that `better` is better on a seed
     improvement_interval: Interval | None
     effect: float | None  # standardised difference
     steadier: str  # the arm with the smaller spread, where that can be claimed; else empty
-    p_spread: float | None  # Brown-Forsythe
+    p_spread: float | None  # Brown-Forsythe, before the correction
     needed: int | None  # seeds that would be needed to decide, where undecided
     decided: bool
+    reachable: bool = True  # whether any data of so many seeds could be decided
 
 
 @dataclass(frozen=True)

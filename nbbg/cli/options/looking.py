@@ -132,6 +132,27 @@ def results(subparsers: Subparsers) -> None:
     shared.add_json(parser)
 
 
+def compare(subparsers: Subparsers) -> None:
+    """`nbbg compare`."""
+    parser = shared.command(
+        subparsers,
+        "compare",
+        "which arm is better, by a metric over their seeds; or that it can't be told",
+        "nbbg compare --metric accuracy",
+        "nbbg compare resnet vit --metric loss --lower-is-better",
+        "nbbg compare --metric accuracy --baseline resnet    each with resnet alone",
+        "nbbg compare --metric accuracy --last 5             the mean of each run's last 5 values",
+    )
+    add = parser.add_argument
+    add("ids", nargs="*", metavar="ARM", help="arms, batches or runs; none: all with the metric")
+    add("--metric", metavar="METRIC", required=True, help="what they are compared by")
+    add("--lower-is-better", action="store_true", help="less of it is better")
+    add("--baseline", metavar="ARM", help="compare each with this one, not each with each")
+    add("--reduce", metavar="HOW", help="a run's value: last (the default), best, or mean:K")
+    add("--last", type=int, metavar="K", help="as --reduce mean:K, the mean of its last K values")
+    shared.add_json(parser)
+
+
 def report(subparsers: Subparsers) -> None:
     """`nbbg report`."""
     parser = shared.command(

@@ -1,0 +1,78 @@
+"""`nbbg.compare`: from names of arms to a comparison that prints as its verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbbg.index import Index
+from nbbg.ops import project, selection
+from nbbg.results import comparing, gathering
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbbg.ops.project import Project
+    from nbbg.results.comparison import Comparison
+
+
+def compare(
+    *names: str,
+    metric: str,
+    lower_is_better: bool = False,
+    baseline: str = "",
+    reduce: str = "last",
+) -> Comparison:
+    """Compare arms of the current project over their seeds; the result prints as the verdict.
+
+    Args:
+        names: arms, batches or runs as on the command line; none: all arms with the metric.
+        metric: what they are compared by.
+        lower_is_better: whether less of it is better.
+        baseline: the arm that each other one is compared with, instead of each with each.
+        reduce: which value stands for a run: `last`, `best`, or `mean:5`, the mean of the last 5.
+
+    Raises:
+        UsageError: a name or the metric means nothing here, or there is nothing to compare.
+        EnvironmentFault: SciPy is not installed.
+    """
+    return in_project(
+        project.to_read(),
+        names,
+        metric,
+        lower_is_better=lower_is_better,
+        baseline=baseline,
+        reduce=reduce,
+    )
+
+
+def in_project(
+    where: Project,
+    names: Sequence[str],
+    metric: str,
+    *,
+    lower_is_better: bool = False,
+    baseline: str = "",
+    reduce: str = "last",
+    curves: bool = False,
+) -> Comparison:
+    """As `compare`, in a project that is known; `curves` are read where pictures need them.
+
+    Raises:
+        UsageError: as `compare` does.
+    """
+    wanted = [*names, baseline] if names and baseline else names
+    with Index(where.store) as index:
+        runs = selection.Runs(index, wanted) if wanted else index.each()
+        samples = gathering.gather(
+            runs, metric, reduce=reduce, lower_is_better=lower_is_better, curves=curves
+        )
+    if not names:  # an arm that has never had the metric is of other work
+        without = f"no {metric}"
+        samples = [
+            each
+            for each in samples
+            if each.values or any(one.why != without for one in each.left_out)
+        ]
+    return comparing.compare(
+        samples, metric, lower_is_better=lower_is_better, baseline=baseline.removeprefix("arm:")
+    )
