@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg.cli import output, placing
-from nbbg.errors import UsageError
+from nbbg.errors import EnvironmentFault
+from nbbg.index import Index
 from nbbg.results.pictures import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from types import ModuleType
 
-    from nbbg import model
     from nbbg.results.comparison import Comparison
+    from nbbg.store.place import Store
 
 OPTION = "--plot"
 
@@ -24,7 +24,8 @@ def check(name: str) -> Path:
     """The path of a picture that can be made, before anything is computed for it.
 
     Raises:
-        UsageError: its name has no known format, it can't be put there, or matplotlib is missing.
+        UsageError: its name has no known format, or it can't be put there.
+        EnvironmentFault: matplotlib is not installed.
     """
     path = Path(name)
     writing.kind_of(path)
@@ -33,44 +34,38 @@ def check(name: str) -> Path:
     return path
 
 
-def plot(comparison: Comparison, runs: Iterable[model.Run], path: Path) -> None:
-    """Make the picture of a comparison, with a sweep's parameters where the runs had some.
+def plot(store: Store, comparison: Comparison, path: Path) -> None:
+    """Make the picture of a comparison, against the parameters where there was a sweep.
 
     Raises:
         UsageError: as `check` does, or it can't be written.
     """
-    figure = composing().compose(comparison, params(runs))
+    with Index(store) as index:
+        given = params(index, comparison)
+    figure = composing().compose(comparison, given)
     placing.put(path, writing.to_bytes(figure, writing.kind_of(path)), OPTION)
     output.say(f"picture: {path}")
 
 
-def params(runs: Iterable[model.Run]) -> dict[str, Mapping[str, Any]]:
+def params(index: Index, comparison: Comparison) -> dict[str, Mapping[str, Any]]:
     """What tells arms apart: their parameters, and their notebooks."""
-    arms = {run.arm.name: run.arm for run in runs}
-    return {name: {**arm.params, "notebook": arm.notebook} for name, arm in arms.items()}
-
-
-def comparing() -> ModuleType:
-    """The module that needs SciPy.
-
-    Raises:
-        UsageError: that is not installed.
-    """
-    return _needed("nbbg.results.comparing", "statistics")
+    found: dict[str, Mapping[str, Any]] = {}
+    for sample in comparison.samples:
+        run = index.run(next(iter(sample.runs.values()), 0))
+        if run:
+            found[sample.arm] = {**run.arm.params, "notebook": run.arm.notebook}
+    return found
 
 
 def composing() -> ModuleType:
     """The module that needs matplotlib.
 
     Raises:
-        UsageError: that is not installed.
+        EnvironmentFault: that is not installed.
     """
-    return _needed("nbbg.results.pictures.composing", "pictures")
-
-
-def _needed(module: str, extra: str) -> ModuleType:
     try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        message = f"{extra} need {error.name}, which is not installed"
-        raise UsageError(f"{message}\npip install 'nbbg[{extra}]'") from error
+        from nbbg.results.pictures import composing
+    except ModuleNotFoundError as error:
+        message = f"pictures need {error.name}, which is not installed"
+        raise EnvironmentFault(f"{message}\npip install 'nbbg[pictures]'") from error
+    return composing

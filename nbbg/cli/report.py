@@ -50,6 +50,7 @@ def _report(
     index: Index, runs: Sequence[model.Run], arguments: argparse.Namespace, folder: Path, name: str
 ) -> Report:
     found = reported.compare(
+        index,
         runs,
         arguments.metric or "",
         lower_is_better=arguments.lower_is_better,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nbbg.cli import plotting, table
-from nbbg.errors import UsageError
+from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.ops.report.content import Link, Picture, Table
 from nbbg.results import gathering, rows, values
 from nbbg.results.pictures import writing
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbbg import model
+    from nbbg.index import Index
     from nbbg.results.comparison import Comparison, Summary
     from nbbg.results.samples import Sample
 
@@ -44,7 +45,7 @@ class Compared:
 
 
 def compare(
-    found: Sequence[model.Run], metric: str, *, lower_is_better: bool, baseline: str
+    index: Index, found: Sequence[model.Run], metric: str, *, lower_is_better: bool, baseline: str
 ) -> Compared:
     """Compare the runs by a metric, else by the only one there is; of several show the figures.
 
@@ -59,12 +60,14 @@ def compare(
     metric = metric or numeric[0]
     samples = gathering.gather(found, metric, lower_is_better=lower_is_better, curves=True)
     try:
-        comparison = plotting.comparing().compare(
+        from nbbg.results import comparing
+
+        comparison = comparing.compare(
             samples, metric, lower_is_better=lower_is_better, baseline=baseline
         )
-    except UsageError as error:
+    except (UsageError, EnvironmentFault) as error:
         return Compared(metric, None, [], [_by_arm(found, metric)], [f"no verdict: {error}"])
-    pictures, why_none = _pictures(comparison, found)
+    pictures, why_none = _pictures(index, comparison)
     by_arm = (f"{metric} by arm", _summary(comparison.summaries))
     return Compared(metric, comparison, pictures, [by_arm], why_none)
 
@@ -88,22 +91,21 @@ def _by_arm(found: Sequence[model.Run], metric: str) -> tuple[str, Table]:
 
 def _alone(sample: Sample, metric: str) -> Mapping[str, Summary]:
     try:
-        comparison: Comparison = plotting.comparing().compare([sample], metric)
-    except UsageError:  # it has no values, or they are beyond all figures
+        from nbbg.results import comparing
+
+        return comparing.compare([sample], metric).summaries
+    except (UsageError, EnvironmentFault):  # it has no values, or they are beyond all figures
         return {}
-    return comparison.summaries
 
 
-def _pictures(
-    comparison: Comparison, found: Sequence[model.Run]
-) -> tuple[list[Picture], list[str]]:
+def _pictures(index: Index, comparison: Comparison) -> tuple[list[Picture], list[str]]:
     """The pictures; or why there are none."""
     try:
         composing = plotting.composing()
-    except UsageError as error:
+    except EnvironmentFault as error:
         return [], [str(error)]
     made = []
-    for panel in composing.panels(comparison, plotting.params(found)):
+    for panel in composing.panels(comparison, plotting.params(index, comparison)):
         figure = composing.alone(panel)
         kind, data = "svg+xml", writing.to_bytes(figure, "svg")
         if len(data) > _LARGE:

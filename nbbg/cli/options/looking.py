@@ -142,6 +142,7 @@ def compare(subparsers: Subparsers) -> None:
         "nbbg compare resnet vit --metric loss --lower-is-better",
         "nbbg compare --metric accuracy --baseline resnet    each with resnet alone",
         "nbbg compare --metric accuracy --last 5             the mean of each run's last 5 values",
+        "nbbg compare --metric accuracy --plot compare.png   a picture too; or .svg, .pdf",
     )
     add = parser.add_argument
     add("ids", nargs="*", metavar="ARM", help="arms, batches or runs; none: all with the metric")
@@ -150,6 +151,7 @@ def compare(subparsers: Subparsers) -> None:
     add("--baseline", metavar="ARM", help="compare each with this one, not each with each")
     add("--reduce", metavar="HOW", help="a run's value: last (the default), best, or mean:K")
     add("--last", type=int, metavar="K", help="as --reduce mean:K, the mean of its last K values")
+    add("--plot", metavar="FILE", help="a picture of it: FILE.png, .svg or .pdf")
     shared.add_json(parser)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbbg.results import wording
 from nbbg.results.pictures import look
 from nbbg.results.pictures.look import Panel
 
@@ -61,17 +62,16 @@ def _common(pairs: Sequence[Pair]) -> str:
 
 
 def _says(comparison: Comparison, pair: Pair) -> str:
-    """What stands beside a row."""
-    p = pair.p_holm if len(comparison.pairs) > 1 and pair.p_holm is not None else pair.p
-    sure = "p = ?" if p is None else f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"  # noqa: PLR2004
-    often = "" if pair.improvement is None else f"   better on {100 * pair.improvement:.0f} %"
-    low, high = (
-        (look.number(v) for v in (pair.interval.low, pair.interval.high))
-        if pair.interval
-        else ("?", "?")
-    )
-    said = f"{look.number(pair.difference)} [{low}, {high}]"
-    return f"{said}   {sure}{often}   n = {pair.n}"
+    """What stands beside a row, in the words of the verdict."""
+    ends = (pair.interval.low, pair.interval.high) if look.is_shown(pair.interval) else None
+    p = pair.p_holm if len(comparison.pairs) > 1 else pair.p
+    said = [
+        wording.difference(pair.difference, ends),
+        "" if p is None else wording.p_value(p),
+        "" if pair.improvement is None else f"better on {wording.percent(pair.improvement)}",
+        f"n = {pair.n}",
+    ]
+    return "   ".join(part for part in said if part).replace("-", "\N{MINUS SIGN}")
 
 
 def _draw(axes: Axes, comparison: Comparison) -> None:

@@ -14,6 +14,7 @@ from matplotlib.patheffects import withStroke
 
 from nbbg.results.pictures import look
 from nbbg.results.pictures.look import Panel
+from nbbg.results.statistics import describing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,12 +92,10 @@ def middle(values: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """
     found = np.full((3, values.shape[1]), np.nan)
     for place, column in enumerate(values.T):
-        there = np.sort(column[np.isfinite(column)])
-        if 2 * len(there) >= len(column):
-            cut = len(there) // 4
-            inner = there[cut : len(there) - cut]
+        there = column[np.isfinite(column)]
+        if 2 * len(there) >= len(column) > 0:
             low, high = np.percentile(there, [25, 75])
-            found[:, place] = low, np.mean(inner), high
+            found[:, place] = low, describing.iqm(there), high
     return found[0], found[1], found[2]
 
 

@@ -90,11 +90,6 @@ def width_of(labels: Iterable[str]) -> float:
     return CHARACTER * max((len(label) for label in labels), default=0)
 
 
-def number(value: float) -> str:
-    """To three digits, with a proper minus."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-
-
 def metric(comparison: Comparison) -> str:
     """The metric's name, and which end of it is the better one."""
     end = "lower" if comparison.lower_is_better else "higher"
