@@ -114,7 +114,8 @@ def _short(name: str, *, unicode: bool) -> str:
     shown = "".join(
         char if char.isprintable() and (unicode or char.isascii()) else "?" for char in name
     )
-    return f"{shown[: _LONGEST - 3]}..." if len(shown) > _LONGEST else shown
+    half = (_LONGEST - 2) // 2  # the beginning says what it is, the end what sets it apart
+    return f"{shown[:half]}..{shown[-half:]}" if len(shown) > _LONGEST else shown
 
 
 def _edge(*, unicode: bool) -> str:

@@ -75,8 +75,7 @@ def _batch(index: Index, number: int, runs: Sequence[model.Run]) -> Facts:
     states = Counter(run.state.word for run in runs)
     tree = facts.get("tree")
     pairs = [
-        ("command", shlex.join([os.path.basename(word) for word in batch.command[:1]]
-                               + list(batch.command[1:]))),
+        ("command", _typed(batch.command)),
         ("note", batch.note),
         ("launched", clock(batch.created_at)),
         ("ran", _span(runs)),
@@ -86,12 +85,19 @@ def _batch(index: Index, number: int, runs: Sequence[model.Run]) -> Facts:
         ("machine", _machines(batch, runs)),
         ("nbbg", f"{facts.get('nbbg', '?')} on Python {facts.get('python_version', '?')}"),
         ("executor", f"{batch.executor}, {batch.at_once()} at a time"),
-    ]  # fmt: skip
+    ]
     folded = [
         (f"{len(found)} packages of {python}", ", ".join(f"{n} {v}" for n, v in found.items()))
         for python, found in _packages(index, runs).items()
     ]
     return Facts(f"batch {batch.name}", [pair for pair in pairs if pair[1]], folded)
+
+
+def _typed(command: Sequence[str]) -> str:
+    """The command line as it was typed, wherever nbbg is installed."""
+    program, *rest = command or ("",)
+    name = os.path.basename(program)
+    return shlex.join(["nbbg" if name == "__main__.py" else name, *rest])
 
 
 def _span(runs: Sequence[model.Run]) -> str:
