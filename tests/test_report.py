@@ -65,7 +65,7 @@ def test_what_it_tells(done: Project) -> None:
         "&quot;shift&quot;: 0.1",
     ):
         assert part in text, part
-    assert html.count("<img ") == 4  # seeds, differences, curves, the parameter
+    assert html.count("<img ") == 5  # seeds, differences, curves, both parameters
     assert html.count("<h3>runs 5, 6 of ") == 1
     links = [unquote(link) for link in re.findall(r'href="([^"]*)"', html)]
     assert len(links) == 6
