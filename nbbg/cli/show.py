@@ -10,6 +10,7 @@ from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, provenance, reports, selection, stack
+from nbbg.results import reducing
 
 if TYPE_CHECKING:
     import argparse
@@ -85,7 +86,19 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("ended", f"{_clock(run.ended_at)}, after {table.duration(until)}" if until else ""),
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
         ("metrics", table.one_line(", ".join(f"{n} {v}" for n, v in report.metrics.items()))),
+        *(("curve", _curve(name, span)) for name, span in reducing.spans(run).items()),
     ]
+
+
+def _curve(name: str, span: model.Span) -> str:
+    """How many values, and where the smallest and the largest stand; nothing of a single one."""
+    if span.logged == 1:
+        return ""
+    until = "" if span.step is None else f" to step {span.step}"
+    ends = ((span.low, span.low_step), (span.high, span.high_step))
+    low, high = (table.number(at) + ("" if s is None else f" at step {s}") for at, s in ends)
+    between = "" if span.low is None else f", from {low} to {high}"
+    return table.one_line(f"{name}: {span.logged} values{until}{between}")
 
 
 def _with_what(arm: model.Arm) -> str:
