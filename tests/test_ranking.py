@@ -13,6 +13,7 @@ import pytest
 from nbbg import model
 from nbbg.errors import UsageError
 from nbbg.results import ranking
+from nbbg.results.reducing import Reduction
 from tests import records
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def test_the_order_of_a_metric(
     *, lower: bool, ranks: Sequence[tuple[int, int]], arms: Sequence[str]
 ) -> None:
     """Best first, ties share a rank, arms by their mean; what has no place is named with why."""
-    found = ranking.rank(RUNS, "acc", lower_is_better=lower)
+    found = ranking.rank(RUNS, "acc", Reduction(lower_is_better=lower))
     assert [(one.rank, one.run.id) for one in found.runs] == ranks
     assert [arm.arm for arm in found.arms] == arms
     by_name = {arm.arm: arm for arm in found.arms}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, provenance, reports, selection, stack
-from nbbg.results import gathering, strips
+from nbbg.results import reducing, strips
 
 if TYPE_CHECKING:
     import argparse
@@ -59,8 +58,7 @@ def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
 def _show(index: Index, run: model.Run) -> None:
     report = reports.of_run(run)
     of_launch = provenance.lines(index.batch(run.batch), run, _others(index, run))
-    fields = (*_fields(report, run), *_curves(run), *of_launch, *_files(report, run))
-    for name, value in fields:
+    for name, value in (*_fields(report, run), *of_launch, *_files(report, run)):
         if value:
             print(f"{name:<10} {value}")
 
@@ -90,22 +88,32 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("ended", f"{_clock(run.ended_at)}, after {table.duration(until)}" if until else ""),
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
         ("metrics", table.one_line(", ".join(f"{n} {v}" for n, v in report.metrics.items()))),
+        *_curves(run),
     ]
 
 
 def _curves(run: model.Run) -> list[tuple[str, str]]:
-    """A sparkline for each metric that was logged more than once."""
-    found: list[tuple[str, str]] = []
-    for name in list(run.metrics)[:CURVES]:
-        curve = gathering.curve(run, name)
-        finite = [value for value in curve.values if math.isfinite(value)] if curve else []
-        if curve and len(finite) > 1:
-            wide = strips.is_unicode(sys.stdout.encoding)
-            line = strips.sparkline(curve.values, unicode=wide)
-            ends = f"{table.number(min(finite))} to {table.number(max(finite))}"
-            said = f"{line} {table.one_line(name, 30)}, {len(curve.values)} values, {ends}"
-            found.append(("" if found else "curves", said))
-    return found
+    """A line for each metric that was logged more than once; the first are drawn."""
+    spans = {name: span for name, span in reducing.spans(run).items() if span.logged > 1}
+    return [
+        ("curve", (_sparkline(run, name) if place < CURVES else "") + _curve(name, span))
+        for place, (name, span) in enumerate(spans.items())
+    ]
+
+
+def _curve(name: str, span: model.Span) -> str:
+    """How many values, and where the smallest and the largest stand."""
+    until = "" if span.step is None else f" to step {span.step}"
+    ends = ((span.low, span.low_step), (span.high, span.high_step))
+    low, high = (table.number(at) + ("" if s is None else f" at step {s}") for at, s in ends)
+    between = "" if span.low is None else f", from {low} to {high}"
+    return table.one_line(f"{name}: {span.logged} values{until}{between}")
+
+
+def _sparkline(run: model.Run, name: str) -> str:
+    curve = reducing.curve(run, name)
+    shown = strips.is_unicode(sys.stdout.encoding)
+    return strips.sparkline(curve.values, unicode=shown) + " " if curve else ""
 
 
 def _with_what(arm: model.Arm) -> str:

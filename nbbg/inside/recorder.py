@@ -152,7 +152,7 @@ class Recorder:
 
     def _take_scraps(self, data: Mapping[str, Any]) -> None:
         """Metrics that come as an output: scrapbook's and papermill's."""
-        if not self.silent and any(mime.startswith(_SCRAPS) for mime in data):
+        if not self.silent and any(str(mime).startswith(_SCRAPS) for mime in data):
             from nbbg.inside import scraps
 
             scraps.record(self.masked(data))

@@ -18,13 +18,12 @@ _LONGEST = 1000  # characters of a text
 
 def record(data: Mapping[str, Any]) -> None:
     """Add what an output's data hold to the metrics of this attempt; outside a run, nothing."""
-    found: dict[str, Any] = {}
+    found: dict[Any, Any] = {}
     for mime in MIMES & data.keys():
         content = data[mime]
         if isinstance(content, dict):
-            found.update(
-                content if mime == RECORDED else {content.get("name"): content.get("data")}
-            )
+            glued = {content.get("name"): content.get("data")}
+            found.update(content if mime == RECORDED else glued)
     taken = {name: value for name, value in found.items() if _is_metric(name, value)}
     if taken:
         metrics.append({"step": None, "values": taken})

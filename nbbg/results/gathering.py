@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg import model
 from nbbg.results import reducing, values
-from nbbg.results.samples import Curve, LeftOut, Sample
-from nbbg.store import curves as store_curves
+from nbbg.results.samples import LeftOut, Sample
 from nbbg.store import imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nbbg import model
     from nbbg.results.reducing import Reduction
+    from nbbg.results.samples import Curve
 
 
 def gather(
@@ -40,57 +40,30 @@ def gather(
     Raises:
         UsageError: no run has the metric, or `reduce` has no meaning.
     """
-    how = reducing.parse(reduce)
+    how = reducing.parse(reduce, lower_is_better=lower_is_better)
     found = values.current(runs)
     values.require(found, metric)
     of_arm: dict[str, list[model.Run]] = {}
     for run in found:
         of_arm.setdefault(run.arm.name, []).append(run)
-    return [
-        _sample(mine, metric, how, lower_is_better=lower_is_better, curves=curves)
-        for mine in of_arm.values()
-    ]
+    return [_sample(mine, metric, how, curves=curves) for mine in of_arm.values()]
 
 
-def curve(run: model.Run, metric: str) -> Curve | None:
-    """All values that a run logged of a metric; None where it logged no number of that name."""
-    found = store_curves.read(run.folder, (metric,)).get(metric) if run.attempt else None
-    return Curve(tuple(found.numbered()), tuple(found.values)) if found else None
-
-
-def _sample(
-    runs: Sequence[model.Run], metric: str, how: Reduction, *, lower_is_better: bool, curves: bool
-) -> Sample:
+def _sample(runs: Sequence[model.Run], metric: str, how: Reduction, *, curves: bool) -> Sample:
     counted: dict[int, float] = {}
     left_out: list[LeftOut] = []
     ids: dict[int, int] = {}
-    read: dict[int, Curve] = {}
+    drawn: dict[int, Curve] = {}
     for run in runs:
-        drawn = curve(run, metric) if curves else None
-        value, why = _value(run, metric, how, drawn, lower_is_better=lower_is_better)
+        value, why = reducing.of_run(run, metric, how)
         if why:
             left_out.append(LeftOut(run.id, run.seed, why))
             continue
         counted[run.seed], ids[run.seed] = value, run.id
-        if drawn:
-            read[run.seed] = drawn
+        if curves and (curve := reducing.curve(run, metric)):
+            drawn[run.seed] = curve
     sources = _sources([run for run in runs if run.seed in ids])
-    return Sample(runs[0].arm.name, counted, left_out, ids, read, sources)
-
-
-def _value(
-    run: model.Run, metric: str, how: Reduction, drawn: Curve | None, *, lower_is_better: bool
-) -> tuple[float, str]:
-    """The value that stands for a run; or NaN, and why there is none."""
-    if how.kind == reducing.LAST:
-        why = values.why_not(run, metric)
-        return (0.0, why) if why else (float(run.metrics[metric]), "")
-    if run.state.word != model.Succeeded.word:
-        return 0.0, run.state.word
-    drawn = drawn or curve(run, metric)
-    if drawn is None:
-        return 0.0, values.why_not(run, metric)
-    return reducing.reduce(drawn, metric, how, lower_is_better=lower_is_better)
+    return Sample(runs[0].arm.name, counted, left_out, ids, drawn, sources)
 
 
 def _sources(runs: Sequence[model.Run]) -> list[str]:

@@ -6,12 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbbg.results import values
+from nbbg.results import reducing, values
+from nbbg.results.reducing import Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nbbg import model
+
+LAST = Reduction()
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Ranking:
     left_out: list[tuple[model.Run, str]]
 
 
-def rank(runs: Iterable[model.Run], metric: str, *, lower_is_better: bool = False) -> Ranking:
+def rank(runs: Iterable[model.Run], metric: str, how: Reduction = LAST) -> Ranking:
     """The runs that have succeeded in the order of a metric, and their arms by its mean.
 
     Raises:
@@ -51,14 +54,13 @@ def rank(runs: Iterable[model.Run], metric: str, *, lower_is_better: bool = Fals
     """
     runs = list(runs)
     values.require(runs, metric)
-    left_out = [(run, why) for run in runs if (why := values.why_not(run, metric))]
-    without = {run.id for run, _ in left_out}
-    sign = 1 if lower_is_better else -1
-    fit = [run for run in runs if run.id not in without]
-    fit.sort(key=lambda run: sign * run.metrics[metric])
+    found = [(run, *reducing.of_run(run, metric, how)) for run in runs]
+    left_out = [(run, why) for run, _, why in found if why]
+    sign = 1 if how.lower_is_better else -1
+    fit = [(value, run) for run, value, why in found if not why]
+    fit.sort(key=lambda one: sign * one[0])
     ranked: list[Ranked] = []
-    for position, run in enumerate(fit, 1):
-        value = run.metrics[metric]
+    for position, (value, run) in enumerate(fit, 1):
         tie = ranked and ranked[-1].value == value
         ranked.append(Ranked(ranked[-1].rank if tie else position, value, run))
     arms = _arms(ranked, Counter(run.arm.name for run, _ in left_out))

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model
 from nbbg.errors import UsageError
-from nbbg.store import curves
+from nbbg.store import curves, results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nbbg import model
 
 SOME = 12  # metrics that are named
 
 
 def metrics(runs: Iterable[model.Run]) -> list[str]:
     """The names of all metrics, in the order in which they were first seen."""
-    return list(dict.fromkeys(name for run in runs for name in run.metrics))
+    return list(dict.fromkeys(name for run in runs for name in measured(run)))
+
+
+def measured(run: model.Run) -> Mapping[str, Any]:
+    """The last value of each metric, and before them the named results that fit a table."""
+    named = named_results(run)[0]
+    return {**named, **run.metrics} if named else run.metrics
+
+
+def named_results(run: model.Run) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """Its named results that are a number, a bool or a short text; of the others name and kind."""
+    if run.scalars is None:
+        return results.scalars(run.folder) if run.attempt else ({}, ())
+    return run.scalars, run.others
 
 
 def current(runs: Iterable[model.Run]) -> list[model.Run]:
@@ -40,21 +53,14 @@ def require(runs: Iterable[model.Run], metric: str) -> None:
     known = metrics(runs)
     if metric in known:
         return
+    import difflib
+
     alike = difflib.get_close_matches(metric, known, 1)
     ordered = [*alike, *(name for name in known if name not in alike)]
     more = ", ..." if ordered[SOME:] else ""
     some = f"there are {', '.join(ordered[:SOME])}{more}" if known else "none was logged yet"
     meant = f"; did you mean {alike[0]}?" if alike else ""
     raise UsageError(f"no run has a metric {metric!r}{meant}; {some}\nsee: nbbg results")
-
-
-def why_not(run: model.Run, metric: str) -> str:
-    """Why a run's last value of a metric does not count; empty where it does."""
-    if run.state.word != model.Succeeded.word:
-        return run.state.word
-    if metric not in run.metrics:
-        return f"no {metric}"
-    return unfit(run.metrics[metric], metric)
 
 
 def unfit(value: Any, metric: str) -> str:

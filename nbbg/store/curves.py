@@ -13,7 +13,7 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbbg import files, paths
 
@@ -23,28 +23,37 @@ if TYPE_CHECKING:
 _SEPARATOR = b","
 
 
+class Line(NamedTuple):
+    """What was logged at once."""
+
+    step: Any
+    values: dict[str, Any]
+    time: Any  # seconds since the epoch
+
+
 @dataclass
 class _Logged:
     """What one attempt has logged."""
 
-    lines: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)  # step and values
+    lines: list[Line] = field(default_factory=list)
     saved: dict[str, int] = field(default_factory=dict)  # step -> how many lines came before
     resumed: bool = False
     resumed_after: Any = None
 
-    def up_to(self, step: Any) -> list[tuple[Any, dict[str, Any]]]:
+    def up_to(self, step: Any) -> list[Line]:
         """The lines that were logged before that step was saved, or at a step up to it."""
         before = self.saved.get(_key(step), 0)
-        later = (line for line in self.lines[before:] if _is_up_to(line[0], step))
+        later = (line for line in self.lines[before:] if _is_up_to(line.step, step))
         return [*self.lines[:before], *later]
 
 
 @dataclass
 class Values:
-    """The numbers that a run logged of one metric, in order; both lists of one length."""
+    """The numbers that a run logged of one metric, in order; all lists of one length."""
 
     steps: list[Any] = field(default_factory=list)  # as logged; None without one
     values: list[float] = field(default_factory=list)
+    times: list[Any] = field(default_factory=list)  # seconds since the epoch
 
     def numbered(self) -> list[float]:
         """The steps as numbers; 0, 1, 2… where any was logged without one, or as text."""
@@ -61,19 +70,20 @@ def read(attempt: str, names: Collection[str] = ()) -> dict[str, Values]:
         names: the metrics that are wanted; none: all.
     """
     found: dict[str, Values] = {}
-    for step, values in _lines(attempt):
+    for step, values, at in _lines(attempt):
         for name, value in values.items():
             if is_number(value) and (not names or name in names):
                 of_name = found.setdefault(name, Values())
                 of_name.steps.append(step)
                 of_name.values.append(number(value))
+                of_name.times.append(at)
     return found
 
 
-def earlier(attempt: str, step: Any) -> list[tuple[Any, dict[str, Any]]]:
+def earlier(attempt: str, step: Any) -> list[Line]:
     """What the attempts before logged up to a step that this one goes on from."""
     run, name = os.path.split(attempt.rstrip("/"))
-    parts: list[list[tuple[Any, dict[str, Any]]]] = []
+    parts: list[list[Line]] = []
     for before in range(int(name) - 1 if name.isdigit() else 0, 0, -1):
         logged = _read(os.path.join(run, str(before)))
         parts.append(logged.up_to(step))
@@ -81,27 +91,26 @@ def earlier(attempt: str, step: Any) -> list[tuple[Any, dict[str, Any]]]:
             step = logged.resumed_after
         elif _key(step) in logged.saved:
             break  # it began at the beginning
-    found: list[tuple[Any, dict[str, Any]]] = []
+    found: list[Line] = []
     for part in reversed(parts):
         found = [*_without(found, part), *part]
     return found
 
 
-def _lines(attempt: str) -> list[tuple[Any, dict[str, Any]]]:
+def _lines(attempt: str) -> list[Line]:
     logged = _read(attempt)
     if not logged.resumed:
         return logged.lines
     return [*_without(earlier(attempt, logged.resumed_after), logged.lines), *logged.lines]
 
 
-def _without(
-    older: list[tuple[Any, dict[str, Any]]], newer: list[tuple[Any, dict[str, Any]]]
-) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _without(older: list[Line], newer: list[Line]) -> Iterator[Line]:
     """The older lines without what the newer ones logged anew at the same step."""
-    anew = {(name, _key(step)) for step, values in newer if step is not None for name in values}
-    for step, values in older:
+    stepped = [line for line in newer if line.step is not None]
+    anew = {(name, _key(line.step)) for line in stepped for name in line.values}
+    for step, values, at in older:
         key = _key(step)
-        yield step, {name: value for name, value in values.items() if (name, key) not in anew}
+        yield Line(step, {n: value for n, value in values.items() if (n, key) not in anew}, at)
 
 
 def _read(attempt: str) -> _Logged:
@@ -113,7 +122,7 @@ def _read(attempt: str) -> _Logged:
         return logged
     for line in read_lines(data[: data.rfind(b"\n") + 1]):
         if isinstance(values := line.get("values"), dict):
-            logged.lines.append((line.get("step"), values))
+            logged.lines.append(Line(line.get("step"), values, line.get("time")))
         elif "saved" in line:
             logged.saved[_key(line["saved"])] = len(logged.lines)
         elif "resumed_after" in line:

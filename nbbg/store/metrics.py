@@ -61,8 +61,8 @@ class Metrics:
 
     def _resume(self, attempt: str, step: Any) -> None:
         before: dict[str, Any] = {}
-        for _, values in curves.earlier(attempt, step):
-            before.update(values)
+        for line in curves.earlier(attempt, step):
+            before.update(line.values)
         self.values = {**before, **self.values}
         self.resumed_after, self._resumed = step, True
         self.spans.clear()
@@ -73,12 +73,12 @@ class Metrics:
             return
         for name, value in values.items():
             if curves.is_number(value):
-                self.spans[name] = _wider(self.spans.get(name, _NONE), step, curves.number(value))
+                self.spans[name] = wider(self.spans.get(name), step, curves.number(value))
 
 
-def _wider(span: model.Span, step: Any, value: float) -> model.Span:
-    """The span with one more value."""
-    logged, _, low, low_step, high, high_step = span
+def wider(span: model.Span | None, step: Any, value: float) -> model.Span:
+    """The span with one more value, or of that alone."""
+    logged, _, low, low_step, high, high_step = span or _NONE
     if math.isfinite(value):
         if low is None or value < low:
             low, low_step = value, step

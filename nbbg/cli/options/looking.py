@@ -120,16 +120,28 @@ def results(subparsers: Subparsers) -> None:
         "results",
         "one row a run, with its metrics",
         "nbbg results b1",
+        "nbbg results --where 'lr < 0.1 and state == \"succeeded\"'",
         "nbbg results --best accuracy                  best first, runs and then arms",
-        "nbbg results --best loss --lower-is-better",
+        "nbbg results --best loss --lower-is-better --reduce best",
         "nbbg results --csv runs.csv",
+        "nbbg results --json runs.json",
+        "nbbg results --to mlflow http://127.0.0.1:5000",
     )
     add = parser.add_argument
     add("ids", nargs="*", metavar="ID", help=shared.IDS)
     add("--best", metavar="METRIC", help="in the order of this metric, arms by its mean")
     add("--lower-is-better", action="store_true", help="the smallest first")
+    shared.add_where(add)
+    add("--sort", metavar="COLUMN", help="in the order of a column")
+    add("--reverse", action="store_true", help="the largest first")
     add("--csv", metavar="FILE", help="as CSV, with parameters; `-` for stdout")
-    shared.add_json(parser)
+    add("--json", action="store_true", help="one JSON document on stdout, or into FILE.json")
+    add(
+        "--to",
+        nargs=2,
+        metavar=("mlflow", "URI"),
+        help="send runs, parameters, metrics with steps, notebook and log to MLflow",
+    )
 
 
 def compare(subparsers: Subparsers) -> None:
