@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbbg.index import Index
 from nbbg.ops import project, selection
-from nbbg.results import comparing, gathering
+from nbbg.results import gathering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,8 @@ def in_project(
             for each in samples
             if each.values or any(one.why != without for one in each.left_out)
         ]
+    from nbbg.results import comparing  # SciPy, which takes a while, and may not be there
+
     return comparing.compare(
         samples, metric, lower_is_better=lower_is_better, baseline=baseline.removeprefix("arm:")
     )

@@ -13,7 +13,8 @@ try:
     import numpy as np  # noqa: F401 - here, so that its absence is said once for all modules
     import scipy.special  # noqa: F401
 except ModuleNotFoundError as error:
-    message = f"comparing needs {error.name}, which is not installed\npip install 'nbbg[compare]'"
+    missing = (error.name or "scipy").partition(".")[0]
+    message = f"comparing needs {missing}, which is not installed\npip install 'nbbg[compare]'"
     raise EnvironmentFault(message) from error
 
 ALPHA = 0.05  # the share of false claims that a verdict may make

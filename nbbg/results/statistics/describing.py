@@ -19,6 +19,7 @@ MANY = 200  # seeds, from which fewer resamples are as good
 FEWER = 1_999
 FEWEST = 10  # seeds: with fewer a bootstrap interval covers too little, so that there is none
 _BLOCK = 4_000_000  # numbers that are held at once
+_ROUNDING = 1e-12  # means whose difference is less, in parts of the largest value, are one
 _SEED = 20_240_517  # of all that is drawn: the same data give the same figures
 
 
@@ -53,7 +54,9 @@ def bca(values: Floats, resamples: int = 0) -> tuple[Floats, Floats]:
     count = resamples or (RESAMPLES if values.shape[-1] <= MANY else FEWER)
     means = _resampled(values, count)
     mean = values.mean(axis=-1, keepdims=True)
-    share = ((means < mean).sum(axis=-1) + (means <= mean).sum(axis=-1)) / (2 * count)
+    slack = _ROUNDING * np.abs(values).max(axis=-1, keepdims=True)
+    under, up_to = means < mean - slack, means <= mean + slack
+    share = (under.sum(axis=-1) + up_to.sum(axis=-1)) / (2 * count)
     deviations = values - mean
     with np.errstate(divide="ignore", invalid="ignore"):
         cubes, squares = (deviations**3).sum(axis=-1), (deviations**2).sum(axis=-1)

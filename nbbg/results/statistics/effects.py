@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,31 +61,36 @@ def needed_paired(mean: float, spread: float, alpha: float = ALPHA) -> int | Non
     `MOST`, or no difference. The power is that of the noncentral t distribution. Source: Cohen,
     Statistical power analysis for the behavioral sciences, 1988, chapter 2.
     """
-    n = np.arange(2.0, MOST + 1)
-    return _first(n, n - 1.0, abs(mean) * np.sqrt(n), spread, alpha)
+    return _first(mean, spread, 1.0, alpha)
 
 
 def needed_welch(
     mean: float, one_spread: float, other_spread: float, alpha: float = ALPHA
 ) -> int | None:
     """The runs of each of two arms with which Welch's test would; else as `needed_paired`."""
-    n = np.arange(2.0, MOST + 1)
     squares = one_spread**2 + other_spread**2
     fourths = one_spread**4 + other_spread**4
-    freedom = (n - 1.0) * (squares**2 / fourths if fourths else 2.0)
-    return _first(n, freedom, abs(mean) * np.sqrt(n), float(np.sqrt(squares)), alpha)
+    return _first(mean, math.sqrt(squares), squares**2 / fourths if fourths else 2.0, alpha)
 
 
-def _first(n: Floats, freedom: Floats, signal: Floats, spread: float, alpha: float) -> int | None:
-    if not signal[0]:
+def _first(mean: float, spread: float, freedom: float, alpha: float) -> int | None:
+    """The smallest n with the power, of which there is more the larger n is.
+
+    `freedom` is that of the test in parts of n - 1, `spread` that of the difference for n = 1.
+    """
+    if not mean:
         return None
     if spread <= 0:
-        return int(n[0])
-    shift = np.minimum(signal / spread, 30.0)  # beyond that the power is 1
-    border = special.stdtrit(freedom, 1 - alpha / 2)
-    missed = special.nctdtr(freedom, shift, border) - special.nctdtr(freedom, shift, -border)
-    enough = np.flatnonzero(1 - missed >= POWER)
-    return int(n[enough[0]]) if enough.size else None
+        return 2
+
+    def is_enough(n: int) -> bool:
+        shift = min(abs(mean) / spread * math.sqrt(n), 30.0)  # beyond that the power is 1
+        border = special.stdtrit(freedom * (n - 1), 1 - alpha / 2)
+        low, high = special.nctdtr(freedom * (n - 1), shift, np.array([-border, border]))
+        return bool(1 - (high - np.nan_to_num(low)) >= POWER)  # SciPy may have NaN for almost 0
+
+    found = bisect.bisect_left(range(2, MOST + 1), True, key=is_enough)
+    return found + 2 if found + 2 <= MOST else None
 
 
 def _is_nothing(spread: float, values: Floats) -> bool:
