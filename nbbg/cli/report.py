@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg.cli import kept, output, placing, reading, reported
+from nbbg.cli import output, placing, reading, reported
 from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import selection
@@ -33,7 +33,7 @@ def command(arguments: argparse.Namespace) -> int:
     where = reading.here()
     with Index(where.store) as index:
         chosen = selection.Runs(index, arguments.ids) if arguments.ids else index.each()
-        runs, _ = kept.as_columns(values.current(chosen))
+        runs = values.current(chosen)
         if not runs:
             raise UsageError("there are no runs to report on\nnbbg run NOTEBOOK --runs 20")
         folder = Path.cwd() if to_stdout else path.parent.resolve()

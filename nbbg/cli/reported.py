@@ -77,7 +77,7 @@ def _numeric(found: Sequence[model.Run]) -> list[str]:
     return [
         name
         for name in values.metrics(found)
-        if any(not values.unfit(run.metrics.get(name), name) for run in found)
+        if any(not values.unfit(values.measured(run).get(name), name) for run in found)
     ]
 
 
@@ -146,9 +146,13 @@ def runs(found: Sequence[model.Run], folder: Path) -> Table:
 
 
 def _run(run: model.Run, names: Sequence[str], folder: Path) -> list[str | Link]:
-    arm, number, seed, ident, state, seconds, *measured = rows.row(run, names)
-    fixed = [arm, str(number), str(seed), str(ident), state, table.duration(seconds)]
-    return [*fixed, *map(table.number, measured), _link(run, folder)]
+    measured = values.measured(run)
+    return [
+        *(run.arm.name, str(run.number), str(run.seed), str(run.id), run.state.word),
+        table.duration(rows.seconds(run)),
+        *(table.number(measured.get(name)) for name in names),
+        _link(run, folder),
+    ]
 
 
 def _link(run: model.Run, folder: Path) -> str | Link:

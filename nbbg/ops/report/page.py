@@ -35,7 +35,8 @@ figure { margin: 1em 0 } figure img { max-width: 100%; height: auto; background:
   border-radius: 4px; padding: 6px; box-sizing: border-box } figcaption { font-size: 13px }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: 13px }
 th, td { text-align: left; padding: .22em .8em .22em 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: break-word; max-width: 34em } th { color: var(--pale); font-weight: 600; white-space: nowrap }
+  vertical-align: top; overflow-wrap: break-word; max-width: 34em }
+th { color: var(--pale); font-weight: 600; white-space: nowrap }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1.2em; margin: 0 }
 dt { color: var(--pale) } dd { margin: 0 } a { color: var(--mark) }
