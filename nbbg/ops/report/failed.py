@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg import model, screen
+from nbbg.errors import NbbgError
 from nbbg.ops import failures
 from nbbg.ops.report.content import Failure
 
@@ -34,19 +35,30 @@ def cards(index: Index, runs: Iterable[model.Run]) -> tuple[list[Failure], list[
 def _card(index: Index, runs: Sequence[model.Run]) -> Failure:
     """The card of the newest of them."""
     run = runs[-1]
-    card = failures.card(index, run)
-    parts = [
+    try:
+        parts = _parts(failures.card(index, run))
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        NbbgError,
+    ) as error:  # the others are told all the same
+        parts = [("its records can't be read", str(error))]
+    where = ", ".join(dict.fromkeys(each.arm.name for each in runs[:_NAMED]))
+    reason = f"{run.state.word}: {run.state.reason}".rstrip(": ")
+    return Failure(
+        f"{_runs(runs)} of {where}", reason, [(name, _cut(text)) for name, text in parts if text]
+    )
+
+
+def _parts(card: failures.Card) -> list[tuple[str, str]]:
+    return [
         (f"cell {card.ordinal}", card.source),
         ("it stood at", card.stack),
         ("traceback", "" if card.stack else card.traceback),
         ("last lines", "" if card.traceback else "\n".join(card.last_lines)),
         ("what helps", card.install),
     ]
-    where = ", ".join(dict.fromkeys(each.arm.name for each in runs[:_NAMED]))
-    reason = f"{run.state.word}: {run.state.reason}".rstrip(": ")
-    return Failure(
-        f"{_runs(runs)} of {where}", reason, [(name, _cut(text)) for name, text in parts if text]
-    )
 
 
 def _runs(runs: Sequence[model.Run]) -> str:
