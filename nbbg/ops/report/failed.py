@@ -42,7 +42,7 @@ def _card(index: Index, runs: Sequence[model.Run]) -> Failure:
         ValueError,
         LookupError,
         NbbgError,
-    ) as error:  # the others are told all the same
+    ) as error:  # the rest is told
         parts = [("its records can't be read", str(error))]
     where = ", ".join(dict.fromkeys(each.arm.name for each in runs[:_NAMED]))
     reason = f"{run.state.word}: {run.state.reason}".rstrip(": ")

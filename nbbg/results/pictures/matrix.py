@@ -67,4 +67,7 @@ def _draw(axes: Axes, comparison: Comparison) -> None:
 
 
 def _number(value: float) -> str:
-    return "?" if math.isnan(value) else f"{100 * value:.0f}"
+    """To a whole percent; 0 and 100 only where it is none or all."""
+    if math.isnan(value):
+        return "?"
+    return f"{100 * value:.0f}" if value in {0.0, 1.0} else f"{min(max(100 * value, 1), 99):.0f}"

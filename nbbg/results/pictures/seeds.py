@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from nbbg.results.comparison import Comparison, Summary
 
-JOINED = 8  # arms up to which seeds are joined; of more the lines would hide the points
+JOINED = 8  # arms, and seeds of each, up to which lines join them; more would hide the points
+JOINED_SEEDS = 60
 _ROOM = 0.3  # of a row, over which points are spread
 _BELOW = 0.3  # of a row, at which the figures of the arm stand
 _FEW = 4  # rows up to which there is room to spare
@@ -38,7 +39,9 @@ def panel(comparison: Comparison) -> Panel:
 
 
 def _is_joined(comparison: Comparison) -> bool:
-    return 1 < len(comparison.summaries) <= JOINED and any(p.paired for p in comparison.pairs)
+    seeds = max(len(sample.values) for sample in comparison.samples)
+    few = 1 < len(comparison.summaries) <= JOINED and seeds <= JOINED_SEEDS
+    return few and any(pair.paired for pair in comparison.pairs)
 
 
 def _draw(axes: Axes, comparison: Comparison) -> None:
