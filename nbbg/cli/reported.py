@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ROWS = 500  # of the table of runs
 METRICS = 12
+_INCH = 96  # CSS pixels
 _LARGE = 200_000  # bytes of an SVG from which a PNG is smaller
 _HEAD = ("arm", "number", "seed", "run", "state", "time")
 _FIGURES = ("mean", "IQM", "median", "SD", "min", "max")
@@ -110,7 +111,7 @@ def _pictures(index: Index, comparison: Comparison) -> tuple[list[Picture], list
         kind, data = "svg+xml", writing.to_bytes(figure, "svg")
         if len(data) > _LARGE:
             kind, data = "png", writing.to_bytes(figure, "png")
-        made.append(Picture(panel.name, panel.caption, kind, data))
+        made.append(Picture(panel.name, panel.caption, kind, int(panel.width * _INCH), data))
     return made, []
 
 

@@ -34,6 +34,7 @@ class Picture:
     name: str
     caption: str
     kind: str  # "png" or "svg+xml"
+    width: int  # on the page, in CSS pixels
     data: bytes
 
 

@@ -86,7 +86,8 @@ def _verdict(report: Report, escape: Escape) -> str:
 def _picture(one: Picture, escape: Escape) -> str:
     content = base64.b64encode(one.data).decode()
     return (
-        f'<figure><img alt="{escape(one.name)}" src="data:image/{one.kind};base64,{content}">'
+        f'<figure><img alt="{escape(one.name)}" width="{one.width}"'
+        f' src="data:image/{one.kind};base64,{content}">'
         f"<figcaption>{escape(one.caption)}</figcaption></figure>"
     )
 
