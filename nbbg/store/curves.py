@@ -89,11 +89,12 @@ def last(attempt: str, name: str, count: int) -> list[float]:
     found: list[float] = []
     try:
         with open(os.path.join(attempt, paths.METRICS), "rb") as file:
-            end, size = file.seek(0, os.SEEK_END), _TAIL
-            while len(found) < count and size < end * _MORE:
+            start = end = file.seek(0, os.SEEK_END)
+            size = _TAIL
+            while start > 0 and len(found) < count:
                 start = file.seek(max(0, end - size))
-                size *= _MORE
                 found = _numbers(file.read(end - start), name, whole=start == 0)
+                size *= _MORE
     except OSError:
         return []
     return found[-count:]
