@@ -29,6 +29,8 @@ def command(arguments: argparse.Namespace) -> int:
     how = reducing.parse(arguments.reduce, lower_is_better=arguments.lower_is_better)
     _refuse_best_of_all(how, arguments)
     runs = _chosen(arguments)
+    if arguments.where and not runs:
+        output.say(f"no run matches {' and '.join(arguments.where)}")
     if arguments.to:
         return _send(runs, arguments.to)
     if arguments.best:
@@ -44,7 +46,7 @@ def command(arguments: argparse.Namespace) -> int:
         return _csv(runs, arguments.csv)
     if arguments.json:
         return _json([kept.report(run) for run in runs], len(runs), file)
-    return _show(runs)
+    return _show(runs, chosen=bool(arguments.where))
 
 
 def _chosen(arguments: argparse.Namespace) -> list[model.Run]:
@@ -63,12 +65,12 @@ def _chosen(arguments: argparse.Namespace) -> list[model.Run]:
     return rows.ordered(found, get, reverse=arguments.reverse) if get else found
 
 
-def _show(runs: list[model.Run]) -> int:
+def _show(runs: list[model.Run], *, chosen: bool) -> int:
     names, params = values.metrics(runs), rows.differing(runs)
     titles = [f"{rows.PARAMS}{name}" if name in (*names, *_HEAD) else name for name in params]
     head = (*_HEAD, *titles, *names)
     shown = (_texts(run, params, names) for run in runs)
-    if not runs:
+    if not runs and not chosen:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
     table.show(head, shown, numbers={*head} - {"arm", "state"})
     for changed in imported.changes(runs):

@@ -39,6 +39,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # to the server that was named, and nowhere else
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a server that is not there is said at once
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -79,7 +80,8 @@ def to_mlflow(runs: Iterable[model.Run], uri: str, say: Callable[[str], object])
             sender.send(arm, mine)
     except (MlflowException, OSError) as error:
         said = str(error).strip().splitlines()[0][:_LONGEST]
-        raise EnvironmentFault(f"MLflow at {uri}: {said}\nwhat was sent is kept there") from error
+        message = f"MLflow at {uri}: {said}\ntyped again, it sends what is missing"
+        raise EnvironmentFault(message) from error
     return sender.done
 
 

@@ -80,6 +80,8 @@ def value(run: model.Run, metric: str, how: Reduction) -> tuple[float, str]:
         return (math.nan, why) if why else (curves.number(found[metric]), "")
     if how.kind == BEST and (span := run.spans.get(metric)):
         return _best(span.low if how.lower_is_better else span.high, metric)
+    if metric in run.spans and how.kind == MEAN:
+        return _of_curve(curves.last(run.folder, metric, how.count), metric, how)
     drawn = curve(run, metric)
     return _of_curve(drawn.values, metric, how) if drawn else (math.nan, f"{metric} is no number")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _SEPARATOR = b","
+_TAIL, _MORE = 4096, 8  # bytes that are read first; times as many as before
 
 
 class Line(NamedTuple):
@@ -78,6 +79,34 @@ def read(attempt: str, names: Collection[str] = ()) -> dict[str, Values]:
                 of_name.values.append(number(value))
                 of_name.times.append(at)
     return found
+
+
+def last(attempt: str, name: str, count: int) -> list[float]:
+    """The last values of a metric, at most so many, of an attempt that did not resume.
+
+    The file is read from its end, and no further than need be.
+    """
+    found: list[float] = []
+    try:
+        with open(os.path.join(attempt, paths.METRICS), "rb") as file:
+            start = end = file.seek(0, os.SEEK_END)
+            size = _TAIL
+            while start > 0 and len(found) < count:
+                start = file.seek(max(0, end - size))
+                found = _numbers(file.read(end - start), name, whole=start == 0)
+                size *= _MORE
+    except OSError:
+        return []
+    return found[-count:]
+
+
+def _numbers(data: bytes, name: str, *, whole: bool) -> list[float]:
+    """Those of one metric in the end of a file, or in the `whole` of it."""
+    data = data[: data.rfind(b"\n") + 1]
+    lines = read_lines(data if whole else data[data.find(b"\n") + 1 :])
+    values = (line.get("values") for line in lines)
+    named = (one[name] for one in values if isinstance(one, dict) and name in one)
+    return [number(value) for value in named if is_number(value)]
 
 
 def earlier(attempt: str, step: Any) -> list[Line]:
