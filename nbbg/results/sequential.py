@@ -102,41 +102,33 @@ def look(samples: Sequence[Sample], design: Design, k: int) -> Outcome:
 def _beaten(values: Mapping[str, Mapping[int, float]], design: Design, k: int) -> Beaten:
     """Which arms are better than which: Holm's rule over the pairs, until nothing is added."""
     found: Beaten = {}
-    left = {pair: _blocks(values, pair, design, k) for pair in design.pairs}
-    shares = [n / design.looks[-1] for n in design.looks[:k]]
+    left = {pair: _differences(values, pair, design, k) for pair in design.pairs}
     while left:
         alpha = design.alpha / len(left)
         new = {
             pair: at
-            for pair, blocks in left.items()
-            if (at := sequential.crossed(blocks, shares, alpha))
+            for pair, differences in left.items()
+            if (at := sequential.crossed(differences, design.looks, alpha))
         }
         if not new:
             break
         for pair, at in new.items():
-            found[_in_order(pair, left.pop(pair)[:at], design)] = at
+            found[_in_order(pair, left.pop(pair)[: design.looks[at - 1]], design)] = at
     return found
 
 
-def _blocks(
+def _differences(
     values: Mapping[str, Mapping[int, float]], pair: tuple[str, str], design: Design, k: int
-) -> list[Floats]:
-    """Of each look, the differences of the seeds that are new there, where both arms have one."""
+) -> Floats:
+    """By run number up to look k; NaN where one of the arms has no value."""
     one, other = (values.get(arm, {}) for arm in pair)
-    borders = [design.first_seed + n for n in (0, *design.looks[:k])]
-    return [
-        np.array([one[s] - other[s] for s in range(start, end) if s in one and s in other])
-        for start, end in itertools.pairwise(borders)
-    ]
+    seeds = range(design.first_seed, design.first_seed + design.looks[k - 1])
+    return np.array([one.get(seed, np.nan) - other.get(seed, np.nan) for seed in seeds])
 
 
-def _in_order(
-    pair: tuple[str, str],
-    blocks: Sequence[Floats],
-    design: Design,
-) -> tuple[str, str]:
+def _in_order(pair: tuple[str, str], differences: Floats, design: Design) -> tuple[str, str]:
     """The better arm first."""
-    is_first_better = (np.concatenate(blocks).sum() > 0) != design.lower_is_better
+    is_first_better = (np.nansum(differences) > 0) != design.lower_is_better
     return pair if is_first_better else (pair[1], pair[0])
 
 

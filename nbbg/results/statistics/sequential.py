@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 LOOKS = 5  # at most
-DRAWS = 9_999  # of signs, beside the observed ones
+ENUMERATED = 14  # seeds of which all signs are gone through; those of later ones are drawn
 _SEED = 20_240_517
+_SLACK = 1e-9  # of a count that was rounded
 _DIGITS = 12  # to which sums are compared, in parts of the largest
 
 
@@ -66,33 +67,28 @@ def _can_decide(n: int, max_runs: int, pairs: int, alpha: float) -> bool:
     return 2.0 ** (1 - n) <= spent(n / max_runs, alpha / pairs)
 
 
-def crossed(blocks: Sequence[Floats], shares: Sequence[float], alpha: float) -> int:
-    """The first look at which the border is crossed, from 1; 0 where none is.
+def crossed(differences: Floats, looks: Sequence[int], alpha: float = ALPHA) -> int:
+    """The first look at which the border is crossed, from 1; 0 where none is, or not yet.
 
     Args:
-        blocks: of each look so far, the paired differences that are new there, shape (n_k,),
-            which may be empty where runs have failed.
-        shares: of each look, the share of the runs that were planned up to it.
+        differences: by run number, shape (n,), as far as it has come; NaN where a pair is missing.
+        looks: after how many runs it is looked, all that are planned; those up to n are gone by.
         alpha: the chance of crossing at any look where neither arm is better.
 
     At look k, of the sign vectors that have not crossed before, those with the largest |sum| cross,
-    as many as keep the share of all that have within `spent(shares[k], alpha)`; equal sums cross
-    together or not at all.
+    as many as keep the share of all that have within `spent(n_k / n_max, alpha)`; equal sums cross
+    together or not at all. So what more seeds say never moves the border of an earlier look.
     """
-    differences = np.concatenate(blocks) if blocks else np.empty(0)
-    if not differences.size:
-        return 0
-    signs = _signs(differences.size)
-    scale = float(np.abs(differences).sum()) or 1.0
-    over, end = np.zeros(len(signs), dtype=bool), 0
-    for look, (block, share) in enumerate(zip(blocks, shares, strict=True), 1):
-        end += block.size
-        sums = np.abs(signs[:, :end].astype(np.float64) @ differences[:end]) / scale
-        sums = np.round(sums, _DIGITS)
-        allowed = math.floor(spent(share, alpha) * len(signs) + 1e-9) - int(over.sum())
-        over |= _largest(sums, ~over, allowed)
+    signs = _signs(looks[-1])
+    known = np.nan_to_num(differences)
+    over = np.zeros(len(signs), dtype=bool)
+    for at, n in enumerate((n for n in looks if n <= known.size), 1):
+        scale = float(np.abs(known[:n]).sum()) or 1.0
+        sums = np.round(np.abs(signs[:, :n].astype(np.float64) @ known[:n]) / scale, _DIGITS)
+        may = math.floor(spent(n / looks[-1], alpha) * len(signs) + _SLACK) - int(over.sum())
+        over |= _largest(sums, ~over, may)
         if over[0]:
-            return look
+            return at
     return 0
 
 
@@ -111,14 +107,13 @@ def _largest(sums: Floats, among: NDArray[np.bool_], allowed: int) -> NDArray[np
 
 @functools.lru_cache(maxsize=8)
 def _signs(n: int) -> NDArray[np.int8]:
-    """The observed signs first, then others: all, or where these are too many, some drawn.
+    """The observed signs first, then others: all of the first 14 seeds, each with drawn ones after.
 
-    Column j does not depend on n, where they are drawn, so that the borders of earlier looks stay
-    as they were.
+    Half of all are enough, as the other half has the same |sum|. Multiplied by any of its rows, the
+    set is one of the same kind, so that the observed row is exchangeable with every other.
     """
-    if 2 ** (n - 1) <= DRAWS:  # the other half has the same |sum|
-        bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n)[::-1] & 1
-        return (1 - 2 * bits).astype(np.int8)
-    columns = [np.random.default_rng((_SEED, each)).integers(0, 2, DRAWS) for each in range(n)]
-    drawn = 1 - 2 * np.stack(columns, axis=1)
-    return np.concatenate([np.ones((1, n)), drawn]).astype(np.int8)
+    exact = min(n, ENUMERATED)
+    bits = np.arange(2 ** (exact - 1))[:, None] >> np.arange(exact)[::-1] & 1
+    drawn = np.random.default_rng(_SEED).integers(0, 2, (len(bits), n - exact))
+    drawn[0] = 0
+    return (1 - 2 * np.concatenate([bits, drawn], axis=1)).astype(np.int8)
