@@ -80,13 +80,13 @@ def _queued(top: Path) -> str:
 def _of_queued(top: Path, size: int) -> tuple[str, ...]:
     where = place.make(top / f"queued-{size}" / "project")
     where.write("train", "print('accuracy', 0.97)")
-    launch = _timed(where, place.NBBG, "run", "train.ipynb", "--runs", str(size))
+    launch = timed(where, place.NBBG, "run", "train.ipynb", "--runs", str(size))
     decision, memory = _decisions(where)
-    stop, _ = _timed(where, place.NBBG, "stop", "b1")
-    resume, _ = _timed(where, place.NBBG, "resume", "b1")
+    stop, _ = timed(where, place.NBBG, "stop", "b1")
+    resume, _ = timed(where, place.NBBG, "resume", "b1")
     where.call(place.NBBG, "stop", "b1")
     (where.root / paths.STORE / paths.INDEX).unlink()
-    first, _ = _timed(where, place.NBBG, "status")
+    first, _ = timed(where, place.NBBG, "status")
     return (
         *(f"{size:,}", f"{launch[0]:.0f}", f"{launch[1]:.0f}", f"{first:.0f}"),
         f"{_median(where, place.NBBG, 'status'):.0f}",
@@ -123,13 +123,13 @@ def _of_finished(top: Path, size: int) -> tuple[str, ...]:
     folder = where.batch("train", size)
     place.finish(folder, size)
     index, events = where.root / paths.STORE / paths.INDEX, folder / paths.EVENTS
-    first, memory = _timed(where, place.NBBG, "status")
-    supervisor = _timed(where, *process.own_program("nbbg.supervisor", str(folder)))
+    first, memory = timed(where, place.NBBG, "status")
+    supervisor = timed(where, *process.own_program("nbbg.supervisor", str(folder)))
     status = _median(where, place.NBBG, "status")
     show = _median(where, place.NBBG, "show", str(size // 2))
     index.unlink()
     events.unlink()
-    facts, _ = _timed(where, place.NBBG, "status")
+    facts, _ = timed(where, place.NBBG, "status")
     return (
         *(f"{size:,}", f"{first:.0f}", f"{memory:.0f}", f"{facts:.0f}"),
         *(f"{status:.0f}", f"{show:.0f}", f"{supervisor[0]:.0f}", f"{supervisor[1]:.0f}"),
@@ -137,10 +137,10 @@ def _of_finished(top: Path, size: int) -> tuple[str, ...]:
 
 
 def _median(where: Place, *argv: str | Path) -> float:
-    return statistics.median(_timed(where, *argv)[0] for _ in range(ROUNDS))
+    return statistics.median(timed(where, *argv)[0] for _ in range(ROUNDS))
 
 
-def _timed(where: Place, *argv: str | Path) -> tuple[float, float]:
+def timed(where: Place, *argv: str | Path) -> tuple[float, float]:
     """A command to its end: ms, and MB of its largest resident size."""
     measured = ("/usr/bin/env", sys.executable, "-c", _MEASURE, *argv)
     said = where.call(*measured).split()

@@ -1,9 +1,9 @@
 """nbbg turns a Jupyter notebook into a durable background experiment.
 
-From outside: `run`, `run_notebook`, `execute_run`, `as_completed`, `runs`, `compare`. From inside a
-run, and harmless anywhere else: `log`, `track`, `saved`, `params`, `seed_everything`,
-`checkpoint_dir`, `should_stop`. Nothing is imported before it is asked for. This file also runs in
-the user's own interpreter: standard library, Python 3.8.
+From outside: `run`, `run_notebook`, `execute_run`, `as_completed`, `runs`, `results`, `curves`,
+`compare`. From inside a run, and harmless anywhere else: `log`, `track`, `saved`, `params`,
+`seed_everything`, `checkpoint_dir`, `should_stop`. Nothing is imported before it is asked for. This
+file also runs in the user's own interpreter: standard library, Python 3.8.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from nbbg.ops.api import as_completed, run, run_notebook, runs
     from nbbg.ops.millrun import execute_run
     from nbbg.results.asking import compare
+    from nbbg.results.records import curves, results
 
 __version__ = "0.1.0"
 __all__ = [
     "as_completed",
     "checkpoint_dir",
     "compare",
+    "curves",
     "execute_run",
     "log",
     "params",
+    "results",
     "run",
     "run_notebook",
     "runs",
@@ -47,6 +50,8 @@ __all__ = [
 _OUTSIDE = dict.fromkeys(("as_completed", "run", "run_notebook", "runs"), "nbbg.ops.api")
 _OUTSIDE["execute_run"] = "nbbg.ops.millrun"
 _OUTSIDE["compare"] = "nbbg.results.asking"
+_OUTSIDE["curves"] = "nbbg.results.records"
+_OUTSIDE["results"] = "nbbg.results"  # a package that can be called, so that both may have the name
 
 
 def __getattr__(name: str) -> Any:

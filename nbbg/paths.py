@@ -48,6 +48,7 @@ LOG = "log.txt"
 CELLS = "cells.jsonl"
 METRICS = "metrics.jsonl"
 RESULTS = "results"
+KEPT_JSON, KEPT_PICKLE, KEPT_LEFT_OUT = ".json", ".pickle", ".left-out"  # after their names
 STOP = "stop.json"
 BOOTED = "resumed-at-boot.json"  # it was lost with the machine, and the next attempt came by itself
 LIMIT = "limit.json"  # a limit of time that is over

@@ -334,7 +334,7 @@ def test_compare_command(project: Project) -> None:
 
 
 BAD = [
-    (("--metric", "ac"), "no run has a metric 'ac'"),
+    (("--metric", "ac"), "no run has a metric 'ac'; did you mean acc?; there are acc, word"),
     (("--metric", "word"), "no run has a word that counts: word is no number"),
     (("--metric", "acc", "--baseline", "vit"), "'vit' is none of the arms train"),
     (("train", "--metric", "acc", "--baseline", "vit"), "there is no 'vit'"),

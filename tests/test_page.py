@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,27 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbbg.notebook import ansi, cleaning, page
+from tests.browser import EVIL, SCRIPT, in_browser
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Json = dict[str, Any]
-SCRIPT = "document.documentElement.dataset.ran='yes'"
-EVIL = "\n".join(
-    [
-        f"<script>{SCRIPT}</script></script></pre></style></title>",
-        f'<img src="x" onerror="{SCRIPT}"><svg onload="{SCRIPT}"><script>{SCRIPT}</script></svg>',
-        f'<iframe srcdoc="<script>parent.{SCRIPT}</script>"></iframe>',
-        f'<a href="javascript:{SCRIPT}">a</a><a href="java\tscript:{SCRIPT}">b</a>',
-        f'<input autofocus onfocus="{SCRIPT}"><details open ontoggle="{SCRIPT}">c</details>',
-        '<meta http-equiv="refresh" content="0;url=about:blank"><base href="http://127.0.0.1:9/">',
-        "<form action='http://127.0.0.1:9/'></form><style>* { display: none }</style>",
-        f"<math><mtext><table><mglyph><style><img src=x onerror={SCRIPT}></style></mglyph></table>",
-        f"<object data='data:text/html,<script>{SCRIPT}</script>'></object>",
-        f"[d](javascript:{SCRIPT}) ![e](javascript:{SCRIPT}) <javascript:{SCRIPT}>",
-        f'<a href="data:text/html,<script>{SCRIPT}</script>">f</a><p style="background:url(x)">g',
-    ]
-)
 PIXEL = base64.b64encode(
     bytes.fromhex(
         "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
@@ -65,26 +49,6 @@ def a_notebook(*outputs: Json, markdown: str = "", source: str = "1", **metadata
             code,
         ],
     }
-
-
-def in_browser(html: bytes, folder: Path) -> str:
-    """The page as Chromium has it in the end."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("no chromium here")
-    path = folder / "page.html"
-    path.write_bytes(html)
-    return subprocess.run(
-        [
-            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-            *(f"--user-data-dir={folder / 'browser'}", "--virtual-time-budget=2000"),
-            path.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=100,
-    ).stdout
 
 
 def test_nothing_in_it_runs(tmp_path: Path) -> None:

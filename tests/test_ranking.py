@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbbg import model, results
+from nbbg import model
 from nbbg.errors import UsageError
+from nbbg.results import ranking
+from nbbg.results.reducing import Reduction
 from tests import records
+from tests.test_results import python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +67,7 @@ def test_the_order_of_a_metric(
     *, lower: bool, ranks: Sequence[tuple[int, int]], arms: Sequence[str]
 ) -> None:
     """Best first, ties share a rank, arms by their mean; what has no place is named with why."""
-    found = results.rank(RUNS, "acc", lower_is_better=lower)
+    found = ranking.rank(RUNS, "acc", Reduction(lower_is_better=lower))
     assert [(one.rank, one.run.id) for one in found.runs] == ranks
     assert [arm.arm for arm in found.arms] == arms
     by_name = {arm.arm: arm for arm in found.arms}
@@ -81,7 +84,7 @@ def test_the_order_of_a_metric(
 def test_an_unknown_metric_names_those_there_are() -> None:
     """A slip in the metric's name is an error that lists the names."""
     with pytest.raises(UsageError, match="'accuracy'; there are epoch, acc"):
-        results.rank(RUNS, "accuracy")
+        ranking.rank(RUNS, "accuracy")
 
 
 def test_best_and_csv(project: Project) -> None:
@@ -112,3 +115,54 @@ def test_best_and_csv(project: Project) -> None:
     nowhere = project.nbbg("results", "--csv", "gone/out.csv", code=2).stderr
     assert nowhere == "nbbg: --csv gone/out.csv: No such file or directory\n"
     assert "there are loss" in project.nbbg("results", "--best", "los", code=2).stderr
+
+
+def test_choosing_ordering_and_reducing(project: Project) -> None:
+    """`results` shows what differs; `--where`, `--sort`, `--reduce`, `--json FILE` and Python."""
+    project.write(
+        "train.ipynb",
+        "import nbbg\nfrom IPython.display import display\n"
+        "for step in range(4):\n    nbbg.log(loss=lr + 1 / (step + 1), step=step)",
+        "glue = 'application/scrapbook.scrap.json+json'\n"
+        "record = 'application/papermill.record+json'\n"
+        "scrap = {'name': 'glued', 'data': 0.5, 'encoder': 'json', 'version': 1}\n"
+        "display({glue: scrap}, raw=True)\n"
+        "display({glue: {**scrap, 'name': 'list', 'data': [1]}}, raw=True)\n"
+        "display({record: {'recorded': 7}, 1: 2}, raw=True)\nfinal = lr",
+        parameters="lr = 0.5",
+    )
+    project.nbbg("run", "train.ipynb", "-p", "lr=0.5,0.25", "--results", "final", "--wait")
+    head, *rows = project.nbbg("results", "--sort", "lr").stdout.splitlines()
+    assert head.split()[6:] == ["lr", "final", "loss", "glued", "recorded"]
+    assert [row.split()[-5:] for row in rows] == [
+        ["0.25", "0.25", "0.5", "0.5", "7"],
+        ["0.5", "0.5", "0.75", "0.5", "7"],
+    ]
+    assert len(project.nbbg("results", "--where", "lr < 0.5").stdout.splitlines()) == 2
+    assert "no run matches" in project.nbbg("results", "--where", "lr < 0").stderr
+    reduced = project.nbbg("results", "--reduce", "mean:2", "--json", "out.json")
+    assert "2 runs: final has 1 of 2 values" in reduced.stderr
+    found = json.loads((project.root / "out.json").read_text())
+    assert [run["metrics"]["loss"] for run in found] == [
+        pytest.approx(0.25 + 7 / 24),
+        pytest.approx(0.5 + 7 / 24),
+    ]
+    again = project.nbbg("results", "--json", "out.json", code=2).stderr
+    assert "out.json is there already" in again
+    assert "of which metric" in project.nbbg("results", "--reduce", "best", code=2).stderr
+    best = project.nbbg("results", "--best", "loss", "--reduce", "best").stdout.splitlines()
+    assert best[1].split()[:2] == ["1", "1.5"]
+    assert "loss: 4 values to step 3, from 0.75 at step 3" in project.nbbg("show", "1").stdout
+    code = (
+        "import nbbg\nfound = nbbg.results(where='lr > 0.25')\nprint(found)\n"
+        "print(found.to_frame()['loss'].mean(), nbbg.results('b1', 1).to_frame().shape)\n"
+        "print([row['value'] for row in nbbg.curves('loss', 2)])\n"
+        "print(nbbg.results is nbbg.results, nbbg.results(where='run > 9'))"
+    )
+    said = python(project, code)
+    assert said.stdout.splitlines()[1].split()[:5] == ["train/lr=0.5", "1", "1", "1", "succeeded"]
+    assert said.stdout.splitlines()[2:] == [
+        "0.75 (2, 11)",
+        str([0.25 + 1 / (step + 1) for step in range(4)]),
+        "True no results",
+    ], said.stderr

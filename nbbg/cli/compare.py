@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files
-from nbbg.cli import output, reading, table
+from nbbg.cli import output, plotting, reading, table
 from nbbg.errors import UsageError
-from nbbg.results import asking
+from nbbg.results import asking, strips
 
 if TYPE_CHECKING:
     import argparse
@@ -19,18 +20,25 @@ if TYPE_CHECKING:
 _ARMS = ("arm", "n", "failed", "mean", "IQM", "median", "SD", "min", "max", "5-95 %")
 _PAIRS = ("better", "worse", "n", "difference", "95 %", "p", "p Holm", "improves", "effect")
 _PAIRS_SHOWN = 20
+_STRIPS = 30  # arms that are drawn
+_WIDEST = 100  # characters of the picture
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Arms side by side, their differences, and the verdict."""
+    path = plotting.check(arguments.plot) if arguments.plot else None
+    where = reading.here()
     found = asking.in_project(
-        reading.here(),
+        where,
         arguments.ids,
         arguments.metric,
         lower_is_better=arguments.lower_is_better,
         baseline=arguments.baseline or "",
         reduce=_reduction(arguments),
+        curves=path is not None,
     )
+    if path:
+        plotting.plot(where.store, found, path)
     if arguments.json:
         output.document(files.strict(document(found)))
         return 0
@@ -38,6 +46,7 @@ def command(arguments: argparse.Namespace) -> int:
     if found.pairs:
         print()
         _show_pairs(found)
+    _show_strips(found)
     print()
     for sentence in found.verdict:
         print(sentence)
@@ -65,6 +74,15 @@ def _of_arm(one: Summary) -> list[str]:
     counts = [str(one.n), str(one.failures)]
     ranges = [_range(one.range90), _range(one.mean_interval)]
     return [one.arm, *counts, *map(_number, values), *ranges]
+
+
+def _show_strips(found: Comparison) -> None:
+    """Every seed as a mark, on an axis that all arms share."""
+    values = {sample.arm: sample.values.values() for sample in found.samples[:_STRIPS]}
+    wide = strips.is_unicode(sys.stdout.encoding)
+    lines = strips.strip_plot(values, min(table.width(), _WIDEST), unicode=wide)
+    if lines:
+        print("\n" + "\n".join(lines))
 
 
 def _show_pairs(found: Comparison) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files
@@ -14,20 +13,20 @@ from nbbg.ops import keeping, reports, selection
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
 
     from nbbg import model
     from nbbg.index import Index
     from nbbg.ops.keeping import Kept
 
-_SCALARS = (bool, int, float, str)
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
 
 
 def report(run: model.Run) -> dict[str, Any]:
     """All about a run as JSON, what it kept too."""
-    results = {name: one.to_json() for name, one in keeping.of_run(run).items()}
+    nothing = run.scalars is not None and not run.scalars and not run.others
+    found = {} if nothing else keeping.of_run(run)  # which looks into its folder
+    results = {name: one.to_json() for name, one in found.items()}
     return {**reports.of_run(run).to_json(), "results": results}
 
 
@@ -37,19 +36,6 @@ def line(run: model.Run) -> str:
     if not found:
         return ""
     return f"{', '.join(map(_said, found))}: in {os.path.dirname(found[0].path)}"
-
-
-def as_columns(runs: Iterable[model.Run]) -> tuple[list[model.Run], list[str]]:
-    """The runs with each kept number or text among their metrics; and what else is kept."""
-    shown: list[model.Run] = []
-    others: dict[str, None] = {}
-    for run in runs:
-        found = keeping.of_run(run)
-        values = {name: one.to_json().get("value") for name, one in found.items()}
-        scalars = {name: value for name, value in values.items() if isinstance(value, _SCALARS)}
-        others.update({f"{n} ({one.kind})": None for n, one in found.items() if n not in scalars})
-        shown.append(replace(run, metrics={**scalars, **run.metrics}))
-    return shown, list(others)
 
 
 def show(index: Index, arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import settings
-from nbbg.cli import output, reading
+from nbbg.cli import output, placing, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import selection
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from nbbg import model
     from nbbg.ops.project import Project
-
-GENERATOR = b'<meta name="generator" content="nbbg'
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -51,7 +49,7 @@ def command(arguments: argparse.Namespace) -> int:
         return 0
     suffix = ".html" if as_page else ".ipynb"
     path = Path(arguments.output or f"{Path(run.arm.notebook).stem}_run{run.id}{suffix}")
-    _write(path, data)
+    placing.put(path, data, "-o")
     so_far = f"cell {run.cell or 0} of {run.cells or '?'}"
     output.say(f"{path}: run {run.id}, {run.state.word}, {so_far}")
     return 0
@@ -75,26 +73,3 @@ def _page(notebook: composed.Json, run: model.Run) -> bytes:
     state = f"{run.state.word}: {run.state.reason}".rstrip(": ")
     title = f"{run.arm.notebook}, run {run.id}"
     return page.render(notebook, title, f"{run.arm.name} {run.number}, seed {run.seed}, {state}")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a new file; one that nbbg wrote before is replaced, any other is refused."""
-    from nbbg import files
-
-    if path.exists() and not _is_ours(path):
-        message = f"{path} is there, and nbbg did not make it\nname another file with -o"
-        raise UsageError(message)
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}\nmkdir -p {path.parent}")
-    with files.Folder(path.parent) as folder:
-        folder.replace(path.name, data, files.users_mode())
-
-
-def _is_ours(path: Path) -> bool:
-    import json
-
-    try:
-        data = path.read_bytes()
-        return GENERATOR in data[:1000] or "nbbg" in json.loads(data)["metadata"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def document(value: Any) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+def document(value: Any, file: TextIO | None = None) -> None:
+    """One JSON document, on stdout where no file is given."""
+    print(json.dumps(value, indent=2, ensure_ascii=False), file=file)
+
+
+def new_file(name: str, option: str) -> TextIO:
+    """A new file for data; one that is there is not replaced.
+
+    Raises:
+        UsageError: there is such a file, or none can be made; the message names the option.
+    """
+    try:
+        return open(name, "x", newline="", encoding="utf-8")
+    except FileExistsError as error:
+        message = f"{name} is there already\nanother name, or remove it first"
+        raise UsageError(message) from error
+    except OSError as error:
+        raise UsageError(f"{option} {name}: {error.strerror}") from error
 
 
 def say(text: str) -> None:

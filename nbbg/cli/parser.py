@@ -28,6 +28,7 @@ COMMANDS = {  # in the order of the help text -> where its options are
     "jobs": "steering",
     "results": "looking",
     "compare": "looking",
+    "report": "looking",
     "diff": "looking",
     "restore": "steering",
     "convert": "pairs",

@@ -6,131 +6,152 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, results
-from nbbg.cli import kept, output, reading, table
+from nbbg.cli import kept, output, ranked, reading, table
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import reports, selection
+from nbbg.ops import selection
+from nbbg.results import expressions, ranking, reducing, rows, values
 from nbbg.store import imported
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from nbbg import model
 
 _HEAD = ("arm", "number", "seed", "run", "state", "time")
+_FILE = ".json"  # ends a name that is no run's, but that of `--json`'s file
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """One row a run, by arm and number, or in the order of a metric."""
+    """One row a run, by arm and number, in the order of a column, or of a metric."""
+    file = _file_of_json(arguments)
+    how = reducing.parse(arguments.reduce, lower_is_better=arguments.lower_is_better)
+    _refuse_best_of_all(how, arguments)
+    runs = _chosen(arguments)
+    if arguments.where and not runs:
+        output.say(f"no run matches {' and '.join(arguments.where)}")
+    if arguments.to:
+        return _send(runs, arguments.to)
+    if arguments.best:
+        found = ranking.rank(runs, arguments.best, how)
+        if arguments.csv:
+            return _csv(ranked.in_order(found), arguments.csv)
+        if arguments.json:
+            return _json(ranked.to_json(found, arguments.best, how), len(runs), file)
+        return ranked.show(found, runs, arguments.best)
+    if how.kind != reducing.LAST:
+        runs = _reduced(runs, how)
+    if arguments.csv:
+        return _csv(runs, arguments.csv)
+    if arguments.json:
+        return _json([kept.report(run) for run in runs], len(runs), file)
+    return _show(runs, chosen=bool(arguments.where))
+
+
+def _chosen(arguments: argparse.Namespace) -> list[model.Run]:
+    """The runs that are asked for, in the order that is asked for."""
     where = reading.here()
     with Index(where.store) as index:
         runs = selection.Runs(index, arguments.ids) if arguments.ids else index.each()
-        found = results.current(runs)
-    if arguments.best:
-        return _best(found, arguments)
-    if arguments.json:
-        output.document([kept.report(run) for run in found])
-        return 0
-    found, others = kept.as_columns(found)
-    if arguments.csv:
-        return _csv(found, arguments.csv)
-    names = results.metrics(found)
-    rows = [_texts(results.row(run, names)) for run in found]
-    if not rows:
+        found = values.current(runs)
+    found = expressions.matching(found, arguments.where, output.say)
+    if not arguments.sort:
+        return found
+    get = rows.getter(arguments.sort, found)
+    if get is None and found:
+        there = ", ".join(rows.known(found))
+        raise UsageError(f"--sort {arguments.sort}: there is no such column\nthere are {there}")
+    return rows.ordered(found, get, reverse=arguments.reverse) if get else found
+
+
+def _show(runs: list[model.Run], *, chosen: bool) -> int:
+    names, params = values.metrics(runs), rows.differing(runs)
+    titles = [f"{rows.PARAMS}{name}" if name in (*names, *_HEAD) else name for name in params]
+    head = (*_HEAD, *titles, *names)
+    shown = (_texts(run, params, names) for run in runs)
+    if not runs and not chosen:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
-    table.show((*_HEAD, *names), rows, numbers=("number", "seed", "run", "time", *names))
-    for changed in imported.changes(found):
+    table.show(head, shown, numbers={*head} - {"arm", "state"})
+    for changed in imported.changes(runs):
         output.say(changed)
+    others = dict.fromkeys(other for run in runs for other in values.named_results(run)[1])
     if others:
         output.say(f"also kept: {', '.join(others)}; see: nbbg show RUN --result NAME")
     return 0
 
 
-def _texts(row: list[Any]) -> list[str]:
-    arm, number, seed, run, state, seconds, *values = row
-    fixed = [arm, str(number), str(seed), str(run), state, table.duration(seconds)]
-    return [*fixed, *map(table.number, values)]
+def _texts(run: model.Run, params: Sequence[str], names: Sequence[str]) -> list[str]:
+    given, measured = run.arm.params, values.measured(run)
+    return [
+        *(run.arm.name, str(run.number), str(run.seed), str(run.id), run.state.word),
+        table.duration(rows.seconds(run)),
+        *(table.number(given.get(name)) for name in params),
+        *(table.number(measured.get(name)) for name in names),
+    ]
 
 
-def _best(runs: list[model.Run], arguments: argparse.Namespace) -> int:
-    """Runs and arms in the order of a metric; what has no place in it is said."""
-    runs, _ = kept.as_columns(runs)
-    metric = arguments.best
-    ranking = results.rank(runs, metric, lower_is_better=arguments.lower_is_better)
-    if arguments.csv:
-        ordered = [one.run for one in ranking.runs] + [run for run, _ in ranking.left_out]
-        return _csv(ordered, arguments.csv)
-    if arguments.json:
-        output.document(files.strict(_ranking(ranking, arguments)))
+def _refuse_best_of_all(how: reducing.Reduction, arguments: argparse.Namespace) -> None:
+    """Refuse the best value of every metric: of some the smallest is, of others the largest."""
+    if how.kind == reducing.BEST and not arguments.best:
+        more = "name the metric: nbbg results --best loss --lower-is-better --reduce best"
+        raise UsageError(f"--reduce best: of which metric, and is higher better?\n{more}")
+
+
+def _reduced(runs: list[model.Run], how: reducing.Reduction) -> list[model.Run]:
+    """The runs with another value of each metric than the last; who has none is said."""
+    without: Counter[str] = Counter()
+    found = []
+    for run in runs:
+        one, why = reducing.whole(run, how)
+        found.append(one)
+        without.update(why.values())
+    for reason, count in without.items():
+        output.say(f"{'1 run' if count == 1 else f'{count} runs'}: {reason}")
+    return found
+
+
+def _file_of_json(arguments: argparse.Namespace) -> str:
+    """`results --json out.json`: the file is among the names, for `--json b1` has none."""
+    files = [name for name in arguments.ids if name.endswith(_FILE)]
+    if not arguments.json or not files:
+        return ""
+    file: str = files[0]
+    arguments.ids.remove(file)
+    return file
+
+
+def _json(document: Any, count: int, name: str) -> int:
+    if not name:
+        output.document(document)
         return 0
-    head = ("rank", metric, "arm", "number", "seed", "run")
-    table.show(head, map(_of_run, ranking.runs), numbers=tuple({*head} - {"arm"}))
-    print()
-    head = ("arm", "runs", f"mean {metric}", "best", "run", "left out")
-    table.show(head, map(_of_arm, ranking.arms), numbers=head[1:])
-    for changed in imported.changes(runs):
-        output.say(changed)
-    if ranking.left_out:
-        reasons = Counter(why for _, why in ranking.left_out)
-        counted = ", ".join(f"{count} {why}" for why, count in reasons.items())
-        output.say(f"left out of the order, {len(ranking.left_out)}: {counted}")
+    with output.new_file(name, "--json") as file:
+        output.document(document, file)
+    output.say(f"{count} runs: {name}")
     return 0
 
 
-def _of_run(one: results.Ranked) -> list[str]:
-    run = one.run
-    ids = map(str, (run.number, run.seed, run.id))
-    return [str(one.rank), table.number(one.value), run.arm.name, *ids]
-
-
-def _of_arm(arm: results.ArmRank) -> list[str]:
-    values = map(table.number, (arm.mean, arm.best.value))
-    return [arm.arm, str(arm.runs), *values, str(arm.best.run.id), str(arm.left_out)]
-
-
-def _ranking(ranking: results.Ranking, arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "metric": arguments.best,
-        "lower_is_better": arguments.lower_is_better,
-        "runs": [
-            {"rank": one.rank, "value": one.value, **reports.of_run(one.run).to_json()}
-            for one in ranking.runs
-        ],
-        "arms": [
-            {
-                "arm": arm.arm,
-                "runs": arm.runs,
-                "mean": arm.mean,
-                "best": arm.best.value,
-                "best_run": arm.best.run.id,
-                "left_out": arm.left_out,
-            }
-            for arm in ranking.arms
-        ],
-        "left_out": [{"run": run.id, "why": why} for run, why in ranking.left_out],
-    }
-
-
 def _csv(runs: list[model.Run], name: str) -> int:
-    """The table as CSV, to a new file, or for `-` to stdout.
-
-    Raises:
-        UsageError: there is such a file, or none can be made.
-    """
+    """The table as CSV, to a new file, or for `-` to stdout."""
     import csv
 
-    rows = results.columns(runs)
+    table_of = rows.columns(runs)
     if name == "-":
-        csv.writer(sys.stdout).writerows(rows)
+        csv.writer(sys.stdout).writerows(table_of)
         return 0
-    try:
-        with open(name, "x", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(rows)
-    except FileExistsError as error:
-        message = f"{name} is there already\nanother name, or remove it first"
-        raise UsageError(message) from error
-    except OSError as error:
-        raise UsageError(f"--csv {name}: {error.strerror}") from error
+    with output.new_file(name, "--csv") as file:
+        csv.writer(file).writerows(table_of)
     output.say(f"{len(runs)} runs: {name}")
+    return 0
+
+
+def _send(runs: list[model.Run], to: Sequence[str]) -> int:
+    """To another tool."""
+    from nbbg.results import exporting
+
+    kind, uri = to
+    if kind != exporting.MLFLOW:
+        raise UsageError(f"--to {kind}: nbbg sends to mlflow alone\nsuch as: --to mlflow {uri}")
+    done = exporting.to_mlflow(runs, uri, output.say)
+    print(f"{done.made} runs new, {done.renewed} brought up to date: {uri}")
     return 0

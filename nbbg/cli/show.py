@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
 from nbbg.ops import failures, provenance, reports, selection, stack
+from nbbg.results import reducing, strips
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from nbbg.ops.reports import RunReport
 
 
+CURVES = 8  # metrics that are drawn
 NEWEST = 1000  # runs of an arm whose modules are compared
 
 
@@ -85,7 +88,32 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("ended", f"{_clock(run.ended_at)}, after {table.duration(until)}" if until else ""),
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
         ("metrics", table.one_line(", ".join(f"{n} {v}" for n, v in report.metrics.items()))),
+        *_curves(run),
     ]
+
+
+def _curves(run: model.Run) -> list[tuple[str, str]]:
+    """A line for each metric that was logged more than once; the first are drawn."""
+    spans = {name: span for name, span in reducing.spans(run).items() if span.logged > 1}
+    return [
+        ("curve", (_sparkline(run, name) if place < CURVES else "") + _curve(name, span))
+        for place, (name, span) in enumerate(spans.items())
+    ]
+
+
+def _curve(name: str, span: model.Span) -> str:
+    """How many values, and where the smallest and the largest stand."""
+    until = "" if span.step is None else f" to step {span.step}"
+    ends = ((span.low, span.low_step), (span.high, span.high_step))
+    low, high = (table.number(at) + ("" if s is None else f" at step {s}") for at, s in ends)
+    between = "" if span.low is None else f", from {low} to {high}"
+    return table.one_line(f"{name}: {span.logged} values{until}{between}")
+
+
+def _sparkline(run: model.Run, name: str) -> str:
+    curve = reducing.curve(run, name)
+    shown = strips.is_unicode(sys.stdout.encoding)
+    return strips.sparkline(curve.values, unicode=shown) + " " if curve else ""
 
 
 def _with_what(arm: model.Arm) -> str:

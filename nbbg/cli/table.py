@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nbbg import model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 PAGE = 500  # rows
 BRIEF = 10  # seconds under which a tenth is told
@@ -25,7 +25,7 @@ _COLOURS = {
 
 
 def show(
-    head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Collection[str] = ()
 ) -> None:
     """Print a table; the columns named in `numbers` are aligned to the right.
 
@@ -46,7 +46,7 @@ def show(
 
 
 def _print(
-    head: Sequence[str], line: Sequence[str], widths: Sequence[int], numbers: Sequence[str]
+    head: Sequence[str], line: Sequence[str], widths: Sequence[int], numbers: Collection[str]
 ) -> None:
     cells = [
         cell.rjust(width) if name in numbers else cell.ljust(width)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import BinaryIO
 
-JSON, PICKLE, LEFT_OUT = ".json", ".pickle", ".left-out"
 FIRST_WORD, NEXT_WORD = 5.0, 30.0  # seconds until a long pickling says how far it is
 _PROTOCOL = 5  # of Python 3.8; large arrays are written without a copy of them
 _EXACT = (type(None), bool, int, float, str)
@@ -61,8 +60,8 @@ def load(path: str) -> Any:
     Raises:
         ValueError: it can't be loaded in this interpreter; the sentence says why.
     """
-    name = os.path.basename(path)
-    name = name[: -len(PICKLE)] if name.endswith(PICKLE) else name
+    name, suffix = os.path.splitext(os.path.basename(path))
+    name = name if suffix == paths.KEPT_PICKLE else name + suffix
     try:
         with open(path, "rb") as file:
             return _Unpickler(file).load()
@@ -96,19 +95,19 @@ def _keep_one(folder: files.Folder, name: str, value: Any, hidden: Hidden) -> No
         exact = _exactly(value)
         if exact is not None:
             shown = files.to_json(hidden.in_json(value))
-            folder.replace(name + JSON, shown)
+            folder.replace(name + paths.KEPT_JSON, shown)
             if shown != exact:
                 _tell_hidden(name)
             return
-        folder.replace_by(name + PICKLE, lambda file: _pickle(value, file, name, hidden))
+        folder.replace_by(name + paths.KEPT_PICKLE, lambda file: _pickle(value, file, name, hidden))
         number = _as_number(value)
         if number is not None:
-            folder.replace(name + JSON, number)
+            folder.replace(name + paths.KEPT_JSON, number)
     except Exception as error:  # noqa: BLE001 - a class's own __reduce__ may raise anything
         reason = str(hidden.in_json(f"{type(error).__name__}: {error}"))
         sys.stderr.write(f"nbbg: the result {name!r} was not kept: {reason}\n")
         with contextlib.suppress(OSError):  # of a full disk, or a name too long for a file
-            folder.replace(name + LEFT_OUT, reason.encode("utf-8", "replace"))
+            folder.replace(name + paths.KEPT_LEFT_OUT, reason.encode("utf-8", "replace"))
 
 
 def _pickle(value: Any, file: BinaryIO, name: str, hidden: Hidden) -> None:

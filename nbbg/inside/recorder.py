@@ -31,6 +31,7 @@ TAKES = frozenset(
         "error",
     }
 )
+_SCRAPS = ("application/scrapbook.", "application/papermill.")
 _CELL_IS_OVER = ("cell_end", "end")
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -96,6 +97,7 @@ class Recorder:
         """An `execute_result` or a `display_data` where the log stands now."""
         output = {"output_type": kind, **_settled(bundle), **more}
         self.event("display", output=output, display_id=display_id)
+        self._take_scraps(output["data"])
         self._show(output["data"].get("text/plain", ""))
 
     def update(self, display_id: str | None, bundle: Mapping[str, Any]) -> None:
@@ -147,6 +149,13 @@ class Recorder:
             self.event("clear", wait=bool(content.get("wait")))
         elif kind == "error":
             self._error(content["ename"], content["evalue"], content["traceback"])
+
+    def _take_scraps(self, data: Mapping[str, Any]) -> None:
+        """Metrics that come as an output: scrapbook's and papermill's."""
+        if not self.silent and any(str(mime).startswith(_SCRAPS) for mime in data):
+            from nbbg.inside import scraps
+
+            scraps.record(self.masked(data))
 
     def _error(self, name: str, value: str, traceback: Sequence[str]) -> None:
         output = {"output_type": "error", "ename": name, "evalue": value, "traceback": traceback}

@@ -36,6 +36,8 @@ def saved(step: Any) -> None:
     attempt = place.attempt()
     if attempt is None:
         return
+    # First, so that no step counts as saved that the curves of a later attempt can't be joined at.
+    metrics.append({"saved": step})
     record = {"step": step, "attempt": os.environ.get(paths.ATTEMPT), "time": time.time()}
     with files.Folder(given.checkpoint_dir()) as folder:
         folder.replace(paths.SAVED, files.to_json(record))

@@ -7,7 +7,7 @@ the code cells of the executed notebook, from 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbbg.model.states import (
     OF_CELL,
@@ -64,6 +64,7 @@ __all__ = [
     "Run",
     "RunState",
     "Running",
+    "Span",
     "Stopped",
     "Submitted",
     "Succeeded",
@@ -197,6 +198,17 @@ class Claim:
     slots: tuple[str, ...] = ()  # that it holds
 
 
+class Span(NamedTuple):
+    """What is known of a metric's curve without reading it; steps as logged, None without one."""
+
+    logged: int  # how many numbers, finite or not
+    step: Any  # of the last one
+    low: float | None  # the smallest finite one; None where there is none
+    low_step: Any
+    high: float | None
+    high_step: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One arm at one run number, as the records of its newest attempt tell it now."""
@@ -221,6 +233,10 @@ class Run:
     cells: int | None = None
     resumed_after: Any = None  # the last saved step that a later attempt went on from
     metrics: Mapping[str, Any] = field(default_factory=dict)  # last value of each
+    spans: Mapping[str, Span] = field(default_factory=dict)  # of metrics; not of a resumed attempt
+    # Once it has ended: the named results that are a number, a bool or a short text. None: look.
+    scalars: Mapping[str, Any] | None = None
+    others: Sequence[str] = ()  # the other named results, such as `layers (json)`
     # Another attempt follows by itself: when it is due, or when its stopped batch is resumed.
     again: Again | None = None
     imported: str = ""  # a digest of the project's modules that it imported, once it has ended

@@ -60,6 +60,12 @@ def render(notebook: Json, title: str, about: str) -> bytes:
     highlight, colours = _highlighter(language if isinstance(language, str) else "python")
     cells = [_cell(cell, highlight, cleaning) for cell in notebook["cells"]]
     name = html.escape(title)
+    header = f'<header><h1 class="nbbg">{name}</h1><p>{html.escape(about)}</p></header>'
+    return whole(name, _STYLE + colours, f"{header}\n{''.join(cells)}")
+
+
+def whole(title: str, style: str, body: str) -> bytes:
+    """A page that asks for nothing and runs nothing, of what is escaped already."""
     text = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -68,12 +74,11 @@ def render(notebook: Json, title: str, about: str) -> bytes:
 <meta name="generator" content="nbbg {nbbg.__version__}">
 <meta name="viewport" content="width=device-width">
 <meta name="referrer" content="no-referrer">
-<title>{name}</title>
-<style>{_STYLE}{colours}</style>
+<title>{title}</title>
+<style>{style}</style>
 </head>
 <body>
-<header><h1 class="nbbg">{name}</h1><p>{html.escape(about)}</p></header>
-{"".join(cells)}
+{body}
 </body>
 </html>
 """

@@ -80,8 +80,8 @@ class Side:
     def packages(self) -> dict[str, str]:
         """The packages of its interpreter at launch."""
         with contextlib.suppress(OSError, ValueError), files.Folder(self.folder) as folder:
-            found: dict[str, str] = (folder.read_json(paths.PACKAGES) or {})[self.run.arm.python]
-            return found
+            of_all: dict[str, dict[str, str]] = folder.read_json(paths.PACKAGES) or {}
+            return of_all.get(self.run.arm.python, {})  # none of a kernel of another language
         return {}
 
     def outcome(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import files, paths
 from nbbg.errors import EnvironmentFault, StoreError, UsageError
 from nbbg.inside import kept
+from nbbg.store import results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MOST = 1 << 20  # bytes of JSON that are put into a listing
 LONGEST = 400  # characters of the reason why one was left out
-_KINDS = {kept.JSON: "json", kept.PICKLE: "pickle", kept.LEFT_OUT: "left out"}
 
 # The folder that it works in comes last: a `numbers.py` of the user's is not Python's own.
 _SHOW = """import sys
@@ -85,7 +85,7 @@ class Kept:
             StoreError: it can't be loaded here, or somebody else could have written it.
             UsageError: it was left out.
         """
-        if self.kind != "pickle":
+        if self.kind != results.PICKLE:
             return self.value
         _refuse_strangers(self.path)
         try:
@@ -96,7 +96,7 @@ class Kept:
     @property
     def problem(self) -> str:
         """Why there is nothing to read without trust."""
-        if self.kind == "pickle":
+        if self.kind == results.PICKLE:
             return f"the result {self.name} is a pickle, and loading one can execute anything"
         reason = " ".join(Path(self.path).read_text(errors="replace").split())[:LONGEST]
         return f"the result {self.name} was not kept: {reason}"
@@ -143,13 +143,11 @@ def of_run(run: model.Run) -> dict[str, Kept]:
     """What the newest attempt of a run kept, by name."""
     if not run.attempt:
         return {}
-    folder = os.path.join(run.folder, paths.RESULTS)
-    try:
-        names = set(os.listdir(folder))
-    except OSError:
-        return {}
-    found = (_kept(folder, name, names) for name in sorted(names) if not name.startswith("."))
-    return {one.name: one for one in found if one}
+    found = results.of_attempt(run.folder)
+    return {
+        one.name: Kept(one.name, one.kind, one.path, os.path.getsize(one.path), one.json_path)
+        for one in found
+    }
 
 
 def text_of(found: Kept, run: model.Run) -> str:
@@ -179,15 +177,6 @@ def text_of(found: Kept, run: model.Run) -> str:
     if done.returncode:
         raise StoreError(done.stderr.strip() or f"{found.path} can't be loaded by {python}")
     return done.stdout
-
-
-def _kept(folder: str, file: str, names: set[str]) -> Kept | None:
-    name, suffix = os.path.splitext(file)
-    if suffix not in _KINDS or (suffix == kept.JSON and name + kept.PICKLE in names):
-        return None
-    path, readable = os.path.join(folder, file), os.path.join(folder, name + kept.JSON)
-    there = name + kept.JSON in names
-    return Kept(name, _KINDS[suffix], path, os.path.getsize(path), readable if there else "")
 
 
 def _refuse_strangers(path: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nbbg.store.place import Store
 
-VERSION = 3
+VERSION = 4
 PATIENCE = 5.0  # seconds that a reader waits for another one
 _QUEUED = model.Queued.word
 _SCHEMA = f"""

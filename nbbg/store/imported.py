@@ -52,22 +52,22 @@ def changes(runs: Iterable[model.Run]) -> list[str]:
             seen.setdefault(run.arm.name, {}).setdefault(run.imported, run)
     found = []
     for arm, one_of_each in seen.items():
-        if len(one_of_each) > 1 and (versions := _versions(one_of_each.values())):
-            found.append(f"{arm}: its runs used {_said(versions)}")
+        if len(one_of_each) > 1 and (found_of := versions(one_of_each.values())):
+            found.append(f"{arm}: its runs used {_said(found_of)}")
     return found
 
 
-def _versions(runs: Iterable[model.Run]) -> dict[str, dict[str, int]]:
+def versions(runs: Iterable[model.Run]) -> dict[str, dict[str, int]]:
     """Of each module with several versions, those, and a run that used it."""
-    versions: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, int]] = {}
     for run in runs:
         for name, value in of_run(run).items():
-            versions.setdefault(name, {}).setdefault(value, run.id)
-    return {name: values for name, values in sorted(versions.items()) if len(values) > 1}
+            found.setdefault(name, {}).setdefault(value, run.id)
+    return {name: values for name, values in sorted(found.items()) if len(values) > 1}
 
 
-def _said(versions: dict[str, dict[str, int]]) -> str:
-    named = [f"{len(used)} versions of {name}" for name, used in list(versions.items())[:NAMED]]
-    more = f" and several of {len(versions) - NAMED} more" if len(versions) > NAMED else ""
-    one, other, *_ = next(iter(versions.values())).values()
+def _said(found: dict[str, dict[str, int]]) -> str:
+    named = [f"{len(used)} versions of {name}" for name, used in list(found.items())[:NAMED]]
+    more = f" and several of {len(found) - NAMED} more" if len(found) > NAMED else ""
+    one, other, *_ = next(iter(found.values())).values()
     return f"{', '.join(named)}{more}: nbbg diff {one} {other}"

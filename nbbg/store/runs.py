@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
-from nbbg.store import batches, endings, imported, policy, state
+from nbbg.store import batches, endings, imported, policy, results, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 LONGEST = 4096  # bytes of what an event tells of a run
 _KEPT = (
     *("host", "pid", "runner_pid", "gpu", "started_at", "ended_at"),
-    *("cell", "cells", "resumed_after", "imported"),
+    *("cell", "cells", "resumed_after", "imported", "scalars", "others"),
 )
-_NOTHING = {**dict.fromkeys(_KEPT), "host": "", "gpu": "", "imported": ""}
+_NOTHING = {**dict.fromkeys(_KEPT), "host": "", "gpu": "", "imported": "", "others": ()}
 
 
 def newest_attempt(run_folder: Path) -> int:
@@ -148,6 +148,7 @@ def read_attempt(run: model.Run, measured: dict[str, Metrics] | None = None) -> 
             state=found,
             **facts,
             metrics=dict(metrics.values),
+            spans=dict(metrics.spans),
             resumed_after=metrics.resumed_after,
         )
 
@@ -174,7 +175,13 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
         "cell": _count(cell.get("ordinal")),
         "cells": _count(begin.get("cells")),
         "imported": imported.digest(folder) if ended else "",
+        **(_named(folder) if ended else {}),
     }
+
+
+def _named(folder: files.Folder) -> dict[str, Any]:
+    values, others = results.scalars(folder.where())
+    return {"scalars": values, "others": others}
 
 
 def _count(value: Any) -> int | None:
@@ -187,6 +194,7 @@ def to_json(run: model.Run) -> dict[str, Any]:
     return {
         "ending": endings.to_json(run.state),
         "metrics": dict(run.metrics),
+        "spans": run.spans,
         **{name: getattr(run, name) for name in _KEPT},
     }
 
@@ -197,10 +205,16 @@ def kept_of(attempt: files.Folder, ended: model.Ended) -> dict[str, Any] | None:
     metrics.read_on(attempt)
     found = {**_facts(attempt, ended=True), "resumed_after": metrics.resumed_after}
     record = {"ending": endings.to_json(ended), "metrics": metrics.values, **_NOTHING, **found}
-    return record if len(files.to_json(record)) <= LONGEST else None
+    for kept in ({**record, "spans": metrics.spans}, record):
+        if len(files.to_json(kept)) <= LONGEST:
+            return kept
+    return None
 
 
 def from_json(run: model.Run, record: dict[str, Any]) -> model.Run:
     """The run with what the index kept of it."""
     fields = {name: record[name] for name in ("metrics", *_KEPT) if name in record}
+    with contextlib.suppress(AttributeError, TypeError):  # of a damaged record
+        spans = record.get("spans", {}).items()
+        fields["spans"] = {name: model.Span(*span) for name, span in spans}
     return replace(run, state=endings.from_json(record["ending"]), **fields)

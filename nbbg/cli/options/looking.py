@@ -120,16 +120,28 @@ def results(subparsers: Subparsers) -> None:
         "results",
         "one row a run, with its metrics",
         "nbbg results b1",
+        "nbbg results --where 'lr < 0.1 and state == \"succeeded\"'",
         "nbbg results --best accuracy                  best first, runs and then arms",
-        "nbbg results --best loss --lower-is-better",
+        "nbbg results --best loss --lower-is-better --reduce best",
         "nbbg results --csv runs.csv",
+        "nbbg results --json runs.json",
+        "nbbg results --to mlflow http://127.0.0.1:5000",
     )
     add = parser.add_argument
     add("ids", nargs="*", metavar="ID", help=shared.IDS)
     add("--best", metavar="METRIC", help="in the order of this metric, arms by its mean")
     add("--lower-is-better", action="store_true", help="the smallest first")
+    shared.add_where(add)
+    add("--sort", metavar="COLUMN", help="in the order of a column")
+    add("--reverse", action="store_true", help="the largest first")
     add("--csv", metavar="FILE", help="as CSV, with parameters; `-` for stdout")
-    shared.add_json(parser)
+    add("--json", action="store_true", help="one JSON document on stdout, or into FILE.json")
+    add(
+        "--to",
+        nargs=2,
+        metavar=("mlflow", "URI"),
+        help="send runs, parameters, metrics with steps, notebook and log to MLflow",
+    )
 
 
 def compare(subparsers: Subparsers) -> None:
@@ -142,6 +154,7 @@ def compare(subparsers: Subparsers) -> None:
         "nbbg compare resnet vit --metric loss --lower-is-better",
         "nbbg compare --metric accuracy --baseline resnet    each with resnet alone",
         "nbbg compare --metric accuracy --last 5             the mean of each run's last 5 values",
+        "nbbg compare --metric accuracy --plot compare.png   a picture too; or .svg, .pdf",
     )
     add = parser.add_argument
     add("ids", nargs="*", metavar="ARM", help="arms, batches or runs; none: all with the metric")
@@ -150,7 +163,26 @@ def compare(subparsers: Subparsers) -> None:
     add("--baseline", metavar="ARM", help="compare each with this one, not each with each")
     add("--reduce", metavar="HOW", help="a run's value: last (the default), best, or mean:K")
     add("--last", type=int, metavar="K", help="as --reduce mean:K, the mean of its last K values")
+    add("--plot", metavar="FILE", help="a picture of it: FILE.png, .svg or .pdf")
     shared.add_json(parser)
+
+
+def report(subparsers: Subparsers) -> None:
+    """`nbbg report`."""
+    parser = shared.command(
+        subparsers,
+        "report",
+        "one page to send to somebody: what was run, what came out, and what went wrong",
+        "nbbg report b3 -o report.html",
+        "nbbg report resnet vit --metric loss --lower-is-better",
+    )
+    add = parser.add_argument
+    add("ids", nargs="*", metavar="ID", help=shared.IDS)
+    add("--metric", metavar="NAME", help="compare by this one; may be left out where there is one")
+    add("--lower-is-better", action="store_true", help="the smallest wins")
+    add("--baseline", metavar="ARM", help="the arm that the others are compared with")
+    output = "report.html unless said; `-` for stdout"
+    add("-o", "--output", metavar="FILE", default="report.html", help=output)
 
 
 def diff(subparsers: Subparsers) -> None:

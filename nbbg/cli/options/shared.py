@@ -43,6 +43,23 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     add("--exclude", action="append", default=[], metavar="GLOB", help="of folders, not these")
 
 
+def add_where(add: Callable[..., object]) -> None:
+    """`--where` and `--reduce`: which runs, and which of the values that each has logged."""
+    add(
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="only runs of which it is true, such as 'lr < 0.1'; several: all of them",
+    )
+    add(
+        "--reduce",
+        default="last",
+        metavar="HOW",
+        help="the value of a metric that counts: last, best, mean:5 (of its last five); last",
+    )
+
+
 def add_output_cap(add: Callable[..., object]) -> None:
     """`--output-cap`."""
     add(
