@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.project import Project
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine: the server alone takes 4 s to start
 _ALONE = {  # no job queue, no telemetry
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",

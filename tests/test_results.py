@@ -256,6 +256,9 @@ def test_a_broken_result_spoils_no_listing(project: Project) -> None:
     project.write("train.ipynb", "accuracy = 0.5\nname = 'ada'")
     project.nbbg("run", "train.ipynb", "--results", "accuracy,name", "--wait")
     (project.attempt(1) / "results" / "name.json").write_text("no JSON")
+    assert "ada" in project.nbbg("results").stdout  # as the index has kept it
+    (project.root / ".nbbg" / "index.db").unlink()
+    (project.batch("b1") / "events.jsonl").unlink()
     listed = project.nbbg("results")
     assert "0.5" in listed.stdout
     assert "name (json)" in listed.stderr
