@@ -144,6 +144,8 @@ def of_run(run: model.Run) -> dict[str, Kept]:
     if not run.attempt:
         return {}
     folder = os.path.join(run.folder, paths.RESULTS)
+    if os.path.islink(folder):
+        return {}
     try:
         names = set(os.listdir(folder))
     except OSError:
@@ -186,6 +188,8 @@ def _kept(folder: str, file: str, names: set[str]) -> Kept | None:
     if suffix not in _KINDS or (suffix == kept.JSON and name + kept.PICKLE in names):
         return None
     path, readable = os.path.join(folder, file), os.path.join(folder, name + kept.JSON)
+    if os.path.islink(path) or os.path.islink(readable):  # nbbg makes none, and follows none
+        return None
     there = name + kept.JSON in names
     return Kept(name, _KINDS[suffix], path, os.path.getsize(path), readable if there else "")
 

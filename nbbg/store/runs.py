@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,25 @@ _NOTHING = {**dict.fromkeys(_KEPT), "host": "", "gpu": "", "imported": ""}
 
 
 def newest_attempt(run_folder: Path) -> int:
-    """The number of the newest attempt; 0 where the run was never started."""
+    """The number of the newest attempt; 0 where the run was never started.
+
+    Raises:
+        OSError: its folder, or that of the run, is a link: nbbg makes none, and follows none.
+    """
+    _refuse_link(run_folder)
     try:
         names = os.listdir(run_folder)
     except FileNotFoundError:
         return 0
-    return max((int(name) for name in names if name.isdigit()), default=0)
+    newest = max((int(name) for name in names if files.is_number(name)), default=0)
+    if newest:
+        _refuse_link(run_folder / str(newest))
+    return newest
+
+
+def _refuse_link(folder: Path) -> None:
+    if os.path.islink(folder):
+        raise OSError(errno.ELOOP, "it is a link", str(folder))
 
 
 def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
