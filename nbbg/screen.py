@@ -20,7 +20,7 @@ _ESCAPE = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, moves
     r"|\x1b[\]P^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links
     r"|\x1b[ -/]*[0-OQ-Z\\`-~]"  # character sets and the like
-    r"|\x1b"
+    r"|[\x1b\x80-\x9f]"  # what is none of these, and what steers some terminals alone
 )
 _TOKEN = re.compile(rf"(\n|\x08|{_ESCAPE})")
 _UNFINISHED = re.compile(
@@ -242,7 +242,7 @@ def _unfinished(text: str) -> str:
 
 
 def _has_escapes(text: str) -> bool:
-    return "\x1b" in text or "\x9b" in text
+    return not text.isascii() or "\x1b" in text
 
 
 def _moves(text: str) -> bool:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LONGEST = 200  # characters of a path in a message
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command; its exit code."""
@@ -37,9 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if arguments.debug:
             raise
-        print(f"nbbg: {error}\nthe whole story: nbbg --debug ...", file=sys.stderr)
+        print(f"nbbg: {_said(error)}\nthe whole story: nbbg --debug ...", file=sys.stderr)
         return 2
     return code
+
+
+def _said(error: OSError) -> str:
+    """What, and where; a path of hundreds of characters is cut."""
+    if not isinstance(error.filename, str):
+        return str(error)
+    where = error.filename
+    shown = where if len(where) <= LONGEST else f"{where[:LONGEST]}..."
+    return f"{shown}: {error.strerror}"
 
 
 def _take_any_text() -> None:

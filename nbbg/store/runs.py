@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
+from nbbg.errors import StoreError
 from nbbg.store import batches, endings, imported, policy, state
 from nbbg.store.metrics import Metrics
 
@@ -82,10 +83,15 @@ def planned(
 ) -> model.Run:
     """A run as its plan tells it; `stopped` is who asked its batch to stop, if anybody."""
     folder = os.path.join(store.folder, paths.BATCHES, str(batch.id), paths.RUNS, str(plan.id))
+    try:
+        arm = batch.arms[plan.arm]
+    except KeyError as error:
+        message = f"{store.batch(batch.id)} can't be read: no arm {plan.arm!r}, of run {plan.id}"
+        raise StoreError(message) from error
     return model.Run(
         id=plan.id,
         batch=batch.id,
-        arm=batch.arms[plan.arm],
+        arm=arm,
         number=plan.number,
         seed=plan.seed,
         attempt=attempt,

@@ -90,6 +90,8 @@ def broken(draw: DrawFn, text: SearchStrategy[str]) -> bytes:
 
 
 def _places(value: Any) -> Any:
+    if not isinstance(value, dict | list):
+        return
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, inner in list(items):
         yield value, key
