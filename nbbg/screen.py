@@ -26,6 +26,7 @@ _TOKEN = re.compile(rf"(\n|\x08|{_ESCAPE})")
 _UNFINISHED = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*\Z|\x1b[\]P^_][^\x07\x1b]*\x1b?\Z|\x1b[ -/]*\Z"
 )
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 _RESET = re.compile(r"(?:\x1b\[|\x9b)0*m")
 _FRONT, _BACK = (
@@ -228,8 +229,13 @@ def begins_with_a_move(piece: bytes) -> bool:
 
 
 def without_escapes(text: str) -> str:
-    """The text without escape sequences, whole or not, so that no log can steer a terminal."""
-    return re.sub(_ESCAPE, "", _UNFINISHED.sub("", text)) if _has_escapes(text) else text
+    """The text without escape sequences, whole or not, so that no log can steer a terminal.
+
+    Of the other control characters, line ends and tabs are left.
+    """
+    if _has_escapes(text):
+        text = re.sub(_ESCAPE, "", _UNFINISHED.sub("", text))
+    return text if text.isprintable() else _CONTROLS.sub("", text)
 
 
 def _unfinished(text: str) -> str:

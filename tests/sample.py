@@ -21,7 +21,7 @@ from nbbg import paths, process
 from tests.project import PYTHON, Project, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 DATA = Path(__file__).parent / "data" / "store-1"
 STORE, GUEST, ANSWERS = DATA / "store", DATA / "guest", DATA / "answers.json"
@@ -133,7 +133,17 @@ def _launch(project: Project) -> None:
     project.write("train.ipynb", TRAIN, parameters="lr = 0.1  # rate")
     project.nbbg(
         *("run", "train.ipynb", "-p", "lr=0.1,0.01", "--runs", "2", "--results", "table,odd"),
-        *("--retries", "1", "--retry-delay", "0", "--freeze", "tree", "--note", "a sweep", "--wait"),
+        *(
+            "--retries",
+            "1",
+            "--retry-delay",
+            "0",
+            "--freeze",
+            "tree",
+            "--note",
+            "a sweep",
+            "--wait",
+        ),
     )  # b1: 1 to 4
     for name, source in ENDINGS.items():
         project.write(f"{name}.ipynb", source)

@@ -31,14 +31,17 @@ def differing(kept: Any, now: Any, place: str = "") -> list[str]:
     if isinstance(kept, dict) and isinstance(now, dict):
         inner = ((kept[name], now.get(name, "gone"), f"{place}.{name}") for name in kept)
     elif isinstance(kept, list) and isinstance(now, list) and len(kept) == len(now):
-        inner = ((one, other, f"{place}[{n}]") for n, (one, other) in enumerate(zip(kept, now, strict=True)))
+        inner = (
+            (one, other, f"{place}[{n}]")
+            for n, (one, other) in enumerate(zip(kept, now, strict=True))
+        )
     else:
         return [] if kept == now else [f"{place}: {kept!r} is now {now!r}"]
     return [line for one in inner for line in differing(*one)]
 
 
 def test_every_reader_says_of_the_sample_what_it_said_then(old: Project) -> None:
-    """States, reasons, metrics, logs, notebooks and kept results are what they were; more may be."""
+    """States, reasons, metrics, logs, notebooks and kept results are what they were."""
     kept = json.loads(sample.ANSWERS.read_text())
     states = {run["state"] for run in kept["status"]["runs"]}
     assert states == {
@@ -73,7 +76,7 @@ def test_runs_of_the_sample_go_on(old: Project) -> None:
 
 
 def test_a_newer_store_is_refused_unharmed(old: Project) -> None:
-    """Every command, the supervisor and the runner leave a newer store as it is, with a sentence."""
+    """Every command, the supervisor and the runner leave a newer store alone, with a sentence."""
     old.write("train.ipynb", "1")
     store = old.root / paths.STORE
     (store / paths.FORMAT).write_text("2\n")
@@ -114,7 +117,10 @@ def test_fields_that_are_not_known_are_passed_over(old: Project) -> None:
         lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
         added = [json.dumps({**json.loads(line), "later": {"a": [1]}}) for line in lines if line]
         path.write_text("\n".join(added) + "\n")
-    now = {name: old.nbbg(*words, code=None) for name, words in (("status", ("status", "--json", *map(str, range(1, 16)))),)}
+    now = {
+        name: old.nbbg(*words, code=None)
+        for name, words in (("status", ("status", "--json", *map(str, range(1, 16)))),)
+    }
     said = json.loads(now["status"].stdout)
     states = [(run["id"], run["state"], run["metrics"]) for run in said["runs"]]
     assert states == [(run["id"], run["state"], run["metrics"]) for run in kept["status"]["runs"]]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
-import stat
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nbbg import paths, process
+from nbbg import paths
 from nbbg.errors import EnvironmentFault
 from nbbg.notebook.interpreters import places
 from nbbg.store import shared
 from tests import sample
+from tests.fuzz.trial import Trial
 from tests.project import PYTHON, Project
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def content(*folders: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.mark.parametrize("umask", [0, 0o077, 0o777])
 def test_what_is_kept_is_the_users_alone(project: Project, umask: int) -> None:
     """Records, caches and locks are 0600 in folders of 0700, whatever the umask."""
-    project.write("train.ipynb", "import nbbg, helper\nnbbg.log(a=1)\nx = {1}\nnbbg.checkpoint_dir()")
+    project.write(
+        "train.ipynb", "import nbbg, helper\nnbbg.log(a=1)\nx = {1}\nnbbg.checkpoint_dir()"
+    )
     project.write("again.ipynb", "1")
     (project.root / "helper.py").write_text("")
     temporary = project.home / "tmp"
@@ -70,7 +72,9 @@ def test_what_is_kept_is_the_users_alone(project: Project, umask: int) -> None:
             project.nbbg("pair", "again.ipynb")
             project.nbbg("jobs", "b2", "3")
         os.umask(umask)
-        project.nbbg("run", "train.ipynb", "--results", "x", "--freeze", "tree", "--wait", code=None)
+        project.nbbg(
+            "run", "train.ipynb", "--results", "x", "--freeze", "tree", "--wait", code=None
+        )
         project.nbbg("status")
     finally:
         os.umask(before)
@@ -88,7 +92,7 @@ def test_what_is_kept_is_the_users_alone(project: Project, umask: int) -> None:
 @is_root
 @pytest.mark.parametrize("what", ["", paths.BATCHES, paths.FORMAT])
 def test_somebody_elses_store_is_refused_by_every_command(old: Project, what: str) -> None:
-    """A store, or what lies at its top, of another user is neither read nor written, and is named."""
+    """A store, or what lies at its top, of another user is neither read nor written."""
     os.chown(old.root / paths.STORE / what, NOBODY, -1)
     before = content(old.root, old.home)
     for command in COMMANDS if not what else ["status", "resume"]:
@@ -101,24 +105,29 @@ def test_somebody_elses_store_is_refused_by_every_command(old: Project, what: st
 
 
 @is_root
-def test_another_user_is_refused(old: Project) -> None:
+def test_another_user_is_refused() -> None:
     """Another user who can reach the project is told whose store it is."""
-    old.root.chmod(0o755)
-    (old.root / paths.STORE).chmod(0o755)
-    for folder in old.root.parents:
-        if folder.stat().st_mode & 0o005 != 0o005:
-            folder.chmod(folder.stat().st_mode | 0o005)
-    done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PYTHON, "-P", "-m", "nbbg"]
-        + ["status"],
+    with tempfile.TemporaryDirectory() as folder:
+        old = sample.place(Path(folder, "project"), Path(folder, "home"))
+        for path in (Path(folder), old.root, old.root / paths.STORE):
+            path.chmod(0o755)
+        done = _as_nobody(old)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "belongs to another user" in done.stderr
+
+
+def _as_nobody(old: Project) -> subprocess.CompletedProcess[str]:
+    return = subprocess.run(
+        [
+            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+            *(PYTHON, "-P", "-m", "nbbg", "status"),
+        ],
         cwd=old.root,
         env=old.environ() | {"PYTHONPATH": str(Path(sample.__file__).parents[1])},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "belongs to another user" in done.stderr
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o702])
@@ -127,9 +136,9 @@ def test_a_store_that_others_may_write_is_refused(old: Project, mode: int) -> No
     store = old.root / paths.STORE
     store.chmod(mode)
     before = content(old.root)
-    for command in ("status", "resume"):
-        said = old.nbbg(*command.split(), code=2).stderr
-        assert "others may write" in said
+    for command in ("resume", "status"):
+        assert "others may write" in old.nbbg(command, code=2).stderr
+    said = old.nbbg("status", code=2).stderr
     assert content(old.root) == before
     subprocess.run(said.split(": ")[-1], shell=True, check=True)  # noqa: S602 - the line to type
     assert "train" in old.nbbg("status").stdout
@@ -147,8 +156,9 @@ def test_caches_of_others_are_not_used(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
     folder = places.cache(environment)
     folder.mkdir(parents=True)
-    for change in (lambda: folder.chmod(0o777), lambda: os.chown(folder, NOBODY, -1)):
-        change()
+    for mode, owner in ((0o777, os.geteuid()), (0o700, NOBODY)):
+        folder.chmod(mode)
+        os.chown(folder, owner, -1)
         with pytest.raises(EnvironmentFault, match="XDG_CACHE_HOME"):
             places.cache(environment)
     slots = shared.folder(environment)
@@ -173,7 +183,9 @@ def test_caches_of_others_are_not_used(tmp_path: Path) -> None:
         *("batches/1/runs/1/1/results/odd.pickle", "batches/1/runs/1/1/metrics.jsonl"),
     ],
 )
-def test_links_in_a_store_do_not_lead_out(old: Project, tmp_path: Path, place: str) -> None:
+def test_links_in_a_store_do_not_lead_out(
+    old: Project, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A record that is a link to a file of mine shows nothing of it, and writes nothing into it."""
     path, mine = old.root / paths.STORE / place, tmp_path / "mine"
     if path.is_dir():
@@ -184,16 +196,15 @@ def test_links_in_a_store_do_not_lead_out(old: Project, tmp_path: Path, place: s
         mine.write_text('{"PRIVATE": 1, "state": "PRIVATE"}\n')
     path.symlink_to(mine)
     before = content(mine)
-    said = ""
+    monkeypatch.chdir(old.root)
+    monkeypatch.setenv("HOME", str(old.home))
+    trial, said = Trial(old.root, old.home), ""
     for command in (
         *("status", "status --json", "show 1", "logs 1", "logs 1 -n 1", "notebook 1 -o -"),
         *("results", "show 1 --result table", "show 1 --result odd --trust", "stop b1", "retry 1"),
         *("wait 1 --timeout 1", "jobs b1 2", "pause b1"),
     ):
-        done = old.nbbg(*command.split(), code=None)
-        assert done.returncode in {0, 1, 2, 124}, command
-        assert "Traceback" not in done.stderr, f"{command}\n{done.stderr}"
-        said += done.stdout + done.stderr
+        said += trial.answer(*command.split())[1]
     assert "PRIVATE" not in said.replace(str(mine), "")
     old.end_all()
     assert content(mine) == before
@@ -213,7 +224,7 @@ def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(old: Project) -> None
 
 
 def test_a_record_does_not_write_outside(old: Project, tmp_path: Path) -> None:
-    """Paths in a record that lead out of the batch, or out of a folder named by hand, are refused."""
+    """Paths in a record lead out neither of the batch nor of a folder that was named by hand."""
     path = old.root / paths.STORE / "batches/1/batch.json"
     text = path.read_text()
     path.write_text(text.replace('"frozen/train.ipynb"', '"../../../../train.ipynb"'))

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NbbgError as error:
         if arguments.debug:
             raise
-        print(f"nbbg: {error}", file=sys.stderr)
+        print(f"nbbg: {_plain(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # such as `nbbg logs 7 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -44,13 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _plain(error: Exception) -> str:
+    """What a message quotes may come from a record, and must not steer the terminal."""
+    from nbbg import screen
+
+    return screen.without_escapes(str(error))
+
+
 def _said(error: OSError) -> str:
     """What, and where; a path of hundreds of characters is cut."""
     if not isinstance(error.filename, str):
-        return str(error)
+        return _plain(error)
     where = error.filename
     shown = where if len(where) <= LONGEST else f"{where[:LONGEST]}..."
-    return f"{shown}: {error.strerror}"
+    return _plain(OSError(f"{shown}: {error.strerror}"))
 
 
 def _take_any_text() -> None:

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nbbg import screen
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -17,7 +19,7 @@ def document(value: Any) -> None:
 
 def say(text: str) -> None:
     """Talk, on stderr."""
-    print(text, file=sys.stderr)
+    print(screen.without_escapes(text), file=sys.stderr)
 
 
 def stream(lists: Mapping[str, Iterable[Any]]) -> None:

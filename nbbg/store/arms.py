@@ -70,7 +70,7 @@ class Arms(Mapping[str, model.Arm]):
             self._offsets = lines.offsets(self._path, _KEY)
         if name not in self._offsets:
             return None
-        with self._path.open("rb") as file:
+        with open(self._path, "rb", opener=files.opener) as file:
             file.seek(self._offsets[name])
             return lines.parse(self._path, file.readline(), _KEY)
 

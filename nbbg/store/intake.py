@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from nbbg import files, journal, paths
 from nbbg.errors import StoreError
@@ -88,7 +88,7 @@ def _has_attempt(batch: Path, run: int, attempt: int) -> bool:
 def _pieces(path: Path, offset: int) -> Iterator[bytes]:
     """The whole lines from `offset` on, so many at a time."""
     try:
-        file = path.open("rb")
+        file = open(path, "rb", opener=files.opener)  # noqa: SIM115 - closed below
     except FileNotFoundError:
         return
     with file:
@@ -131,5 +131,5 @@ def _ending(kept: Any) -> tuple[str, str, float | None, float | None] | None:
         return None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and 0 <= value < plans.BEYOND

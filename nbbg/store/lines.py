@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from nbbg import files
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def find(path: Path, key: str, wanted: Any) -> Record | None:
     Raises:
         StoreError: a line on the way can't be read.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", opener=files.opener) as file:
         line = _seek(file, path, key, wanted)
     record = parse(path, line, key) if line else None
     return record if record and record[key] == wanted else None
@@ -32,7 +33,7 @@ def read(path: Path, key: str, first: Any = None) -> Iterator[Record]:
     Raises:
         StoreError: a line can't be read.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", opener=files.opener) as file:
         if first:
             line = _seek(file, path, key, first)
             if not line:
@@ -68,7 +69,7 @@ def offsets(path: Path, key: str) -> dict[Any, int]:
         StoreError: a line can't be read.
     """
     found, start = {}, 0
-    with path.open("rb") as file:
+    with open(path, "rb", opener=files.opener) as file:
         for line in file:
             found[parse(path, line, key)[key]] = start
             start += len(line)

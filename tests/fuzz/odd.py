@@ -13,14 +13,39 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
 TEXTS = [
-    *("", " ", "\n", "\0", "..", "../../up", "/", "~", "~root/x", "-", "--", "-rf", "a\nb", "a\r\nb"),
+    *(
+        "",
+        " ",
+        "\n",
+        "\0",
+        "..",
+        "../../up",
+        "/",
+        "~",
+        "~root/x",
+        "-",
+        "--",
+        "-rf",
+        "a\nb",
+        "a\r\nb",
+    ),
     *("$(touch pwned)", "`touch pwned`", ";touch pwned", "#(touch pwned)", "#{pane_id}", "%s%n"),
-    *("\x1b]0;owned\x07", "\x1b[2J", "\x9b31m", "\ud800", "\u202e", "\ufeff", "\f", "\x0b", "\u2028"),
+    *(
+        "\x1b]0;owned\x07",
+        "\x1b[2J",
+        "\x9b31m",
+        "\ud800",
+        "\u202e",
+        "\ufeff",
+        "\f",
+        "\x0b",
+        "\u2028",
+    ),
     *("é", "😀", "e" * 300, "{", "}", "{lr}", "{0}", "{lr!r:>99999999}", "a/b", "a\\b", "NaN"),
     *("b1", "1", "arm:1", "b99999999999999999999", "1e999", "-0", "0x10", "1_000", "٣", "²"),
     *("'", '"', "'''", "[", "[[[[", "null", "true", "<script>", "<<<<<<< HEAD", "# %%", "%%bash"),
 ]
-VALUES = [
+VALUES: list[Any] = [
     *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**400, 0.5, 1e308, float("nan")),
     *(float("inf"), [], {}, [None], [[]], {"": None}, {"a": {"b": [1, "x"]}}, [1, "a", {}]),
 ]
@@ -67,15 +92,19 @@ def changed(draw: DrawFn, document: Any, changes: int = 3) -> Any:
 
 def as_json(value: Any, draw: DrawFn) -> str:
     """Its JSON, in one of the ways in which that may be written."""
-    return json.dumps(value, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1])))
+    return json.dumps(
+        value, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))
+    )
 
 
 @st.composite
 def broken(draw: DrawFn, text: SearchStrategy[str]) -> bytes:
     """A text as bytes: whole, in another encoding, cut off, or with bytes that are not its own."""
-    raw = draw(text).encode(draw(st.sampled_from(ENCODINGS)), "replace") if draw(
-        st.integers(0, 3)
-    ) == 0 else draw(text).encode("utf-8", "surrogatepass")
+    raw = (
+        draw(text).encode(draw(st.sampled_from(ENCODINGS)), "replace")
+        if draw(st.integers(0, 3)) == 0
+        else draw(text).encode("utf-8", "surrogatepass")
+    )
     how = draw(st.integers(0, 7))
     at = draw(st.integers(0, len(raw)))
     if how == 0:

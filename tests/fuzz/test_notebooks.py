@@ -152,7 +152,7 @@ def percent_scripts(draw: DrawFn) -> str:
             del lines[at]
         elif how == 1:
             lines.insert(at, lines[draw(st.integers(0, len(lines) - 1))])
-        elif how == 2:  # noqa: PLR2004 - one of the ways
+        elif how == 2:
             lines.insert(at, draw(odd.texts()))
         else:
             cut = draw(st.integers(0, len(lines[at])))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nbbg import files, journal, model, paths, screen
 from nbbg.logs import readable
-from nbbg.store import batches, changes, endings, place, plans, state
+from nbbg.store import batches, changes, endings, place, state
 from tests import sample
 from tests.fuzz import odd
 from tests.fuzz.trial import MORE, Trial, examples
@@ -25,7 +25,6 @@ from tests.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hypothesis.strategies import DrawFn
 
@@ -96,7 +95,7 @@ def test_a_record_is_read_or_named(
     index = kept.root / paths.STORE / paths.INDEX
     index.unlink(missing_ok=True)
     try:
-        code, said = kept.command(*command.format(run=run).split())
+        _, said = kept.command(*command.format(run=run).split())
         if "--json" not in command and "notebook" not in command:
             assert not CONTROLS.search(said), said
     finally:
@@ -118,13 +117,27 @@ def test_the_records_parsers_refuse_or_read(kept: Trial, data: st.DataObject, na
                 assert isinstance(state.derive(folder), model.RunState)
                 journal.read(folder, paths.CELLS)
                 journal.find_last(folder, paths.CELLS, "cell")
-        elif batch := kept.call(batches.read_folder, path.parents[len(path.parts) - 1 - path.parts.index("batches") - 2]):
+        elif batch := kept.call(
+            batches.read_folder, path.parents[len(path.parts) - 1 - path.parts.index("batches") - 2]
+        ):
             kept.call(changes.read, kept.root / paths.STORE / "batches" / str(batch.id), batch)
     finally:
         path.write_bytes(original)
 
 
-@given(record=odd.changed({"state": "failed", "error": {"cell": 1, "name": "E", "value": "x"}, "note": "", "code": 3, "signal": "SIGKILL", "left_out": [1], "limit": 3.0}))
+@given(
+    record=odd.changed(
+        {
+            "state": "failed",
+            "error": {"cell": 1, "name": "E", "value": "x"},
+            "note": "",
+            "code": 3,
+            "signal": "SIGKILL",
+            "left_out": [1],
+            "limit": 3.0,
+        }
+    )
+)
 @examples(100)
 def test_an_ending_is_read_or_refused(kept: Trial, record: Any) -> None:
     """What `result.json` may hold is an ending, or refused with our error."""
@@ -135,7 +148,10 @@ def test_an_ending_is_read_or_refused(kept: Trial, record: Any) -> None:
             assert isinstance(ending.reason, str)
 
 
-@given(text=st.text(alphabet="\x1b\x9b\x07\x08\r\n\t[]0123456789;?mHJKPX^_\\a\x00", max_size=60), cut=st.integers(0, 60))
+@given(
+    text=st.text(alphabet="\x1b\x9b\x07\x08\r\n\t[]0123456789;?mHJKPX^_\\a\x00", max_size=60),
+    cut=st.integers(0, 60),
+)
 @examples(200)
 def test_no_log_steers_a_terminal(text: str, cut: int) -> None:
     """What is shown of a log, however it is cut, has no escape sequence but whole colours."""

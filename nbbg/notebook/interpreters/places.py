@@ -55,5 +55,7 @@ def cache(environment: Mapping[str, str]) -> Path:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not files.is_own(path):
             message = f"{path} is not yours alone, and what is in it is executed"
-            raise EnvironmentFault(f"{message}\nmove it away, or name another place: XDG_CACHE_HOME")
+            raise EnvironmentFault(
+                f"{message}\nmove it away, or name another place: XDG_CACHE_HOME"
+            )
     return path
