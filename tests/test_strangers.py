@@ -117,7 +117,7 @@ def test_another_user_is_refused() -> None:
 
 
 def _as_nobody(old: Project) -> subprocess.CompletedProcess[str]:
-    return = subprocess.run(
+    return subprocess.run(
         [
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
             *(PYTHON, "-P", "-m", "nbbg", "status"),
