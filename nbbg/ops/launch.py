@@ -141,7 +141,7 @@ def check(where: Project, request: Request) -> list[Wanted]:
         NbbgError: it can't be run as asked.
     """
     settings = where.settings
-    if abs(request.seed) >= plans.BEYOND:
+    if type(request.seed) is not int or abs(request.seed) >= plans.BEYOND:
         raise UsageError(f"--seed {request.seed}: a number of at most 18 digits")
     executors.get(settings.executor).check()
     if settings.engine and settings.engine not in commands.NAMES:

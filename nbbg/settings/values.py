@@ -188,7 +188,7 @@ def path(value: Any, place: Place) -> str:
 def python(value: Any, place: Place) -> str:
     """A path is made absolute; `conda:NAME` and a name on PATH stay."""
     text = string(value, place)
-    is_path = os.sep in text or text.startswith((".", "~")) or (place.folder / text).exists()
+    is_path = os.sep in text or text.startswith((".", "~")) or os.path.exists(place.folder / text)
     return path(text, place) if is_path and not text.startswith("conda:") else text
 
 

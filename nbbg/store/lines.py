@@ -22,7 +22,7 @@ def find(path: Path, key: str, wanted: Any) -> Record | None:
         StoreError: a line on the way can't be read.
     """
     with open(path, "rb", opener=files.opener) as file:
-        line = _seek(file, path, key, wanted)
+        line = _sought(file, path, key, wanted)
     record = parse(path, line, key) if line else None
     return record if record and record[key] == wanted else None
 
@@ -35,12 +35,20 @@ def read(path: Path, key: str, first: Any = None) -> Iterator[Record]:
     """
     with open(path, "rb", opener=files.opener) as file:
         if first:
-            line = _seek(file, path, key, first)
+            line = _sought(file, path, key, first)
             if not line:
                 return
             yield parse(path, line, key)
         for line in file:
             yield parse(path, line, key)
+
+
+def _sought(file: BinaryIO, path: Path, key: str, wanted: Any) -> bytes:
+    try:
+        return _seek(file, path, key, wanted)
+    except TypeError as error:  # a key that is no text, or no number
+        message = f"{path} can't be read: {error}"
+        raise StoreError(message) from error
 
 
 def _seek(file: BinaryIO, path: Path, key: str, wanted: Any) -> bytes:

@@ -215,7 +215,7 @@ def test_a_page_is_made_of_anything(trial: Trial, notebook: Any, title: str) -> 
     path = trial.put("odd.ipynb", json.dumps(notebook).encode())
     if trial.call(document.load, path) is None:
         return
-    read = json.loads(path.read_bytes())
+    read = {"metadata": {}, **json.loads(path.read_bytes())}
     for cell in read["cells"]:
         if cell["cell_type"] == "code":  # as a journal gives them
             cell["outputs"] = _outputs(cell.get("outputs"))

@@ -117,10 +117,10 @@ def test_the_records_parsers_refuse_or_read(kept: Trial, data: st.DataObject, na
                 assert isinstance(state.derive(folder), model.RunState)
                 journal.read(folder, paths.CELLS)
                 journal.find_last(folder, paths.CELLS, "cell")
-        elif batch := kept.call(
-            batches.read_folder, path.parents[len(path.parts) - 1 - path.parts.index("batches") - 2]
-        ):
-            kept.call(changes.read, kept.root / paths.STORE / "batches" / str(batch.id), batch)
+        elif name.startswith("batches/"):
+            batch = kept.root.joinpath(paths.STORE, *name.split("/")[:2])
+            if read := kept.call(batches.read_folder, batch):
+                kept.call(changes.read, batch, read)
     finally:
         path.write_bytes(original)
 
