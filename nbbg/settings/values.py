@@ -85,7 +85,7 @@ def seconds(value: Any, _: Place) -> float:
         raise BadValueError(message)
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadValueError(message) from None
     if not 0 <= number < float("inf"):
         raise BadValueError(message)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ["run", "good.ipynb", "-n", "--seed=--"],
         ["run", "good.ipynb", "-n", "--exit-file", "e" * 300],
         ["run", "good.ipynb", "-n", "--python", "e" * 300],
+        ["run", "good.ipynb", "-n", "--output", "\udcff"],
         ["status", "\udcff"],
         ["stop", "--", "a\udc80"],
     ],
