@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from nbbg import paths, screen
 from nbbg.errors import StoreError
+from nbbg.settings import values
 from nbbg.store import endings
 from tests import sample
 from tests.fuzz.trial import Trial
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -70,3 +68,9 @@ def test_an_ending_without_its_cell_is_refused() -> None:
 def test_a_lone_control_sequence_is_dropped() -> None:
     """The eight-bit forms of escape sequences steer some terminals, also half of one."""
     assert screen.without_escapes("a\x9b\nb\x9dc\x07\x08d\te") == "a\nbcd\te"
+
+
+def test_seconds_beyond_all_bounds_are_refused() -> None:
+    """A number that no float holds is no number of seconds."""
+    with pytest.raises(values.BadValueError, match="must be a number of seconds"):
+        values.seconds(10**400, values.Place(Path(), Path()))
