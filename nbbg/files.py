@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FILE_MODE = 0o600
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FOLDER_MODE = 0o700
+OTHERS_WRITE = 0o022
 
 
 class Folder:
@@ -246,9 +247,31 @@ def fsync_folder(path: str | os.PathLike[str]) -> None:
         os.close(fd)
 
 
+def is_number(name: str) -> bool:
+    """Whether a name is written as nbbg writes numbers: `7`, and neither `07` nor `²`."""
+    return name.isascii() and name.isdigit() and (name == "0" or name[0] != "0")
+
+
+def is_own(path: str | os.PathLike[str]) -> bool:
+    """Whether nobody but this user can have put anything there; root can always."""
+    status = os.stat(path)
+    return status.st_uid == os.geteuid() and not status.st_mode & OTHERS_WRITE
+
+
+def opener(path: str, flags: int) -> int:
+    """For `open(path, "rb", opener=...)` of a record: no link leads out, no pipe is waited for."""
+    return _open(path, flags)
+
+
 def _open(name: str | os.PathLike[str], flags: int, folder: int | None = None) -> int:
-    """A descriptor; what is made is for its owner alone, whatever the umask."""
-    fd = os.open(name, flags | os.O_CLOEXEC, FILE_MODE, dir_fd=folder)
+    """A descriptor; what is made is for its owner alone, whatever the umask.
+
+    A record is never a link, so a store that somebody else has filled leads to no other file; and
+    a pipe in the place of one reads as empty, where it would be waited for.
+    """
+    waits = flags & os.O_ACCMODE == os.O_RDONLY
+    more = os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_NONBLOCK if waits else 0)
+    fd = os.open(name, flags | more, FILE_MODE, dir_fd=folder)
     if flags & os.O_CREAT:
         os.fchmod(fd, FILE_MODE)
     return fd

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from nbbg import screen, secrets
+from nbbg import files, screen, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ def tail(path: str | os.PathLike[str], lines: int) -> bytes:
     the end is given.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=files.opener) as file:
             file.seek(max(start_of_tail(path, lines), file.seek(0, os.SEEK_END) - LONGEST))
             return file.read(LONGEST)
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def tail(path: str | os.PathLike[str], lines: int) -> bytes:
 def start_of_tail(path: str | os.PathLike[str], lines: int) -> int:
     """Where the last `lines` lines of a file begin; looked for from its end, however long it is."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=files.opener) as file:
             at = end = file.seek(0, os.SEEK_END)
             if lines <= 0 or not end:
                 return end
@@ -89,7 +89,7 @@ def follow(path: str | os.PathLike[str], start: int, over: Callable[[], bool]) -
     while True:
         last_round = over()
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=files.opener) as file:
                 file.seek(position)
                 while piece := file.read(CHUNK):
                     position += len(piece)
@@ -147,7 +147,7 @@ def _end_of(path: str | os.PathLike[str]) -> str:
     hidden = secrets.encoded(secrets.values())
     before = max(map(len, hidden), default=0)  # of which the end may begin in the midst
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=files.opener) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - END - before))
             return secrets.mask_bytes(file.read(), hidden)[-END:].decode("utf-8", "replace")
     except FileNotFoundError:

@@ -20,12 +20,13 @@ _ESCAPE = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, moves
     r"|\x1b[\]P^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links
     r"|\x1b[ -/]*[0-OQ-Z\\`-~]"  # character sets and the like
-    r"|\x1b"
+    r"|[\x1b\x80-\x9f]"  # what is none of these, and what steers some terminals alone
 )
 _TOKEN = re.compile(rf"(\n|\x08|{_ESCAPE})")
 _UNFINISHED = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*\Z|\x1b[\]P^_][^\x07\x1b]*\x1b?\Z|\x1b[ -/]*\Z"
 )
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 _RESET = re.compile(r"(?:\x1b\[|\x9b)0*m")
 _FRONT, _BACK = (
@@ -228,8 +229,13 @@ def begins_with_a_move(piece: bytes) -> bool:
 
 
 def without_escapes(text: str) -> str:
-    """The text without escape sequences, whole or not, so that no log can steer a terminal."""
-    return re.sub(_ESCAPE, "", _UNFINISHED.sub("", text)) if _has_escapes(text) else text
+    """The text without escape sequences, whole or not, so that no log can steer a terminal.
+
+    Of the other control characters, line ends and tabs are left.
+    """
+    if _has_escapes(text):
+        text = re.sub(_ESCAPE, "", _UNFINISHED.sub("", text))
+    return text if text.isprintable() else _CONTROLS.sub("", text)
 
 
 def _unfinished(text: str) -> str:
@@ -242,7 +248,7 @@ def _unfinished(text: str) -> str:
 
 
 def _has_escapes(text: str) -> bool:
-    return "\x1b" in text or "\x9b" in text
+    return not text.isascii() or "\x1b" in text
 
 
 def _moves(text: str) -> bool:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LONGEST = 200  # characters of a path in a message
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command; its exit code."""
@@ -27,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NbbgError as error:
         if arguments.debug:
             raise
-        print(f"nbbg: {error}", file=sys.stderr)
+        print(f"nbbg: {_plain(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # such as `nbbg logs 7 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -37,9 +39,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if arguments.debug:
             raise
-        print(f"nbbg: {error}\nthe whole story: nbbg --debug ...", file=sys.stderr)
+        print(f"nbbg: {_said(error)}\nthe whole story: nbbg --debug ...", file=sys.stderr)
         return 2
     return code
+
+
+def _plain(error: Exception) -> str:
+    """What a message quotes may come from a record, and must not steer the terminal."""
+    from nbbg import screen
+
+    return screen.without_escapes(str(error))
+
+
+def _said(error: OSError) -> str:
+    """What, and where; a path of hundreds of characters is cut."""
+    if not isinstance(error.filename, str):
+        return _plain(error)
+    where = error.filename
+    shown = where if len(where) <= LONGEST else f"{where[:LONGEST]}..."
+    return _plain(OSError(f"{shown}: {error.strerror}"))
 
 
 def _take_any_text() -> None:

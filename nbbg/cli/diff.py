@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbbg import screen
 from nbbg.cli import output, reading, table
 from nbbg.errors import UsageError
 from nbbg.index import Index
@@ -91,7 +92,7 @@ def _part(name: str, lines: Sequence[str], *, full: bool, always: bool = False) 
 
 def _lines(lines: Sequence[str], *, full: bool) -> None:
     shown = lines if full else lines[:SHOWN]
-    for line in shown:
+    for line in map(screen.without_escapes, shown):
         colour = _COLOURS.get(line[:1])
         print(f"\x1b[{colour}m{line}\x1b[0m" if colour and table.wants_colour() else line)
     if len(shown) < len(lines):
@@ -102,7 +103,9 @@ def _table(name: str, pairs: Pairs) -> None:
     if not pairs:
         return
     print(f"\n{name}")
-    rows = [[key, *map(_text, pair)] for key, pair in pairs.items()]
+    rows = [
+        [table.one_line(cell) for cell in (key, *map(_text, pair))] for key, pair in pairs.items()
+    ]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for key, one, other in rows:
         print(f"  {key.ljust(widths[0])}  {one.ljust(widths[1])}  {other}")

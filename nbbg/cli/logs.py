@@ -27,7 +27,10 @@ def command(arguments: argparse.Namespace) -> int:
         for run in runs:
             path = _log(run, arguments.attempt)
             if len(runs) > 1:
-                print(f"==> run {run.id} ({run.arm.name} {run.number}) <==", flush=True)
+                print(
+                    f"==> run {run.id} ({table.one_line(run.arm.name)} {run.number}) <==",
+                    flush=True,
+                )
             elif not run.attempt and not arguments.follow:
                 output.say(f"run {run.id} is {run.state.word}: it has no log yet")
             over = _ended(index, run.id) if arguments.follow else _now

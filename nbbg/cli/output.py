@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nbbg import screen
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def new_file(name: str, option: str) -> TextIO:
 
 def say(text: str) -> None:
     """Talk, on stderr."""
-    print(text, file=sys.stderr)
+    print(screen.without_escapes(text), file=sys.stderr)
 
 
 def stream(lists: Mapping[str, Iterable[Any]]) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nbbg import model
+from nbbg import model, screen
 from nbbg.cli import ids, output, preview, progress
 from nbbg.errors import UsageError
 from nbbg.index import Index
@@ -134,7 +134,7 @@ def _document(where: Project, launched: Launched) -> None:
 
 def _tell(launched: Launched, *, quiet: bool) -> None:
     for line in _lines(launched):
-        print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
+        print(screen.without_escapes(line), file=sys.stderr if quiet else sys.stdout, flush=True)
 
 
 def _lines(launched: Launched) -> list[str]:

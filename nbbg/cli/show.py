@@ -60,7 +60,8 @@ def _show(index: Index, run: model.Run) -> None:
     of_launch = provenance.lines(index.batch(run.batch), run, _others(index, run))
     for name, value in (*_fields(report, run), *of_launch, *_files(report, run)):
         if value:
-            print(f"{name:<10} {value}")
+            plain = value if name == "state" else screen.without_escapes(value)
+            print(f"{name:<10} {plain}")
 
 
 def _others(index: Index, run: model.Run) -> list[model.Run]:
@@ -156,13 +157,14 @@ def _card(index: Index, run: model.Run) -> None:
         print(f"\ncell {card.ordinal}:")
         print(indented(screen.without_escapes(card.source)))
     if card.stack:
-        print(f"\nit stood at:\n{indented(card.stack)}")
+        print(f"\nit stood at:\n{indented(screen.without_escapes(card.stack))}")
     if card.traceback and not card.stack:
         print(f"\n{screen.without_escapes(card.traceback)}")
     elif card.last_lines:
         print("\nlast lines:")
-        print(indented("\n".join(card.last_lines)))
-    print("".join(f"\n  {line}" for line in (card.install, card.advice) if line))
+        print(indented(screen.without_escapes("\n".join(card.last_lines))))
+    advice = "".join(f"\n  {line}" for line in (card.install, card.advice) if line)
+    print(screen.without_escapes(advice))
 
 
 def indented(text: str) -> str:

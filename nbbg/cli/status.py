@@ -207,12 +207,12 @@ def _batch_line(batch: BatchReport) -> str:
         f"{count} {table.colour(word)}" for word in model.WORDS if (count := batch.counts.get(word))
     )
     more = f" and {batch.arm_count - ARMS} more" if batch.arm_count > ARMS else ""
-    arms = ", ".join(batch.arms[:ARMS]) + more
-    stopped = f"; stopped by {batch.stopped_by}" if batch.stopped_by else ""
+    arms = table.one_line(", ".join(batch.arms[:ARMS])) + more
+    stopped = f"; stopped by {table.one_line(batch.stopped_by)}" if batch.stopped_by else ""
     if batch.paused_by and batch.paused_at:
         since = datetime.fromisoformat(batch.paused_at).astimezone()
-        stopped += f"; paused by {batch.paused_by} since {since:%Y-%m-%d %H:%M}"
-    note = f"  ({batch.note})" if batch.note else ""
+        stopped += f"; paused by {table.one_line(batch.paused_by)} since {since:%Y-%m-%d %H:%M}"
+    note = f"  ({table.one_line(batch.note)})" if batch.note else ""
     jobs = "" if set(batch.counts) <= _OVER else f", {batch.jobs} at a time"
     return f"{batch.id}  {arms}: {counts} of {batch.runs}{jobs}{stopped}{note}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg.cli import ids, output, reading
+from nbbg.cli import ids, output, reading, table
 from nbbg.index import Index
 from nbbg.ops import orphans, selection, steer
 
@@ -43,7 +43,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _say(run: model.Run) -> None:
-    reason = f" ({run.state.reason})" if run.state.reason else ""
+    reason = f" ({table.one_line(run.state.reason)})" if run.state.reason else ""
     print(f"run {run.id} {run.state.word}{reason}", flush=True)
 
 

@@ -33,8 +33,8 @@ def show(
     """
     coming = iter(rows)
     widths = [0] * len(head)
-    lines = [head]
-    while page := list(itertools.islice(coming, PAGE)):
+    lines: list[Sequence[str]] = [head]
+    while page := [[*map(_plain, row)] for row in itertools.islice(coming, PAGE)]:
         lines += page
         widths = [
             max(width, *map(len, column))
@@ -43,6 +43,10 @@ def show(
         for line in lines:
             _print(head, line, widths, numbers)
         lines = []
+
+
+def _plain(cell: str) -> str:
+    return cell if cell.isprintable() else one_line(cell)
 
 
 def _print(

@@ -60,6 +60,9 @@ def attach(pane: str, session: str, run: int) -> list[str]:
     Raises:
         EnvironmentFault: the pane is gone.
     """
+    if not re.fullmatch(r"%\d+", pane):  # tmux takes a `;` at the end for the next command
+        message = f"{pane!r} is no pane\nthe log is there: nbbg logs {run}"
+        raise EnvironmentFault(message)
     if _tmux("has-session", "-t", pane).returncode:
         message = f"the pane {pane} in {session} is gone\nthe log is there: nbbg logs {run}"
         raise EnvironmentFault(message)

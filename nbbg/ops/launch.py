@@ -29,7 +29,7 @@ from nbbg.ops import (
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
-from nbbg.store import batches, filesystem, place
+from nbbg.store import batches, filesystem, place, plans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,6 +150,8 @@ def check(where: Project, request: Request) -> list[Wanted]:
         NbbgError: it can't be run as asked.
     """
     settings = where.settings
+    if type(request.seed) is not int or abs(request.seed) >= plans.BEYOND:
+        raise UsageError(f"--seed {request.seed}: a number of at most 18 digits")
     executors.get(settings.executor).check()
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())

@@ -48,6 +48,8 @@ class Layout:
         if self.template and self.by_parts:
             raise UsageError("--output says the whole name; leave out --prepend and --append")
         fields(self.template, "--output")
+        if any("\ud800" <= char <= "\udfff" for char in self.template):
+            raise UsageError(f"--output {self.template!r}: is not UTF-8")
 
     @property
     def by_parts(self) -> bool:

@@ -70,7 +70,7 @@ def restore(
 def _place(where: Project, run: model.Run, name: str, output: str) -> Path:
     own = Path(run.arm.notebook).with_name(name)
     if output:
-        return Path(output) / (own.name if own.is_absolute() else own)
+        return Path(output) / (own.name if _is_outside(own) else own)
     folder = (where.root / own).parent
     stem, suffix = os.path.splitext(name)
     return (folder if folder.is_dir() else Path()) / f"{stem}_frozen{run.id}{suffix}"
@@ -123,10 +123,16 @@ def _tree(where: Project, run: model.Run, target: Path) -> Path:
 def _add_notebook(batch: Path, arm: model.Arm, folder: Path) -> None:
     """Git may have ignored the notebook, and what ran is what was frozen of it."""
     name, data = _notebook(batch, arm)
-    path = folder / Path(arm.notebook if not os.path.isabs(arm.notebook) else name).with_name(name)
+    path = folder / (name if _is_outside(Path(arm.notebook)) else arm.notebook)
+    path = path.with_name(name)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, data)
+
+
+def _is_outside(notebook: Path) -> bool:
+    """Whether a notebook lay outside of its project."""
+    return notebook.is_absolute() or ".." in notebook.parts
 
 
 def _write(path: Path, data: bytes, *, runs: bool = False) -> None:

@@ -107,9 +107,18 @@ def _of(index: Index, name: str) -> Sequence[model.Run]:
     elif is_batch(name):
         if found := index.runs("batch = ?", (int(name[1:]),)):
             return found
-    elif found := index.runs("arm = ?", (name.removeprefix("arm:"),)):
+    elif _is_text(name) and (found := index.runs("arm = ?", (name.removeprefix("arm:"),))):
         return list({run.number: run for run in found}.values())  # of each number the newest
     raise UsageError(_nothing(index, name))
+
+
+def _is_text(name: str) -> bool:
+    """Whether what was typed is UTF-8; names of arms are."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _nothing(index: Index, name: str) -> str:

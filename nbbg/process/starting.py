@@ -29,7 +29,7 @@ def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]
         OSError: it can't be started.
     """
     _collect_spawned()
-    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     pid = os.posix_spawn(
         argv[0],
         list(argv),

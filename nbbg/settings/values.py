@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ENGINES = ("", "ipython", "kernel", "plain")
 FREEZE = (NOTEBOOK, TREE) = ("notebook", "tree")
 GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
+MOST = 1_000_000  # of anything that is counted
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -56,6 +57,8 @@ def _whole(value: Any, *, least: int) -> int:
         raise BadValueError(f"must be a whole number, {least} or more") from None
     if number < least:
         raise BadValueError(f"must be {least} or more")
+    if number > MOST:
+        raise BadValueError(f"must be at most {MOST}")
     return number
 
 
@@ -82,7 +85,7 @@ def seconds(value: Any, _: Place) -> float:
         raise BadValueError(message)
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadValueError(message) from None
     if not 0 <= number < float("inf"):
         raise BadValueError(message)
@@ -195,7 +198,7 @@ def path(value: Any, place: Place) -> str:
 def python(value: Any, place: Place) -> str:
     """A path is made absolute; `conda:NAME` and a name on PATH stay."""
     text = string(value, place)
-    is_path = os.sep in text or text.startswith((".", "~")) or (place.folder / text).exists()
+    is_path = os.sep in text or text.startswith((".", "~")) or os.path.exists(place.folder / text)
     return path(text, place) if is_path and not text.startswith("conda:") else text
 
 

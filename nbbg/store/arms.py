@@ -70,7 +70,7 @@ class Arms(Mapping[str, model.Arm]):
             self._offsets = lines.offsets(self._path, _KEY)
         if name not in self._offsets:
             return None
-        with self._path.open("rb") as file:
+        with open(self._path, "rb", opener=files.opener) as file:
             file.seek(self._offsets[name])
             return lines.parse(self._path, file.readline(), _KEY)
 
@@ -126,5 +126,14 @@ def _from_json(record: Mapping[str, Any], root: str) -> model.Arm:
     places = {
         name: os.path.normpath(os.path.join(root, record[name])) for name in _PLACES if record[name]
     }
+    for name in ("frozen", "script"):
+        _refuse_outside(record.get(name) or "")
     known = {name: value for name, value in record.items() if name in _FIELDS}
     return model.Arm(**{**known, **places, "results": tuple(record.get("results", ()))})
+
+
+def _refuse_outside(name: str) -> None:
+    """What was frozen lies in the batch."""
+    if name.startswith("/") or (".." in name and ".." in name.split("/")):
+        message = f"{name} is outside of the batch"
+        raise ValueError(message)

@@ -75,6 +75,10 @@ def read_folder(path: Path) -> model.Batch:
     Raises:
         StoreError: there is none, or it can't be read.
     """
+    for place in (path, path / paths.RUNS):
+        if place.is_symlink():
+            message = f"{place} is a link, and a store has none"
+            raise StoreError(message)
     try:
         with files.Folder(path) as folder:
             record = folder.read_json(paths.BATCH)
@@ -210,8 +214,17 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
     files.make_folder(folder / paths.RUNS)
     if draft.fill:
         draft.fill(folder)
+    _make_caches(folder)
     for made in folders:
         files.fsync_folder(made)
+
+
+def _make_caches(folder: Path) -> None:
+    """The folders in which Python will keep what it compiles, which it would make by the umask."""
+    for name in (paths.GUEST, paths.TWINS, paths.TREE_FOLDER):
+        for at, _, names in os.walk(folder / name):
+            if any(file.endswith(".py") for file in names):
+                files.make_folder(os.path.join(at, "__pycache__"))
 
 
 def _sweep(store: Store) -> None:

@@ -140,14 +140,18 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
     names = {field.name for field in dataclasses.fields(kind)}
     values = {name: value for name, value in record.items() if name in names}
     _check(values)
-    if isinstance(values.get("error"), dict):
-        values["error"] = model.CellError(**values["error"])
-    if isinstance(values.get("left_out"), list):
-        values["left_out"] = tuple(values["left_out"])
     try:
+        if values.get("error") is not None:
+            values["error"] = _error(values["error"])
+        if isinstance(values.get("left_out"), list):
+            values["left_out"] = tuple(values["left_out"])
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, KeyError) as error:
         raise StoreError(str(error)) from error
+
+
+def _error(record: Mapping[str, Any]) -> model.CellError:
+    return model.CellError(record["cell"], str(record["name"]), str(record["value"]))
 
 
 def at(attempt: Folder, result: Mapping[str, Any]) -> float | None:

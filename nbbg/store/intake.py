@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from nbbg import files, paths
+from nbbg import files, journal, paths
 from nbbg.errors import StoreError
 from nbbg.store import endings, plans
 
@@ -88,7 +88,7 @@ def _has_attempt(batch: Path, run: int, attempt: int) -> bool:
 def _pieces(path: Path, offset: int) -> Iterator[bytes]:
     """The whole lines from `offset` on, so many at a time."""
     try:
-        file = path.open("rb")
+        file = open(path, "rb", opener=files.opener)  # noqa: SIM115 - closed below
     except FileNotFoundError:
         return
     with file:
@@ -106,7 +106,7 @@ def _told(data: bytes, mark: int) -> tuple[list[tuple[int, int]], list[tuple[Any
     newest: dict[int, tuple[int, Any]] = {}
     for event in files.read_lines(data):
         run, attempt = event.get("run"), event.get("attempt", 1)
-        if isinstance(run, int) and isinstance(attempt, int):
+        if _is_number(run) and _is_number(attempt):
             before, _ = newest.get(run, (0, None))
             kept = event.get("kept") if attempt >= before else None
             newest[run] = max(attempt, before), kept
@@ -125,6 +125,11 @@ def _ending(kept: Any) -> tuple[str, str, float | None, float | None] | None:
         return None
     try:
         word = endings.from_json(kept["ending"]).word
-        return word, json.dumps(kept), kept["started_at"], kept["ended_at"]
+        started, ended = (journal.moment(kept[name]) for name in ("started_at", "ended_at"))
+        return word, json.dumps(kept), started, ended
     except (StoreError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _is_number(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and 0 <= value < plans.BEYOND

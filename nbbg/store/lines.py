@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from nbbg import files
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ def find(path: Path, key: str, wanted: Any) -> Record | None:
     Raises:
         StoreError: a line on the way can't be read.
     """
-    with path.open("rb") as file:
-        line = _seek(file, path, key, wanted)
+    with open(path, "rb", opener=files.opener) as file:
+        line = _sought(file, path, key, wanted)
     record = parse(path, line, key) if line else None
     return record if record and record[key] == wanted else None
 
@@ -32,14 +33,22 @@ def read(path: Path, key: str, first: Any = None) -> Iterator[Record]:
     Raises:
         StoreError: a line can't be read.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", opener=files.opener) as file:
         if first:
-            line = _seek(file, path, key, first)
+            line = _sought(file, path, key, first)
             if not line:
                 return
             yield parse(path, line, key)
         for line in file:
             yield parse(path, line, key)
+
+
+def _sought(file: BinaryIO, path: Path, key: str, wanted: Any) -> bytes:
+    try:
+        return _seek(file, path, key, wanted)
+    except TypeError as error:  # a key that is no text, or no number
+        message = f"{path} can't be read: {error}"
+        raise StoreError(message) from error
 
 
 def _seek(file: BinaryIO, path: Path, key: str, wanted: Any) -> bytes:
@@ -68,7 +77,7 @@ def offsets(path: Path, key: str) -> dict[Any, int]:
         StoreError: a line can't be read.
     """
     found, start = {}, 0
-    with path.open("rb") as file:
+    with open(path, "rb", opener=files.opener) as file:
         for line in file:
             found[parse(path, line, key)[key]] = start
             start += len(line)

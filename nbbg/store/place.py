@@ -7,6 +7,8 @@ nearest folder with `.nbbg/format`, else with `.git` or `pyproject.toml`, else t
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,9 @@ from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_TOP = (paths.FORMAT, paths.INDEX, paths.PAIRS)  # what lies in a store, beside its batches
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Store:
             names = os.listdir(self.batches)
         except FileNotFoundError:
             return []
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if files.is_number(name))
 
 
 def find_root(start: Path) -> Path:
@@ -71,6 +76,7 @@ def open_store(root: Path, elsewhere: str = "") -> Store:
     store = Store(root, folder)
     if folder.exists():
         _refuse_strangers(store)
+        refuse_newer(folder)
     return store
 
 
@@ -114,21 +120,54 @@ def _upward(start: Path) -> Iterator[Path]:
             return
 
 
-def _refuse_strangers(store: Store) -> None:
-    if store.folder.stat().st_uid != os.geteuid():
-        message = f"{store.folder} belongs to another user\nwork in a folder of your own"
-        raise StoreError(message)
+def refuse_newer(folder: Path) -> None:
+    """Refuse a store whose records this nbbg may not understand; nothing in it is touched.
+
+    Raises:
+        StoreError: a newer nbbg wrote it, or its format can't be read.
+    """
+    path = folder / paths.FORMAT
     try:
-        text = (store.folder / paths.FORMAT).read_text()
-        version = int(text)
+        with open(path, opener=files.opener) as file:
+            version = int(file.read())
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        message = f"{store.folder / paths.FORMAT} can't be read: {error}"
+        message = f"{path} can't be read: {error}"
         raise StoreError(message) from error
     if version > paths.FORMAT_VERSION:
         message = (
-            f"{store.folder} was written by a newer nbbg (format {version}, this one knows"
+            f"{folder} was written by a newer nbbg (format {version}, this one knows"
             f" {paths.FORMAT_VERSION})\nupgrade: pip install -U nbbg"
+        )
+        raise StoreError(message)
+
+
+def _refuse_strangers(store: Store) -> None:
+    """A store tells nbbg what to execute: nobody else may have written in it."""
+    if store.folder.stat().st_uid != os.geteuid():
+        message = f"{store.folder} belongs to another user\nwork in a folder of your own"
+        raise StoreError(message)
+    for path in (store.folder, store.batches, *map(store.folder.joinpath, _TOP)):
+        try:
+            _refuse_stranger(store, path)
+        except FileNotFoundError:
+            continue
+
+
+def _refuse_stranger(store: Store, path: Path) -> None:
+    status = os.lstat(path)
+    if path == store.folder:  # which may be a link of the user's own, to another disk
+        status = os.stat(path)
+    elif stat.S_ISLNK(status.st_mode):
+        message = f"{path} is a link, and a store has none\nset `store` to put it elsewhere"
+        raise StoreError(message)
+    if status.st_uid != os.geteuid():
+        message = f"{path} belongs to another user\nif you trust what is in it: chown it"
+        raise StoreError(message)
+    if status.st_mode & files.OTHERS_WRITE:
+        message = (
+            f"others may write in {path}, and what is in it is executed\n"
+            f"if you trust what is in it: chmod -R go-w {shlex.quote(str(store.folder))}"
         )
         raise StoreError(message)

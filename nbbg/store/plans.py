@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+BEYOND = 1 << 62  # no number in a plan is as large: SQLite holds 64 bits
 _KEY = "id"  # rises from line to line
 
 
@@ -45,7 +46,12 @@ def find(path: Path, run: int) -> Planned:
 
 def _planned(path: Path, record: lines.Record) -> Planned:
     try:
-        return Planned(record["id"], record["arm"], record["number"], record["seed"])
+        planned = Planned(record["id"], record["arm"], record["number"], record["seed"])
     except KeyError as error:
         message = f"{path} can't be read: {error}"
         raise StoreError(message) from error
+    numbers = (planned.id, planned.number, planned.seed)
+    if not all(type(number) is int and abs(number) < BEYOND for number in numbers):
+        message = f"{path} can't be read: run {planned.id!r} has a number that is none"
+        raise StoreError(message)
+    return planned

@@ -28,6 +28,8 @@ class Result:
 def of_attempt(attempt: str) -> list[Result]:
     """The named results in the folder of an attempt, by name."""
     folder = os.path.join(attempt, paths.RESULTS)
+    if os.path.islink(folder):  # nbbg makes none, and follows none
+        return []
     try:
         names = set(os.listdir(folder))
     except OSError:
@@ -54,8 +56,10 @@ def _result(folder: str, file: str, names: set[str]) -> Result | None:
     readable = name + paths.KEPT_JSON
     if suffix not in _KINDS or (file == readable and name + paths.KEPT_PICKLE in names):
         return None
-    json_path = os.path.join(folder, readable) if readable in names else ""
-    return Result(name, _KINDS[suffix], os.path.join(folder, file), json_path)
+    path, json_path = os.path.join(folder, file), os.path.join(folder, readable)
+    if os.path.islink(path) or os.path.islink(json_path):
+        return None
+    return Result(name, _KINDS[suffix], path, json_path if readable in names else "")
 
 
 def _scalar(path: str) -> Any:

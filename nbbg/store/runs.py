@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
+from nbbg.errors import StoreError
 from nbbg.store import batches, endings, imported, policy, results, state
 from nbbg.store.metrics import Metrics
 
@@ -25,12 +27,25 @@ _NOTHING = {**dict.fromkeys(_KEPT), "host": "", "gpu": "", "imported": "", "othe
 
 
 def newest_attempt(run_folder: Path) -> int:
-    """The number of the newest attempt; 0 where the run was never started."""
+    """The number of the newest attempt; 0 where the run was never started.
+
+    Raises:
+        OSError: its folder, or that of the run, is a link: nbbg makes none, and follows none.
+    """
+    _refuse_link(run_folder)
     try:
         names = os.listdir(run_folder)
     except FileNotFoundError:
         return 0
-    return max((int(name) for name in names if name.isdigit()), default=0)
+    newest = max((int(name) for name in names if files.is_number(name)), default=0)
+    if newest:
+        _refuse_link(run_folder / str(newest))
+    return newest
+
+
+def _refuse_link(folder: Path) -> None:
+    if os.path.islink(folder):
+        raise OSError(errno.ELOOP, "it is a link", str(folder))
 
 
 def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
@@ -68,10 +83,15 @@ def planned(
 ) -> model.Run:
     """A run as its plan tells it; `stopped` is who asked its batch to stop, if anybody."""
     folder = os.path.join(store.folder, paths.BATCHES, str(batch.id), paths.RUNS, str(plan.id))
+    try:
+        arm = batch.arms[plan.arm]
+    except KeyError as error:
+        message = f"{store.batch(batch.id)} can't be read: no arm {plan.arm!r}, of run {plan.id}"
+        raise StoreError(message) from error
     return model.Run(
         id=plan.id,
         batch=batch.id,
-        arm=batch.arms[plan.arm],
+        arm=arm,
         number=plan.number,
         seed=plan.seed,
         attempt=attempt,

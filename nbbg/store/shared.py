@@ -32,7 +32,8 @@ def folder(environment: Mapping[str, str]) -> Path:
     path = Path(state, "nbbg", "slots", process.host())
     with contextlib.suppress(OSError):
         files.make_folder(path)
-        if not filesystem.is_network(path) and os.access(path, os.W_OK):
+        usable = files.is_own(path) and os.access(path, os.W_OK)
+        if usable and not filesystem.is_network(path):
             return path
     return _temporary("slots")
 

@@ -27,7 +27,7 @@ _PLAIN = re.compile(rb'(?<!\\)"text/plain":("(?:[^"\\]|\\.)*")')
 _DISPLAY_ID = re.compile(rb'"display_id":("(?:[^"\\]|\\.)*")')
 _ERROR = re.compile(rb'"output_type":"error","ename":("(?:[^"\\]|\\.)*")')
 _OFFSET = re.compile(rb'"log":(\d+)\}?\s*\Z')
-_BROKEN = (
+BROKEN = (
     *(KeyError, TypeError, ValueError, IndexError, AttributeError),
     *(RecursionError, OverflowError),
 )
@@ -109,7 +109,7 @@ class Told:
             for line, size in _lines(file, limit):
                 try:
                     self._event(json.loads(line), size) if size <= limit else self._long(line, size)
-                except _BROKEN:
+                except BROKEN:
                     self.torn += line.endswith(b"\n")
         if self._last:
             self._last.outputs.end(self._log.size())
@@ -149,7 +149,7 @@ class Told:
             self._last.status, self._last.ended_at = event["status"], float(event["time"])
 
     def _display(self, event: Json, size: int) -> None:
-        output = _whole(event["output"])
+        output = whole(event["output"])
         shown = None
         if output["output_type"] != "error":
             content = Shown(output.pop("data"), output.pop("metadata"))
@@ -206,7 +206,7 @@ def _lines(file: BinaryIO, limit: int) -> Iterator[tuple[bytes, int]]:
         yield line, size
 
 
-def _whole(output: Json) -> Json:
+def whole(output: Json) -> Json:
     """An output that nbformat takes: each field of its kind, and no other kind.
 
     Raises:

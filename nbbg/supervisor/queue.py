@@ -95,7 +95,7 @@ class Queue:
         """Take in what somebody queued again."""
         if not self.has_news():
             return
-        with (self.folder / paths.EVENTS).open("rb") as file:
+        with open(self.folder / paths.EVENTS, "rb", opener=files.opener) as file:
             file.seek(self._offset)
             data = file.read()
         data = data[: data.rfind(b"\n") + 1]
@@ -171,7 +171,7 @@ class Queue:
         ended: dict[int, tuple[int, str]] = {}
         with (
             contextlib.suppress(FileNotFoundError),
-            (self.folder / paths.EVENTS).open("rb") as file,
+            open(self.folder / paths.EVENTS, "rb", opener=files.opener) as file,
         ):
             for line in file:
                 for event in files.read_lines(line) if b'"ended"' in line else ():

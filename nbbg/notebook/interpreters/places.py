@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from nbbg import files
+from nbbg.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,5 +46,16 @@ def home(environment: Mapping[str, str]) -> str:
 
 
 def cache(environment: Mapping[str, str]) -> Path:
-    """Where nbbg keeps what it can make again."""
-    return Path(environment.get("XDG_CACHE_HOME") or Path(home(environment), ".cache"), "nbbg")
+    """Where nbbg keeps what it can make again.
+
+    Raises:
+        EnvironmentFault: somebody else may have put something there, which would be executed.
+    """
+    path = Path(environment.get("XDG_CACHE_HOME") or Path(home(environment), ".cache"), "nbbg")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not files.is_own(path):
+            message = f"{path} is not yours alone, and what is in it is executed"
+            raise EnvironmentFault(
+                f"{message}\nmove it away, or name another place: XDG_CACHE_HOME"
+            )
+    return path

@@ -1,0 +1,1 @@
+"""Engines: how the cells of a frozen notebook are executed, each a program of its own."""

@@ -1,0 +1,1 @@
+"""Notebooks as documents: reading, freezing, parameters, pairing. jupytext lives here alone."""

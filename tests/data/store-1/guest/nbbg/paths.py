@@ -1,0 +1,82 @@
+"""Every file name, folder and environment name of nbbg, spelled once.
+
+The layout is drawn in ARCHITECTURE.md. Runs in the user's own interpreter: standard library,
+Python 3.8.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Names in the store, `.nbbg/`.
+STORE = ".nbbg"
+FORMAT = "format"
+FORMAT_VERSION = 1
+PAIRS = "pairs"
+CONVERTED = "converted.json"  # among them
+INDEX = "index.db"
+BATCHES = "batches"
+GITIGNORE = ".gitignore"
+
+# Names in a batch, `batches/3/`.
+BATCH = "batch.json"
+PLAN = "plan.jsonl"
+ARMS = "arms.jsonl"  # where they are many
+FROZEN = "frozen"
+TREE_FOLDER = "tree"  # the project's sources, with `--freeze tree`
+TWINS = "twins"  # and what has runs import them
+PACKAGES = "packages.json"
+DIRTY = "dirty.diff"
+SCRIPTS = "scripts"  # in it, those of the `plain` engine
+GUEST = "guest"
+EVENTS = "events.jsonl"
+CHANGES = "changes"  # what a person changed since the launch: 1.json, 2.json, ...
+SUPERVISOR_LOCK = "supervisor.lock"
+SUPERVISOR_LOG = "supervisor.log"
+RUNS = "runs"
+
+# Names in a run, `runs/12/`.
+CHECKPOINT = "checkpoint"
+SAVED = "nbbg-saved.json"
+
+# Names in an attempt, `runs/12/1/`. `STOP` is also a batch's.
+TICKET = "ticket.json"
+WAITING = "waiting.json"  # it found no slot at first
+PROCESS = "process.json"
+LOCK = "lock"
+LOG = "log.txt"
+CELLS = "cells.jsonl"
+METRICS = "metrics.jsonl"
+RESULTS = "results"
+STOP = "stop.json"
+LIMIT = "limit.json"  # a limit of time that is over
+STACKS = "stacks.txt"
+RESULT = "result.json"
+ENGINE = "engine.json"
+ENVIRONMENT = "environment.json"
+LISTENS = "listens"
+IMPORTED = "imported.json"  # hashes of the project's own modules
+SPAWNED = "main"  # main-HASH.py: what processes that the notebook spawns import as its __main__
+CONNECTION = "connection.json"  # to a live kernel: jupyter console --existing PATH
+
+# Names in the environment of a run.
+RUN_NUMBER = "RUN_NUMBER"
+SEED = "SEED"
+RUN_ID = "NBBG_RUN_ID"
+RUN_DIR = "NBBG_RUN_DIR"
+CHECKPOINT_DIR = "NBBG_CHECKPOINT_DIR"
+ATTEMPT = "NBBG_ATTEMPT"
+ARM = "NBBG_ARM"
+MARKER = "NBBG_MARKER"
+PROJECT = "NBBG_PROJECT"  # its root
+TREE = "NBBG_TREE"  # what was frozen of it
+OF_A_RUN = (
+    *(RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, ATTEMPT, ARM, MARKER),
+    *(PROJECT, TREE),
+)
+
+
+def attempt_dir() -> str | None:
+    """The folder of the attempt that this process belongs to, or None outside a run."""
+    run, attempt = os.environ.get(RUN_DIR), os.environ.get(ATTEMPT)
+    return os.path.join(run, attempt) if run and attempt else None

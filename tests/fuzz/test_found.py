@@ -1,0 +1,76 @@
+"""What fuzzing has found, each as a plain test: all of these ended in a traceback once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nbbg import paths, screen
+from nbbg.errors import StoreError
+from nbbg.settings import values
+from nbbg.store import endings
+from tests import sample
+from tests.fuzz.trial import Trial
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "good.ipynb", "-n", "--seed", "9" * 30],  # it spoiled the store for ever
+        ["run", "good.ipynb", "-n", "--seed=--"],
+        ["run", "good.ipynb", "-n", "--exit-file", "e" * 300],
+        ["run", "good.ipynb", "-n", "--python", "e" * 300],
+        ["run", "good.ipynb", "-n", "--output", "\udcff"],
+        ["status", "\udcff"],
+        ["stop", "--", "a\udc80"],
+    ],
+)
+def test_words_that_are_refused(trial: Trial, words: list[str]) -> None:
+    """Numbers and names beyond all bounds, and bytes that are no text, are refused."""
+    code, said = trial.command(*words)
+    assert code == 2
+    assert "[Errno" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("batches/1/plan.jsonl", '"seed":1', f'"seed":{10**30}'),
+        ("batches/1/plan.jsonl", '"arm":"train/lr=0.1"', '"arm":"gone"'),
+        ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":null'),
+        ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":"gone"'),
+    ],
+)
+def test_records_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str
+) -> None:
+    """A plan or a list of arms that can't be meant is named, in one line."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    path = made.root / paths.STORE / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    _, said = Trial(made.root, made.home).command("status")
+    assert "can't be read" in said
+
+
+def test_an_ending_without_its_cell_is_refused() -> None:
+    """A failure that does not say where is a damaged record."""
+    record = json.loads('{"state": "failed", "error": {"name": "E", "value": "x"}, "note": ""}')
+    with pytest.raises(StoreError, match="cell"):
+        endings.from_json(record)
+
+
+def test_a_lone_control_sequence_is_dropped() -> None:
+    """The eight-bit forms of escape sequences steer some terminals, also half of one."""
+    assert screen.without_escapes("a\x9b\nb\x9dc\x07\x08d\te") == "a\nbcd\te"
+
+
+def test_seconds_beyond_all_bounds_are_refused() -> None:
+    """A number that no float holds is no number of seconds."""
+    with pytest.raises(values.BadValueError, match="must be a number of seconds"):
+        values.seconds(10**400, values.Place(Path(), Path()))
