@@ -49,6 +49,7 @@ CELLS = "cells.jsonl"
 METRICS = "metrics.jsonl"
 RESULTS = "results"
 STOP = "stop.json"
+TRIMMING = "trimming.json"  # why a log that is too long can't be cut here
 LIMIT = "limit.json"  # a limit of time that is over
 STACKS = "stacks.txt"
 RESULT = "result.json"

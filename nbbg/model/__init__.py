@@ -154,6 +154,7 @@ class Batch:
     gpus: Mapping[str, str] = field(default_factory=dict)  # name -> what its slots are named after
     per_gpu: int = 1  # runs that share a GPU
     gpu_free: int = 0  # bytes that must be free on it for each run; 0: nobody looks
+    log_max: int = 0  # bytes that a log may take, and a journal; 0: no limit
     retries: int = 0  # attempts of a run, by itself, beyond the first
     retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt

@@ -221,6 +221,7 @@ def _batch(
         watchdog=settings.watchdog,
         quiet_after=settings.quiet_after,
         allow_errors=settings.allow_errors,
+        log_max=settings.log_max,
         retries=settings.retries,
         retry_delay=settings.retry_delay,
         retry_on=settings.retry_on,

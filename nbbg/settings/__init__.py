@@ -169,6 +169,11 @@ class Settings:
         """Bytes of output that the executed notebook keeps of a cell; 0: all."""
         return self._value("output_cap", int)
 
+    @property
+    def log_max(self) -> int:
+        """Bytes that a run's log may take on the disk, and its journal; 0: no limit."""
+        return self._value("log_max", int)
+
     def _value(self, name: str, kind: type[T]) -> T:
         value = self[name].value
         if not isinstance(value, kind):
@@ -372,6 +377,7 @@ KINDS: dict[str, _Kind] = {
     "max_failures": _Kind("NBBG_MAX_FAILURES", values.number, 0),
     "freeze": _Kind("NBBG_FREEZE", values.freeze, values.NOTEBOOK),
     "output_cap": _Kind("NBBG_OUTPUT_CAP", values.size, 10_000_000),
+    "log_max": _Kind("NBBG_LOG_MAX", values.size, 1_000_000_000),
     "notebooks": _Kind("NOTEBOOKS", values.notebooks, ()),
     "run_times": _Kind("RUN_TIMES", values.count, None),
     "exit_file": _Kind("EXIT_FILE", values.exit_file),
