@@ -16,6 +16,7 @@ PAIRS = "pairs"
 CONVERTED = "converted.json"  # among them
 INDEX = "index.db"
 BATCHES = "batches"
+TRASH = "trash"  # what `nbbg clean` is about to remove
 GITIGNORE = ".gitignore"
 
 # Names in a batch, `batches/3/`.
@@ -38,6 +39,7 @@ RUNS = "runs"
 # Names in a run, `runs/12/`.
 CHECKPOINT = "checkpoint"
 SAVED = "nbbg-saved.json"
+CLEANED = "cleaned.json"  # what is kept of it when its attempts were cleaned away
 
 # Names in an attempt, `runs/12/1/`. `STOP` is also a batch's.
 TICKET = "ticket.json"

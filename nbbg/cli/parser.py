@@ -29,6 +29,7 @@ COMMANDS = {  # in the order of the help text -> where its options are
     "results": "looking",
     "diff": "looking",
     "restore": "steering",
+    "clean": "steering",
     "convert": "pairs",
     "pair": "pairs",
     "sync": "pairs",

@@ -225,6 +225,8 @@ class Run:
     # Another attempt follows by itself: when it is due, or when its stopped batch is resumed.
     again: Again | None = None
     imported: str = ""  # a digest of the project's modules that it imported, once it has ended
+    bytes: int | None = None  # that its files take, once it has ended
+    cleaned_at: float | None = None  # when its files were cleaned away; its record stays
 
     @property
     def ended(self) -> bool:

@@ -18,6 +18,7 @@ from nbbg.index import Index
 from nbbg.ops import (
     arms,
     cards,
+    cleaning,
     freezing,
     planning,
     project,
@@ -108,6 +109,8 @@ def launch(where: Project, request: Request) -> Launched:
     launched = _set_going(where, batch, plan[0].covered)
     notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures, *chosen.notes]
     notes += [str(tree)] if tree and batch else []
+    if said := cleaning.by_rules(where):
+        notes.append(said)
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
