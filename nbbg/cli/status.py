@@ -291,9 +291,10 @@ def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> No
             output.say(f"{batch.id} is paused: nbbg resume {batch.id}")
         elif batch.counts.get(model.Queued.word) and batch.supervisor_pid is None:
             output.say(f"{batch.id} has queued runs and no supervisor: nbbg resume {batch.id}")
-    lost = [run for run in runs if isinstance(run.state, model.Lost)]
+    lost = [run for run in runs if isinstance(run.state, model.Lost) and not run.cleaned_at]
     if lost:
         numbers = " ".join(str(run.id) for run in lost)
         output.say(f"{len(lost)} lost: nbbg resume {numbers}")
-    if any(run.state.word in model.UNSUCCESSFUL and not index.has_newer(run) for run in runs):
+    failed = (run for run in runs if run.state.word in model.UNSUCCESSFUL and not run.cleaned_at)
+    if any(not index.has_newer(run) for run in failed):
         output.say("what failed: nbbg show ID; another attempt: nbbg retry ID, or --failed")
