@@ -13,14 +13,17 @@ import pytest
 
 from nbbg import model, paths
 from nbbg.errors import StoreError, UsageError
+from nbbg.executors.tmux import session_name
 from nbbg.index import Index
 from nbbg.ops import cleaning, leftovers
 from nbbg.ops.cleaning import DAY, Criteria
 from nbbg.ops.project import Project as Place
+from nbbg.ops.project import remember
 from nbbg.settings import Settings
 from nbbg.store import cleaned, database, runs
 from nbbg.supervisor.queue import Queue
 from tests import records
+from tests.places import tmux_of
 from tests.project import LONG, until
 from tests.test_sync_killed import MOST, killed_at
 
@@ -292,3 +295,60 @@ def test_keep_rules(project: Project) -> None:
     assert (project.run(1)["cleaned_at"], project.run(2)["cleaned_at"]) != (None, None)
     assert project.attempt(2).exists()
     assert project.state(1) == model.Succeeded.word
+
+
+def test_what_is_read_only(where: Place) -> None:
+    """What a notebook has made read-only goes too, and no more is said to be freed than is."""
+    records.publish(where.store, 1)
+    end(where.store, 1)
+    folder = where.store.run(1, 1) / "1" / "results"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"1" * 10_000)
+    folder.chmod(0o500)
+    assert clean(where, keep=0).freed >= 10_000
+    assert os.listdir(where.store.folder / paths.TRASH) == ["lock"]
+
+
+def test_sessions_of_tmux(project: Project) -> None:
+    """The session of a batch that is through goes, with the pane that a runner left; no other."""
+    with tmux_of(project) as tmux:
+        project.write("short.ipynb", "1 + 1")
+        project.write("long.ipynb", LONG)
+        for number, name in enumerate(("short", "long"), 1):
+            project.nbbg("run", f"{name}.ipynb", "--executor", "tmux")
+            if name == "long":
+                project.until_running(number)
+            else:
+                project.nbbg("wait", "1")
+        live = session_name(project.batch("b2") / "runs/2/1")
+        ended = session_name(project.batch("b1") / "runs/1/1")
+        tmux("new-session", "-d", "-s", ended, "false")
+        tmux("set-option", "-t", ended, "remain-on-exit", "on")
+        tmux("respawn-pane", "-k", "-t", ended, "false")
+        until(lambda: "1" in tmux("list-panes", "-t", ended, "-F", "#{pane_dead}"))
+        assert "1 tmux sessions" in project.nbbg("clean").stdout
+        project.nbbg("clean", "--yes")
+        sessions = tmux("list-sessions", "-F", "#{session_name}").split()
+        assert (live in sessions, ended in sessions) == (True, False)
+
+
+def test_environments_that_nobody_uses(
+    where: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old environments go; what a run that is not over needs, or was used of late, stays."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "cache" / "nbbg" / "environments"
+    for name in ("old", "needed", "new"):
+        (folder / name / "venv" / "bin").mkdir(parents=True)
+        (folder / name / "made").write_bytes(b"")
+        if name != "new":
+            os.utime(folder / name / "made", (0, 0))
+    python = str(folder / "needed" / "venv" / "bin" / "python")
+    records.publish(where.store, 1, arm=records.an_arm(python=python))
+    remember(where)
+    with Index(where.store) as index:
+        found = leftovers.find(where, index, environments=30 * DAY)
+        assert found.environments == [str(folder / "old")]
+        leftovers.remove(found)
+    assert sorted(os.listdir(folder)) == ["needed", "new"]

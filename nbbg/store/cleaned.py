@@ -156,9 +156,16 @@ def _finish(store: Store, batch: int, run: int, trash: Path) -> int:
         files.fsync_folder(home)
         kept = record["run"] if len(files.to_json(record)) <= runs.LONGEST else None
         batches.add_event(store, batch, "cleaned", run, attempt, kept)
-    freed = sizes.of(trash)
+    return sizes.of(trash) - _remove(trash)
+
+
+def _remove(trash: Path) -> int:
+    """Remove a folder, also what a notebook has made read-only in it; bytes that stay."""
+    for folder, _, _ in os.walk(trash):  # from the top: one that can't be read hides the rest
+        with contextlib.suppress(OSError):
+            os.chmod(folder, files.FOLDER_MODE)
     shutil.rmtree(trash, ignore_errors=True)
-    return freed
+    return sizes.of(trash)
 
 
 def _move(path: Path, trash: Path) -> None:
