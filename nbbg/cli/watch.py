@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 UPDATE = 1.0  # seconds
-SHARE = 20  # times what a look takes is waited, at least
+SHARE = 20  # times what a look takes is waited
+SELDOM = 5.0  # seconds, at most
 PATIENCE = 3.0  # seconds that a supervisor which was just started may take to come
 
 
@@ -63,7 +64,7 @@ def _looks(where: list[Project], names: list[str]) -> Iterator[list[Index]]:
             if not at_work and not (waits and began - waits_since < PATIENCE):
                 return
             took = time.monotonic() - began
-            time.sleep(max(UPDATE, SHARE * took))
+            time.sleep(min(max(UPDATE, SHARE * took), SELDOM))
             for index in indexes:
                 index.refresh()
 
