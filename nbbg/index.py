@@ -143,6 +143,10 @@ class Index:
         query = "SELECT id, closed FROM runs WHERE closed > ? ORDER BY closed, id"
         yield from self._rows(query, (mark,))
 
+    def mark(self) -> int:
+        """The mark for `closed_since` that leaves out all that has ended so far."""
+        return int(self._rows("SELECT max(closed) FROM runs WHERE closed NOT NULL")[0][0] or 0)
+
     def endings(self, batch: int, limit: int) -> list[tuple[float, float]]:
         """When the newest runs of a batch began and ended, in seconds since the epoch."""
         query = (
@@ -150,6 +154,13 @@ class Index:
             " AND started NOT NULL ORDER BY ended DESC LIMIT ?"
         )
         return self._rows(query, (batch, limit))
+
+    def size(self, batch: int | None = None) -> int:
+        """Bytes that the files of the ended runs of a batch take, or of all."""
+        where = "bytes NOT NULL" if batch is None else "bytes NOT NULL AND batch = ?"
+        values = () if batch is None else (batch,)
+        query = f"SELECT coalesce(sum(bytes), 0) FROM runs WHERE {where}"  # noqa: S608 - ours
+        return int(self._rows(query, values)[0][0])
 
     def batches_of(self, numbers: Collection[int]) -> list[int]:
         """The numbers of the batches that these runs can be in."""
@@ -287,7 +298,7 @@ class Index:
             mark = intake.next_mark(self._db)
             self._db.executemany(
                 "UPDATE runs SET open = 0, attempt = ?, word = ?, ending = ?, started = ?,"
-                " ended = ?, closed = ? WHERE id = ?"
+                " ended = ?, bytes = ?, closed = ? WHERE id = ?"
                 " AND (SELECT read FROM batches WHERE id = batch) = ?",
                 [(*_closing(run), mark, run.id, offsets[run.batch]) for run in ended],
             )
@@ -301,4 +312,4 @@ class Index:
 
 def _closing(run: model.Run) -> tuple[object, ...]:
     kept = json.dumps(runs.to_json(run))
-    return run.attempt, run.state.word, kept, run.started_at, run.ended_at
+    return run.attempt, run.state.word, kept, run.started_at, run.ended_at, run.bytes

@@ -29,7 +29,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from nbbg import files
+from nbbg import files, holes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -136,13 +136,14 @@ def moment(value: Any) -> float | None:
 
 def _backwards(file: BinaryIO, needle: bytes) -> Iterator[int]:
     """The positions of some bytes in a file, the last one first."""
-    end = file.seek(0, os.SEEK_END)
-    while end > 0:
-        start = max(0, end - BLOCK)
-        file.seek(start)
-        block = file.read(end - start + len(needle) - 1)
-        at = block.rfind(needle)
-        while at >= 0:
-            yield start + at
-            at = block.rfind(needle, 0, at)
-        end = start
+    for first, last in reversed(list(holes.extents(file.fileno()))):
+        end = last
+        while end > first:
+            start = max(first, end - BLOCK)
+            file.seek(start)
+            block = file.read(end - start + len(needle) - 1)
+            at = block.rfind(needle)
+            while at >= 0:
+                yield start + at
+                at = block.rfind(needle, 0, at)
+            end = start

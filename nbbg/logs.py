@@ -7,16 +7,17 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from nbbg import files, screen, secrets
+from nbbg import files, holes, screen, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-CHUNK = 1 << 18
 BLOCK = 1 << 20
 LONGEST = 1 << 24  # bytes
+REACH = 1 << 26  # bytes within which the last lines are looked for
+LONG = 1 << 12  # or so many for each of them
 END = 1 << 12  # bytes in which the last line and the newest progress bar are looked for
 POLL = 0.1  # seconds
 _BAR = re.compile(
@@ -41,38 +42,42 @@ def tail(path: str | os.PathLike[str], lines: int) -> bytes:
     What a progress bar writes between two line ends is one line. Of what is longer than LONGEST
     the end is given.
     """
-    try:
-        with open(path, "rb", opener=files.opener) as file:
-            file.seek(max(start_of_tail(path, lines), file.seek(0, os.SEEK_END) - LONGEST))
-            return file.read(LONGEST)
-    except FileNotFoundError:
-        return b""
+    end = size(path)
+    start = max(start_of_tail(path, lines), end - LONGEST)
+    return b"".join(_read_on(path, start, end))
 
 
 def start_of_tail(path: str | os.PathLike[str], lines: int) -> int:
-    """Where the last `lines` lines of a file begin; looked for from its end, however long it is."""
+    """Where the last `lines` lines of a file begin; looked for from its end, however long it is.
+
+    Of lines that are very long, such as one of a gigabyte, the end of the last ones.
+    """
     try:
         with open(path, "rb", opener=files.opener) as file:
-            at = end = file.seek(0, os.SEEK_END)
-            if lines <= 0 or not end:
-                return end
-            lines += _read_at(file, end - 1, 1) == b"\n"  # which ends the last one
-            while at > 0:
-                start = max(0, at - BLOCK)
-                block = _read_at(file, start, at - start)
-                ends = block.count(b"\n")
-                if ends >= lines:
-                    return start + _position(block, ends - lines) + 1
-                lines -= ends
-                at = start
-            return 0
+            return _start_of_tail(file.fileno(), lines)
     except FileNotFoundError:
         return 0
 
 
-def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    file.seek(position)
-    return file.read(size)
+def _start_of_tail(fd: int, lines: int) -> int:
+    at = end = os.fstat(fd).st_size
+    if lines <= 0 or not end:
+        return end
+    lowest = end - max(REACH, lines * LONG)
+    lines += os.pread(fd, 1, end - 1) == b"\n"  # which ends the last one
+    for first, last in reversed(list(holes.extents(fd))):
+        at = last
+        while at > first:
+            if at <= lowest:
+                return at
+            start = max(first, at - BLOCK)
+            block = os.pread(fd, at - start, start)
+            ends = block.count(b"\n")
+            if ends >= lines:
+                return start + _position(block, ends - lines) + 1
+            lines -= ends
+            at = start
+    return 0
 
 
 def _position(block: bytes, number: int) -> int:
@@ -84,21 +89,52 @@ def _position(block: bytes, number: int) -> int:
 
 
 def follow(path: str | os.PathLike[str], start: int, over: Callable[[], bool]) -> Iterator[bytes]:
-    """What is appended to a file from offset `start` on, until `over()` and nothing is left."""
+    """What is appended to a file from offset `start` on, until `over()` and nothing is left.
+
+    In place of what was freed in the middle of a log that is too long stands how much that was.
+    """
     position = start
     while True:
         last_round = over()
-        try:
-            with open(path, "rb", opener=files.opener) as file:
-                file.seek(position)
-                while piece := file.read(CHUNK):
-                    position += len(piece)
-                    yield piece
-        except FileNotFoundError:
-            pass
+        while (end := size(path)) > position:
+            yield from _read_on(path, position, end)
+            position = end
         if last_round:
             return
         time.sleep(POLL)
+
+
+def left_out(size: int) -> str:
+    """What stands where the middle of a log was freed."""
+    return f"[nbbg: {megabytes(size)} left out here: --log-max]"
+
+
+def megabytes(size: float) -> str:
+    """Such as `85.3 MB`."""
+    for unit, name in ((1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size:.0f} bytes"
+
+
+def _read_on(path: str | os.PathLike[str], start: int, end: int) -> Iterator[bytes]:
+    """What a file holds from `start` to `end`, and in place of its holes what they were."""
+    gap, in_line = 0, False
+    try:
+        with open(path, "rb", opener=files.opener) as file:
+            for piece in holes.read(file.fileno(), start, end):
+                if isinstance(piece, int):
+                    gap += piece
+                    continue
+                if gap:
+                    yield f"{chr(10) * in_line}{left_out(gap)}\n".encode()
+                    gap = 0
+                yield piece
+                in_line = not piece.endswith(b"\n")
+    except FileNotFoundError:
+        return
+    if gap:
+        yield f"{chr(10) * in_line}{left_out(gap)}\n".encode()
 
 
 def size(path: str | os.PathLike[str]) -> int:

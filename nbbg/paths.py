@@ -16,6 +16,7 @@ PAIRS = "pairs"
 CONVERTED = "converted.json"  # among them
 INDEX = "index.db"
 BATCHES = "batches"
+TRASH = "trash"  # what `nbbg clean` is about to remove
 GITIGNORE = ".gitignore"
 
 # Names in a batch, `batches/3/`.
@@ -38,6 +39,7 @@ RUNS = "runs"
 # Names in a run, `runs/12/`.
 CHECKPOINT = "checkpoint"
 SAVED = "nbbg-saved.json"
+CLEANED = "cleaned.json"  # what is kept of it when its attempts were cleaned away
 
 # Names in an attempt, `runs/12/1/`. `STOP` is also a batch's.
 TICKET = "ticket.json"
@@ -51,6 +53,7 @@ RESULTS = "results"
 KEPT_JSON, KEPT_PICKLE, KEPT_LEFT_OUT = ".json", ".pickle", ".left-out"  # after their names
 STOP = "stop.json"
 BOOTED = "resumed-at-boot.json"  # it was lost with the machine, and the next attempt came by itself
+TRIMMING = "trimming.json"  # why a log that is too long can't be cut here
 LIMIT = "limit.json"  # a limit of time that is over
 STACKS = "stacks.txt"
 RESULT = "result.json"

@@ -147,6 +147,9 @@ class Screen:
         return text[end + 1 :]
 
     def _show(self, text: str) -> None:
+        if "\n" not in text and "\x08" not in text and not _has_escapes(text):
+            self._write(text)  # of a line without end, quickly
+            return
         for position, part in enumerate(_TOKEN.split(text)):
             if position % 2:
                 self._control(part)

@@ -14,6 +14,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from nbbg import holes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -139,7 +141,7 @@ def overwrite(fd: int, hidden: Sequence[bytes], start: int = 0, end: int | None 
     """
     overlap = max(map(len, hidden), default=0)
     size = os.fstat(fd).st_size if end is None else end
-    while hidden and start < size:
+    while hidden and (start := holes.after(fd, start)) < size:
         piece = os.pread(fd, min(CHUNK + overlap, size - start), start)
         for value in hidden:
             at = piece.find(value)

@@ -10,7 +10,7 @@ from nbbg import logs, model, paths, secrets
 from nbbg.cli import output, reading, table
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import selection
+from nbbg.ops import cleaning, selection
 
 if TYPE_CHECKING:
     import argparse
@@ -33,8 +33,12 @@ def command(arguments: argparse.Namespace) -> int:
                 )
             elif not run.attempt and not arguments.follow:
                 output.say(f"run {run.id} is {run.state.word}: it has no log yet")
+            if why := cleaning.gone(run):
+                output.say(why)
+                continue
             over = _ended(index, run.id) if arguments.follow else _now
             _print(path, over, arguments)
+            _say_untrimmed(path)
             _say_how_it_ended(index.run(run.id) or run)
     return 0
 
@@ -45,6 +49,13 @@ def _log(run: model.Run, attempt: int | None) -> Path:
         message = f"run {run.id} has {run.attempt} attempts, and no attempt {attempt}"
         raise UsageError(message)
     return folder / str(attempt or run.attempt or 1) / paths.LOG
+
+
+def _say_untrimmed(path: Path) -> None:
+    """Where the file system could not free the middle of a log that is too long."""
+    record = path.with_name(paths.TRIMMING)
+    if record.exists():
+        output.say(f"--log-max has no effect here: {path} can't be cut on this file system")
 
 
 def _say_how_it_ended(run: model.Run) -> None:

@@ -10,7 +10,7 @@ from nbbg import settings
 from nbbg.cli import output, placing, reading
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import selection
+from nbbg.ops import cleaning, selection
 from nbbg.store import composed
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def command(arguments: argparse.Namespace) -> int:
     if not run.attempt:
         message = f"run {run.id} is {run.state.word}: it has no executed notebook yet"
         raise UsageError(message)
+    cleaning.require_files(run)
     if run.arm.log_only:
         message = f"run {run.id}: the plain engine keeps a log only: nbbg logs {run.id}"
         raise UsageError(message)

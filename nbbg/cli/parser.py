@@ -31,6 +31,7 @@ COMMANDS = {  # in the order of the help text -> where its options are
     "report": "looking",
     "diff": "looking",
     "restore": "steering",
+    "clean": "steering",
     "convert": "pairs",
     "pair": "pairs",
     "sync": "pairs",

@@ -8,7 +8,7 @@ from nbbg import model
 from nbbg.cli import output, resume
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import project, selection, steer
+from nbbg.ops import cleaning, project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +35,9 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _say_why_not(index: Index, run: model.Run) -> None:
     if index.has_newer(run):
-        output.say(f"run {run.id}: its number {run.number} was run anew since, by the new code")
+        output.say(f"run {run.id}: its number {run.number} was run anew since")
+    elif why := cleaning.gone(run):
+        output.say(why)
     elif run.state.word in model.RESUMABLE:
         output.say(f"run {run.id} is {run.state.word}: nbbg resume {run.id}")
     else:

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model, screen
+from nbbg import logs, model, paths, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
-from nbbg.ops import failures, provenance, reports, selection, stack
+from nbbg.ops import cleaning, failures, provenance, reports, selection, stack
 from nbbg.results import reducing, strips
+from nbbg.store import sizes
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +45,9 @@ def command(arguments: argparse.Namespace) -> int:
             if position:
                 print()
             _show(index, run)
-            if run.again or (run.ended and run.state.word != model.Succeeded.word):
+            if why := cleaning.gone(run):
+                print(f"\n{why}")
+            elif run.again or (run.ended and run.state.word != model.Succeeded.word):
                 _card(index, run)
     return 0
 
@@ -131,10 +134,20 @@ def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
     elif run.attempt and not Path(output).exists():
         output += f" (not written; make it: nbbg notebook {run.id} -o FILE)"
     return [
-        ("log", report.log or ""),
+        ("log", "" if run.cleaned_at else report.log or ""),
+        ("size", _size(run)),
         ("results", kept.line(run)),
         ("output", output if run.attempt else ""),
     ]
+
+
+def _size(run: model.Run) -> str:
+    """What its files take, with those of earlier attempts; of a live run now."""
+    if not run.attempt or run.cleaned_at:
+        return ""
+    folder = Path(run.folder)
+    trimmed = ", its log can't be cut here" if (folder / paths.TRIMMING).exists() else ""
+    return logs.megabytes(sizes.of(folder.parent)) + trimmed
 
 
 def _clock(when: float | None) -> str:

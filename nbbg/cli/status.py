@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nbbg import logs, model, paths
-from nbbg.cli import output, reading, table
+from nbbg.cli import output, reading, table, watch
 from nbbg.index import Index
 from nbbg.ops import project, reports, selection
-from nbbg.store import imported
+from nbbg.store import imported, sizes
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RECENT = 10  # ended runs that are listed
 ARMS = 4  # of a batch that are named
-UPDATE = 1.0  # seconds
+LARGE_SIZE = 100_000_000  # bytes from which a size is worth a word
 WIDTH = 60  # of what a run says
 LARGE = 1000  # runs of a batch that is shown in part unless it is named
 LIVE = 200  # live runs that are listed
@@ -48,18 +48,21 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    try:
-        while True:
-            if sys.stdout.isatty():
-                print("\x1b[H\x1b[2J", end="")
-            _once(arguments)
-            time.sleep(UPDATE)
-    except KeyboardInterrupt:
-        return 0
+    where = _where(arguments)
+    with contextlib.suppress(KeyboardInterrupt):
+        if sys.stdout.isatty():
+            watch.on_terminal(where, arguments.ids, lambda: _once(arguments))
+        else:
+            watch.as_lines(where, arguments.ids)
+    return 0
+
+
+def _where(arguments: argparse.Namespace) -> list[Project]:
+    return project.remembered() if arguments.all else [reading.here()]
 
 
 def _once(arguments: argparse.Namespace) -> None:
-    where = project.remembered() if arguments.all else [reading.here()]
+    where = _where(arguments)
     if arguments.json:
         _document(where, arguments.ids)
         return
@@ -121,6 +124,19 @@ def _show(where: Project, names: list[str]) -> None:
             _show_all(index, known, selection.Runs(index, names))
         else:
             _show_some(index, known, _worth_showing(index))
+        _say_sizes(where, index)
+
+
+def _say_sizes(where: Project, index: Index) -> None:
+    """What all records take, where that is much, and whether there is room for more."""
+    total, room = index.size(), sizes.room(where.store.folder)
+    if total >= LARGE_SIZE:
+        free = logs.megabytes(room.free)
+        output.say(f"the records take {logs.megabytes(total)}, {free} are free: nbbg clean")
+    if room.nearly_full:
+        output.say(
+            f"the disk of {where.store.folder} is nearly full: {logs.megabytes(room.free)} are free"
+        )
 
 
 def _show_all(index: Index, known: list[BatchReport], runs: Runs) -> None:
@@ -212,6 +228,8 @@ def _batch_line(batch: BatchReport) -> str:
     if batch.paused_by and batch.paused_at:
         since = datetime.fromisoformat(batch.paused_at).astimezone()
         stopped += f"; paused by {table.one_line(batch.paused_by)} since {since:%Y-%m-%d %H:%M}"
+    if batch.bytes >= LARGE_SIZE:
+        stopped += f", {logs.megabytes(batch.bytes)}"
     note = f"  ({table.one_line(batch.note)})" if batch.note else ""
     jobs = "" if set(batch.counts) <= _OVER else f", {batch.jobs} at a time"
     return f"{batch.id}  {arms}: {counts} of {batch.runs}{jobs}{stopped}{note}"
@@ -273,9 +291,10 @@ def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> No
             output.say(f"{batch.id} is paused: nbbg resume {batch.id}")
         elif batch.counts.get(model.Queued.word) and batch.supervisor_pid is None:
             output.say(f"{batch.id} has queued runs and no supervisor: nbbg resume {batch.id}")
-    lost = [run for run in runs if isinstance(run.state, model.Lost)]
+    lost = [run for run in runs if isinstance(run.state, model.Lost) and not run.cleaned_at]
     if lost:
         numbers = " ".join(str(run.id) for run in lost)
         output.say(f"{len(lost)} lost: nbbg resume {numbers}")
-    if any(run.state.word in model.UNSUCCESSFUL and not index.has_newer(run) for run in runs):
+    failed = (run for run in runs if run.state.word in model.UNSUCCESSFUL and not run.cleaned_at)
+    if any(not index.has_newer(run) for run in failed):
         output.say("what failed: nbbg show ID; another attempt: nbbg retry ID, or --failed")

@@ -13,6 +13,7 @@ _GUEST = (
     "__init__.py",
     "files.py",
     "holding.py",
+    "holes.py",
     "journal.py",
     "paths.py",
     "secrets.py",

@@ -73,10 +73,28 @@ def attach(pane: str, session: str, run: int) -> list[str]:
 
 def session_name(attempt: Path) -> str:
     """A name that tmux leaves as it is, and that no other project has."""
-    batch = attempt.parents[2]
+    return name_of(attempt.parents[2])
+
+
+def name_of(batch: Path) -> str:
+    """The session of the batch in that folder."""
     project = re.sub(r"[^A-Za-z0-9_-]", "_", batch.parents[2].name)
     short = hashlib.sha256(os.fsencode(batch.parent)).hexdigest()[:6]
     return f"nbbg-{project}-{short}-b{batch.name}"
+
+
+def dead_sessions() -> set[str]:
+    """The sessions in which no pane is alive any more; none where there is no tmux."""
+    if shutil.which("tmux") is None:
+        return set()
+    told = _tmux("list-panes", "-a", "-F", "#{session_name} #{pane_dead}").stdout.splitlines()
+    panes = [line.rpartition(" ") for line in told]
+    return {name for name, _, _ in panes} - {name for name, _, dead in panes if dead != "1"}
+
+
+def close(session: str) -> None:
+    """End a session, with what its dead panes still show."""
+    _tmux("kill-session", "-t", f"={session}")
 
 
 def _tmux(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -155,6 +155,7 @@ class Batch:
     gpus: Mapping[str, str] = field(default_factory=dict)  # name -> what its slots are named after
     per_gpu: int = 1  # runs that share a GPU
     gpu_free: int = 0  # bytes that must be free on it for each run; 0: nobody looks
+    log_max: int = 0  # bytes that a log may take, and a journal; 0: no limit
     retries: int = 0  # attempts of a run, by itself, beyond the first
     retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt
@@ -240,6 +241,8 @@ class Run:
     # Another attempt follows by itself: when it is due, or when its stopped batch is resumed.
     again: Again | None = None
     imported: str = ""  # a digest of the project's modules that it imported, once it has ended
+    bytes: int | None = None  # that its files take, once it has ended
+    cleaned_at: float | None = None  # when its files were cleaned away; its record stays
 
     @property
     def ended(self) -> bool:

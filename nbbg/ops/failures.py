@@ -35,7 +35,7 @@ def card(index: Index, run: model.Run) -> Card:
     """The card of a run that has ended without success, or of its newest attempt that has."""
     verb = "retry" if run.again or run.state.word in model.UNSUCCESSFUL else "resume"
     advice = f"nbbg {verb} {run.id}"
-    if not run.attempt:
+    if not run.attempt or run.cleaned_at:
         return Card(None, "", "", [], advice)
     with files.Folder(run.folder) as folder:
         cell = journal.find_last(folder, paths.CELLS, "cell") or {}

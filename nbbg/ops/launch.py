@@ -18,6 +18,7 @@ from nbbg.index import Index
 from nbbg.ops import (
     arms,
     cards,
+    cleaning,
     freezing,
     planning,
     project,
@@ -117,6 +118,8 @@ def launch(where: Project, request: Request) -> Launched:
     notes += (
         [NETWORK] if batch and batch.id == 1 and filesystem.holds_off(where.store.folder) else []
     )
+    if said := cleaning.by_rules(where):
+        notes.append(said)
     return replace(launched, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -232,6 +235,7 @@ def _batch(
         watchdog=settings.watchdog,
         quiet_after=settings.quiet_after,
         allow_errors=settings.allow_errors,
+        log_max=settings.log_max,
         retries=settings.retries,
         retry_delay=settings.retry_delay,
         retry_on=settings.retry_on,

@@ -102,8 +102,12 @@ def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
 
 
 def _anew(run: model.Run, arm: model.Arm) -> bool:
-    """Whether a number is run again by the new code instead of a further attempt of the old."""
-    return run.arm.source != arm.source and run.ended and not _succeeded(run)
+    """Whether a number is run again by a new run instead of a further attempt of the old one.
+
+    By new code, or since the old one's files were cleaned away.
+    """
+    gone = run.arm.source != arm.source or run.cleaned_at is not None
+    return gone and run.ended and not _succeeded(run)
 
 
 def _of_other_code(arm: model.Arm, there: Mapping[int, model.Run]) -> list[model.Run]:

@@ -51,6 +51,8 @@ class RunReport:
     metrics: dict[str, Any]
     resumed_after: Any
     retry_at: str | None  # when the next attempt may start
+    bytes: int | None  # that its files take, once it has ended
+    cleaned_at: str | None  # when they were cleaned away
 
     def to_json(self) -> dict[str, Any]:
         """The report as strict JSON: NaN and infinities become strings."""
@@ -80,6 +82,7 @@ class BatchReport:
     failed: int  # of them, those that did not succeed and that nobody stopped
     rate_per_hour: float | None  # over the last runs, while any runs
     seconds_left: float | None
+    bytes: int  # that the files of its ended runs take
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -117,6 +120,8 @@ def of_run(run: model.Run) -> RunReport:
         metrics=dict(run.metrics),
         resumed_after=run.resumed_after,
         retry_at=iso(run.again.at) if run.again and not run.ended else None,
+        bytes=run.bytes,
+        cleaned_at=iso(run.cleaned_at),
     )
 
 
@@ -146,6 +151,7 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         failed=found.failed,
         rate_per_hour=found.rate_per_hour,
         seconds_left=found.seconds_left,
+        bytes=index.size(batch.id),
     )
 
 

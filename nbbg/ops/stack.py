@@ -27,7 +27,7 @@ Frame = tuple[str, str, str]  # file, line, function
 
 def recorded(run: model.Run) -> str:
     """What was recorded last; empty where nothing was."""
-    if not run.attempt:
+    if not run.attempt or run.cleaned_at:
         return ""
     with files.Folder(run.folder) as folder:
         text = (folder.read(paths.STACKS) or b"").decode("utf-8", "replace")

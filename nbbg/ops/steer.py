@@ -291,9 +291,16 @@ def _chosen(index: Index, names: Sequence[str]) -> Iterator[model.Run]:
         return
     where = f"id BETWEEN ? AND ? AND {_NOT_DONE} AND NOT EXISTS ({_NEWER})"
     named = set(meant)
+    found = cleaned = 0
     for run in index.each(where, (meant[0], meant[-1])):
         if run.id in named:
-            yield run
+            found += 1
+            cleaned += run.cleaned_at is not None
+            if run.cleaned_at is None:
+                yield run
+    if names and found and cleaned == found:
+        message = f"{', '.join(names)}: cleaned, and can't be started again"
+        raise UsageError(f"{message}\na new run: nbbg run NOTEBOOK --runs +1")
 
 
 def _stop_queued(project: Project, run: model.Run, by: str) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nbbg.files import Folder
     from nbbg.runner.guard import Guard
     from nbbg.runner.stopping import Stopping
+    from nbbg.runner.trimming import Trimming
     from nbbg.runner.work import Work
 
 POLL = 0.25  # seconds between two looks for `stop.json`
@@ -43,6 +44,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     program = _start(folder, work)
     from nbbg.runner.guard import Guard
     from nbbg.runner.stopping import Stopping
+    from nbbg.runner.trimming import Trimming
 
     who = process.identity(program.pid) or model.Identity(program.pid, 0)
     kills = process.oom_kills()
@@ -51,9 +53,10 @@ def execute(folder: Folder, work: Work) -> Exit:
     try:
         _introduce(folder, work, who)
         guard = Guard(folder, who, work)
+        trimming = Trimming(folder, work.batch.log_max)
         for name in _AT_THE_END:  # now: nbbg may be upgraded while the run is at work
             importlib.import_module(name)
-        kills = _watch(folder, who, stopping, guard)
+        kills = _watch(folder, who, stopping, guard, trimming)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
         import traceback
 
@@ -139,21 +142,26 @@ def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
     os.close(cells)
 
 
-def _watch(folder: Folder, who: model.Identity, stopping: Stopping, guard: Guard) -> int:
+def _watch(
+    folder: Folder, who: model.Identity, stopping: Stopping, guard: Guard, trimming: Trimming
+) -> int:
     """Wait until the engine is dead; how often the kernel had killed for memory shortly before."""
     from nbbg.runner.pane import Pane
 
     pane = Pane(folder)
     watch = process.Watch(who)
+    nap = POLL
     kills = before = process.oom_kills()
     while not process.reap_others(who.pid):
         kills, before = before, process.oom_kills()
-        watch.wait(POLL)
+        watch.wait(nap)
         pane.show()
         now = time.monotonic()
         if not stopping.begun:
             stopping.over = guard.step(now)
         stopping.step(now)
+        nap = min(POLL, trimming.step(now))
+    trimming.step(time.monotonic())
     watch.close()
     pane.show()
     return kills

@@ -174,6 +174,21 @@ class Settings:
         """Bytes of output that the executed notebook keeps of a cell; 0: all."""
         return self._value("output_cap", int)
 
+    @property
+    def log_max(self) -> int:
+        """Bytes that a run's log may take on the disk, and its journal; 0: no limit."""
+        return self._value("log_max", int)
+
+    @property
+    def keep_runs(self) -> int:
+        """How many ended runs of each arm keep their files, at the next launch; 0: all."""
+        return self._value("keep_runs", int)
+
+    @property
+    def keep_days(self) -> float:
+        """Days after its end for which a run keeps its files, at least; 0: for ever."""
+        return self._value("keep_days", float)
+
     def _value(self, name: str, kind: type[T]) -> T:
         value = self[name].value
         if not isinstance(value, kind):
@@ -378,6 +393,9 @@ KINDS: dict[str, _Kind] = {
     "max_failures": _Kind("NBBG_MAX_FAILURES", values.number, 0),
     "freeze": _Kind("NBBG_FREEZE", values.freeze, values.NOTEBOOK),
     "output_cap": _Kind("NBBG_OUTPUT_CAP", values.size, 10_000_000),
+    "log_max": _Kind("NBBG_LOG_MAX", values.size, 1_000_000_000),
+    "keep_runs": _Kind("NBBG_KEEP_RUNS", values.number, 0),
+    "keep_days": _Kind("NBBG_KEEP_DAYS", values.days, 0.0),
     "notebooks": _Kind("NOTEBOOKS", values.notebooks, ()),
     "run_times": _Kind("RUN_TIMES", values.count, None),
     "exit_file": _Kind("EXIT_FILE", values.exit_file),

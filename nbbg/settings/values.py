@@ -80,7 +80,16 @@ def gpus(value: Any, _: Place) -> tuple[str, ...]:
 
 def seconds(value: Any, _: Place) -> float:
     """Seconds, 0 or more."""
-    message = "must be a number of seconds, 0 or more"
+    return _number(value, "seconds")
+
+
+def days(value: Any, _: Place) -> float:
+    """Days, 0 or more."""
+    return _number(value, "days")
+
+
+def _number(value: Any, unit: str) -> float:
+    message = f"must be a number of {unit}, 0 or more"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise BadValueError(message)
     try:

@@ -108,6 +108,8 @@ def _about(batch: model.Batch, run: model.Run, told: Told, log: Log) -> Json:
     if told.torn:
         about["torn_lines"] = told.torn
         said.append(f"its journal has {told.torn} torn lines; what they told is missing")
+    if told.trimmed:
+        said.append("its journal was cut (--log-max): displays of its middle are missing")
     if told.missing and log.had_bytes:
         said.append(f"its journal is missing; what was printed is in the log: nbbg logs {run.id}")
     if log.missing and told.cells:

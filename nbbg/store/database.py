@@ -32,7 +32,7 @@ CREATE TABLE batches (
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY, batch INTEGER, arm TEXT, number INTEGER, seed INTEGER,
     attempt INTEGER DEFAULT 0, word TEXT DEFAULT '{_QUEUED}', open INTEGER DEFAULT 0, ending TEXT,
-    started REAL, ended REAL, closed INTEGER
+    started REAL, ended REAL, closed INTEGER, bytes INTEGER
 );
 CREATE INDEX runs_by_batch ON runs (batch, open, word);
 CREATE INDEX runs_by_arm ON runs (arm, number);
@@ -40,6 +40,7 @@ CREATE INDEX open_runs ON runs (id) WHERE open = 1;
 CREATE INDEX queued_runs ON runs (id) WHERE open = 0 AND word = '{_QUEUED}';
 CREATE INDEX ended_runs ON runs (id) WHERE open = 0 AND word <> '{_QUEUED}';
 CREATE INDEX closed_runs ON runs (closed) WHERE closed NOT NULL;
+CREATE INDEX sizes ON runs (batch, bytes) WHERE bytes NOT NULL;
 CREATE INDEX runs_by_end ON runs (batch, ended) WHERE ended NOT NULL;
 PRAGMA user_version = {VERSION};
 """

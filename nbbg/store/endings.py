@@ -122,7 +122,7 @@ def _passed_over(end: Mapping[str, Any]) -> str:
     return f"errors allowed, and raised in cells: {cells}" if cells else ""
 
 
-def to_json(state: model.Ended) -> dict[str, Any]:
+def to_json(state: model.Ended | model.Lost) -> dict[str, Any]:
     """The fields of `result.json` that tell the ending."""
     return {"state": state.word, **dataclasses.asdict(state)}
 

@@ -25,7 +25,7 @@ PIECE = 1 << 20  # bytes of events that are read at a time
 _OPEN = "UPDATE runs SET open = 1, ending = NULL, closed = NULL, attempt = max(attempt, ?)"
 _CLOSE = (
     "UPDATE runs SET open = 0, attempt = ?, word = ?, ending = ?, started = ?, ended = ?,"
-    " closed = ?"
+    " bytes = ?, closed = ?"
 )
 
 
@@ -119,14 +119,14 @@ def _told(data: bytes, mark: int) -> tuple[list[tuple[int, int]], list[tuple[Any
     return opened, closed
 
 
-def _ending(kept: Any) -> tuple[str, str, float | None, float | None] | None:
-    """The state's word, what is kept, start and end; None where it is to be read from the facts."""
+def _ending(kept: Any) -> tuple[Any, ...] | None:
+    """Word, what is kept, start, end, bytes; None where it is to be read from the facts."""
     if not kept:
         return None
     try:
         word = endings.from_json(kept["ending"]).word
-        started, ended = (journal.moment(kept[name]) for name in ("started_at", "ended_at"))
-        return word, json.dumps(kept), started, ended
+        times = (journal.moment(kept[name]) for name in ("started_at", "ended_at"))
+        return word, json.dumps(kept), *times, kept.get("bytes")
     except (StoreError, KeyError, TypeError, AttributeError):
         return None
 

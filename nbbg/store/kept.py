@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nbbg import logs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -53,7 +55,7 @@ class Budget:
     def of_text(self, size: int, *, freed: bool) -> str:
         """The line that stands for text; `freed`: some of it is not in the log any more."""
         all_of_it = "what is left of it" if freed else "all of it"
-        return f"[nbbg: {megabytes(size)} left out here; {all_of_it}: nbbg logs {self.run}]"
+        return f"[nbbg: {logs.megabytes(size)} left out here; {all_of_it}: nbbg logs {self.run}]"
 
     def of_displays(self, what: str) -> str:
         """The line that stands for displays."""
@@ -228,14 +230,14 @@ def replace(shown: Shown, size: int, budget: Budget) -> None:
     """Put a display's text, and the notice of what it was, in its place."""
     text = _short(as_text(shown.data.get("text/plain", "")))
     kinds = ", ".join(kind for kind in shown.data if kind != "text/plain") or "text/plain"
-    notice = budget.of_displays(f"{kinds}, {megabytes(size)},")
+    notice = budget.of_displays(f"{kinds}, {logs.megabytes(size)},")
     shown.data = {"text/plain": f"{text}\n{notice}" if text else notice}
     shown.metadata = {}
 
 
 def shorter_error(output: Json, size: int, budget: Budget) -> Json:
     """An error without its traceback."""
-    notice = budget.of_displays(f"a traceback, {megabytes(size)},")
+    notice = budget.of_displays(f"a traceback, {logs.megabytes(size)},")
     return {**output, "evalue": _short(output["evalue"]), "traceback": [notice]}
 
 
@@ -248,14 +250,6 @@ def as_text(value: object) -> str:
     if isinstance(value, list):
         return "".join(map(str, value))
     return value if isinstance(value, str) else str(value)
-
-
-def megabytes(size: int) -> str:
-    """Such as `85.3 MB`."""
-    for unit, name in ((1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} bytes"
 
 
 def cap_of(facts: Mapping[str, Any]) -> int:

@@ -7,29 +7,26 @@ stream, or a display, came in between: what a bar had left open is taken back wh
 from __future__ import annotations
 
 import codecs
-import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbbg import screen, secrets
 from nbbg.store.kept import Entry, Kept, Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nbbg.store.kept import Budget
 
 Json = dict[str, Any]
 _BLOCK = 1 << 20
-_HOLE = bytes(1 << 12)
-_HOLES = re.compile(rb"\0{%d,}" % len(_HOLE))
 _SKIP = 4  # times what is kept: so much is read of the end of what is too long
 
 
 class Reads(Protocol):
     """A log that can be read anywhere."""
 
-    def read(self, start: int, end: int) -> bytes:
-        """Its bytes from `start` to `end`; fewer where it is shorter."""
+    def read(self, start: int, end: int) -> Iterator[bytes | int]:
+        """Its bytes from `start` to `end`, or how many were freed; fewer where it is shorter."""
 
 
 class _Stream:
@@ -121,11 +118,10 @@ class Outputs:
         name, start, end = self._waiting
         self._waiting = None
         while start < end:
-            data = self._log.read(start, min(end, start + _BLOCK))
-            if not data:
+            piece = next(iter(self._log.read(start, end)), b"")
+            if not piece:
                 return
-            start += len(data)
-            self._around_holes(name, data)
+            start += self._take_in(name, piece)
             rest = self._worth_reading(end)
             if start < rest:
                 self._kept.skip(name, rest - start)
@@ -135,15 +131,14 @@ class Outputs:
         """Where to read on: of what is too long, the end alone is kept."""
         return end - _SKIP * self._budget.of_a_cell() if self._kept.full else 0
 
-    def _around_holes(self, name: str, data: bytes) -> None:
-        """What was freed in the middle of a long log reads as zeros, and is no text."""
-        at = 0
-        for hole in _HOLES.finditer(data) if _HOLE in data else ():
-            self._take(name, data[at : hole.start()])
-            self._leave()
-            self._kept.skip(name, len(hole[0]), freed=True)
-            at = hole.end()
-        self._take(name, data[at:])
+    def _take_in(self, name: str, piece: bytes | int) -> int:
+        """Text, or so much that was freed in the middle of a long log; how long it was."""
+        if isinstance(piece, bytes):
+            self._take(name, piece)
+            return len(piece)
+        self._leave()
+        self._kept.skip(name, piece, freed=True)
+        return piece
 
     def _take(self, name: str, data: bytes) -> None:
         if not data:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import batches, endings, imported, policy, results, state
+from nbbg.store import batches, endings, imported, policy, results, sizes, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST = 4096  # bytes of what an event tells of a run
 _KEPT = (
     *("host", "pid", "runner_pid", "gpu", "started_at", "ended_at"),
-    *("cell", "cells", "resumed_after", "imported", "scalars", "others"),
+    *("cell", "cells", "resumed_after", "imported", "scalars", "others", "bytes", "cleaned_at"),
 )
 _NOTHING = {**dict.fromkeys(_KEPT), "host": "", "gpu": "", "imported": "", "others": ()}
 
@@ -56,12 +56,17 @@ def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
 
     Raises:
         FileExistsError: another process has just made it.
+        StoreError: the run's files were cleaned away.
     """
     folder = store.run(batch, run)
     files.make_folder(folder)
     path = folder / str(number)
     path.mkdir(files.FOLDER_MODE)
     path.chmod(files.FOLDER_MODE)  # whatever the umask
+    if os.path.exists(folder / paths.CLEANED):  # looked for after: see store/cleaned.py
+        path.rmdir()
+        message = f"run {run} was cleaned: it can't be started again\na new one: nbbg run --runs +1"
+        raise StoreError(message)
     files.fsync_folder(folder)
     if number == 1:
         files.fsync_folder(folder.parent)
@@ -122,13 +127,22 @@ def read(
     try:
         attempt = newest_attempt(store.run(batch.id, plan.id))
         if not attempt:
-            return run
+            return _or_cleaned(store, batch, plan, run)
         run = read_attempt(planned(store, batch, plan, attempt), measured)
         if stopped and isinstance(run.state, model.Queued) and _waited_before(run, store):
             return replace(run, state=_waiting(stopped))
         return _or_again(run, batch, stopped)
     except OSError as error:
         return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error.strerror}"))
+
+
+def _or_cleaned(store: Store, batch: model.Batch, plan: model.Planned, run: model.Run) -> model.Run:
+    from nbbg.store import cleaned  # which writes what is read here
+
+    try:
+        return cleaned.read(store, run, plan, batch)
+    except (ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
+        return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error}"))
 
 
 def _or_again(run: model.Run, batch: model.Batch, stopped: str) -> model.Run:
@@ -196,6 +210,7 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
         "cells": _count(begin.get("cells")),
         "imported": imported.digest(folder) if ended else "",
         **(_named(folder) if ended else {}),
+        "bytes": sizes.of(os.path.dirname(folder.where())) if ended else None,
     }
 
 
@@ -210,7 +225,7 @@ def _count(value: Any) -> int | None:
 
 def to_json(run: model.Run) -> dict[str, Any]:
     """What the index keeps of a run that has ended; its arm and plan are kept elsewhere."""
-    assert isinstance(run.state, model.Ended)  # noqa: S101 - the caller has looked
+    assert isinstance(run.state, model.Ended | model.Lost)  # noqa: S101 - the caller has looked
     return {
         "ending": endings.to_json(run.state),
         "metrics": dict(run.metrics),

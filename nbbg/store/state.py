@@ -92,6 +92,12 @@ def members(attempt: Folder) -> list[model.Identity]:
     ]
 
 
+def is_held(attempt: Folder) -> bool:
+    """Whether anything holds the lock of an attempt, however that has ended."""
+    claim = read_claim(attempt)
+    return claim is not None and bool(_lock_is_held(attempt, claim))
+
+
 def engine_of(attempt: Folder) -> model.Identity | None:
     """The engine's process; None where it was not started."""
     record = journal.first(journal.read_head(attempt, paths.CELLS), "engine")

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from nbbg import files, paths
+from nbbg import files, holes, paths
 from nbbg.store.kept import Budget, Shown, replace
 from nbbg.store.outputs import Outputs
 
@@ -65,13 +65,24 @@ class Log:
         """Its bytes now."""
         return 0 if self.missing else os.fstat(self._fd).st_size
 
-    def read(self, start: int, end: int) -> bytes:
-        """Its bytes from `start` to `end`; fewer where it is shorter."""
-        if self.missing or start >= end:
-            return b""
-        if not self._start <= start < end <= self._start + len(self._block):
-            self._start, self._block = start, os.pread(self._fd, max(end - start, _ENDS), start)
-        return self._block[start - self._start : end - self._start]
+    def read(self, start: int, end: int) -> Iterator[bytes | int]:
+        """Its bytes from `start` to `end`, or how many were freed; fewer where it is shorter."""
+        if self.missing:
+            return
+        while start < end:
+            at = start - self._start
+            if not 0 <= at < len(self._block):
+                piece = next(holes.read(self._fd, start, max(end, start + _ENDS)), b"")
+                if isinstance(piece, int):
+                    yield min(piece, end - start)
+                    start += piece
+                    continue
+                self._start, self._block, at = start, piece, 0
+            found = self._block[at : at + end - start]
+            if not found:
+                return
+            yield found
+            start += len(found)
 
     def close(self) -> None:
         """Close it."""
@@ -96,6 +107,7 @@ class Told:
         self._last: Cell | None = None
         self.torn = 0
         self.missing = False
+        self.trimmed = False
 
     def read(self, folder: files.Folder) -> None:
         """Read the whole journal, and of the log what it names."""
@@ -106,6 +118,7 @@ class Told:
             return
         limit = max(_LEAST_LINE, self._budget.cell)
         with os.fdopen(fd, "rb", buffering=1 << 18) as file:
+            self.trimmed = holes.before(fd, 0) < os.fstat(fd).st_size
             for line, size in _lines(file, limit):
                 try:
                     self._event(json.loads(line), size) if size <= limit else self._long(line, size)
@@ -195,15 +208,17 @@ class Told:
 
 def _lines(file: BinaryIO, limit: int) -> Iterator[tuple[bytes, int]]:
     """Each line and its size; of one longer than `limit` its two ends alone."""
-    while line := file.readline(limit + 1):
+    pieces = holes.lines(file, limit + 1)
+    for line in pieces:
         size = len(line)
-        if size > limit and not line.endswith(b"\n"):
-            head, tail = line[:_ENDS], line[-_ENDS:]
-            while not tail.endswith(b"\n") and (more := file.readline(_ENDS)):
-                size += len(more)
-                tail = (tail + more)[-_ENDS:]
-            line = head + tail
-        yield line, size
+        if size <= limit or line.endswith(b"\n"):
+            yield line, size
+            continue
+        head, tail = line[:_ENDS], line[-_ENDS:]
+        while not tail.endswith(b"\n") and (more := next(pieces, b"")):
+            size += len(more)
+            tail = (tail + more[-_ENDS:])[-_ENDS:]
+        yield head + tail, size
 
 
 def whole(output: Json) -> Json:

@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths
-from nbbg.store import plans, policy, runs, state
+from nbbg.store import cleaned, plans, policy, runs, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,8 @@ class Queue:
         folder = self.store.run(self.batch.id, run)
         attempt = runs.newest_attempt(folder)
         if attempt == 0:
-            self._again[run] = time.time()
+            if not cleaned.was(folder):
+                self._again[run] = time.time()
             return
         with files.Folder(folder / str(attempt)) as opened:
             found = state.derive(opened)

@@ -18,10 +18,12 @@ def status(subparsers: Subparsers) -> None:
         "what runs, waits, and has ended",
         "nbbg status",
         "nbbg status b3 train    these alone, every run of them",
-        "nbbg status --watch     until Ctrl-C",
+        "nbbg status --watch     until nothing goes on any more, or Ctrl-C",
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help=shared.IDS)
-    parser.add_argument("--watch", action="store_true", help="show it anew until Ctrl-C")
+    parser.add_argument(
+        "--watch", action="store_true", help="until nothing goes on; in a pipe: each change"
+    )
     parser.add_argument("--all", action="store_true", help="every project of yours")
     shared.add_json(parser)
 

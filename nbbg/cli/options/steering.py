@@ -97,3 +97,28 @@ def restore(subparsers: Subparsers) -> None:
     add("id", metavar="ID", help=shared.IDS)
     add("-o", "--output", metavar="FOLDER", help="where it goes")
     add("--tree", action="store_true", help="the whole tree that was frozen")
+
+
+def clean(subparsers: Subparsers) -> None:
+    """`nbbg clean`."""
+    parser = shared.command(
+        subparsers,
+        "clean",
+        "remove the files of runs that are over; what they came to stays in the records",
+        "nbbg clean --older-than 30d          what would go, and how much room that would make",
+        "nbbg clean --older-than 30d --yes    remove it",
+        "nbbg clean --keep 50                 all but the last 50 of each arm",
+        "nbbg clean b3 --state failed,killed",
+        "nbbg clean                           what dead processes have left behind, alone",
+    )
+    add = parser.add_argument
+    add("ids", nargs="*", metavar="ID", help=shared.IDS)
+    add("--older-than", metavar="T", help="that ended so long ago: 12h, 30d")
+    add("--keep", metavar="N", help="but for those of each arm that ended last")
+    add("--state", metavar="STATES", help="that are: succeeded,failed,... (all but lost)")
+    add("--checkpoints", action="store_true", help="their checkpoints too, which else stay")
+    add("--outputs", action="store_true", help="and their executed notebooks in outputs/")
+    unused = "environments of notebooks' headers that were not used for a month, or --older-than"
+    add("--environments", action="store_true", help=unused)
+    add("--yes", "-y", action="store_true", help="remove it; else it is only told")
+    shared.add_json(parser)

@@ -66,6 +66,8 @@ def environment(
         except OSError as error:
             message = f"{folder}: no environment can be made here: {error.strerror}"
             raise EnvironmentFault(f"{message}\nname another place: XDG_CACHE_HOME") from error
+    with contextlib.suppress(OSError):
+        os.utime(folder / _MADE)  # used now: `nbbg clean --environments` goes by that
     return str(python)
 
 

@@ -1,0 +1,173 @@
+"""Runs whose files were cleaned away: what stays of them, and the steps by which they go.
+
+`cleaned.json` in the folder of a run keeps how it ended and what it measured; from then on the
+run is never started again. First it is written, then each attempt is moved into `trash/b3-12/`,
+which was made before, and at last that is removed. So a clean that was killed leaves a run whole,
+or cleaned, and a folder in the trash that tells the next one to finish it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, model, paths
+from nbbg.errors import StoreError
+from nbbg.store import batches, locks, policy, runs, sizes, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nbbg.store.place import Store
+
+_NAME = re.compile(r"b(\d+)-(\d+)")
+WAIT = 0.1  # seconds
+_ANY = {"state": model.Succeeded.word}
+
+
+@contextlib.contextmanager
+def alone(store: Store) -> Iterator[None]:
+    """While this holds, nobody else cleans the store; waits for whoever does.
+
+    Raises:
+        StoreError: the store can't be written.
+    """
+    trash = store.folder / paths.TRASH
+    try:
+        files.make_folder(trash)
+        with files.Folder(trash) as folder:
+            fd = folder.open(paths.LOCK, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        message = f"{trash} can't be written: {error.strerror}; nothing was cleaned"
+        raise StoreError(message) from error
+    try:
+        while not locks.take(fd):
+            time.sleep(WAIT)
+        yield
+    finally:
+        os.close(fd)
+
+
+def why_not(store: Store, batch: model.Batch, run: model.Run) -> str:
+    """Why the files of a run can't go, as its records are now; empty where they can."""
+    newest = runs.newest_attempt(store.run(run.batch, run.id))
+    if newest != run.attempt:
+        return "it was set going again" if newest > run.attempt else "it was cleaned meanwhile"
+    with files.Folder(run.folder) as attempt:
+        found = state.derive(attempt)
+        if not isinstance(found, model.Ended | model.Lost):
+            return f"it is {found.word}"
+        if state.is_held(attempt):
+            return "its processes are just ending"
+        if policy.again(batch, newest, found, attempt.path):
+            return "another attempt follows by itself"
+    return ""
+
+
+def clean(store: Store, batch: model.Batch, run: model.Run, *, checkpoint: bool) -> int:
+    """Take away the files of a run that is over; how many bytes that has freed.
+
+    Args:
+        store: of which nobody else cleans anything now.
+        batch: the run's.
+        run: as the index knows it.
+        checkpoint: whether what its attempts share goes too.
+
+    Raises:
+        StoreError: it is not over, or it was set going meanwhile; all of it is there.
+    """
+    if why := why_not(store, batch, run):
+        raise StoreError(f"run {run.id} stays: {why}")
+    trash = store.folder / paths.TRASH / f"{batch.name}-{run.id}"
+    files.make_folder(trash)
+    with files.Folder(store.run(run.batch, run.id)) as folder:
+        with contextlib.suppress(FileExistsError):
+            folder.write_once(paths.CLEANED, files.to_json(_record(run)))
+        # A retry makes its attempt, and then looks for this record: one of the two sees the other.
+        if runs.newest_attempt(store.run(run.batch, run.id)) != run.attempt:
+            folder.remove(paths.CLEANED)
+            trash.rmdir()
+            raise StoreError(f"run {run.id} stays: it was set going again")
+    if checkpoint:
+        _move(store.run(run.batch, run.id) / paths.CHECKPOINT, trash)
+    return _finish(store, run.batch, run.id, trash)
+
+
+def finish_all(store: Store) -> int:
+    """Finish what a clean that was killed has begun; how many bytes that has freed."""
+    freed = 0
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(store.folder / paths.TRASH):
+            if found := _NAME.fullmatch(name):
+                trash = store.folder / paths.TRASH / name
+                freed += _finish(store, int(found[1]), int(found[2]), trash)
+    return freed
+
+
+def unfinished(store: Store) -> int:
+    """How many runs a clean that was killed has left behind half removed."""
+    with contextlib.suppress(FileNotFoundError):
+        return sum(bool(_NAME.fullmatch(name)) for name in os.listdir(store.folder / paths.TRASH))
+    return 0
+
+
+def read(store: Store, run: model.Run, plan: model.Planned, batch: model.Batch) -> model.Run:
+    """A run that has no attempt, with what a clean has kept of it, if there was one.
+
+    Raises:
+        ValueError, KeyError, StoreError: its record can't be read.
+    """
+    with contextlib.suppress(FileNotFoundError), files.Folder(store.run(run.batch, run.id)) as at:
+        if record := at.read_json(paths.CLEANED):
+            kept = runs.planned(store, batch, plan, int(record["attempt"]))
+            ending = record["run"]["ending"]
+            if ending["state"] != model.Lost.word:
+                return runs.from_json(kept, record["run"])
+            found = runs.from_json(kept, {**record["run"], "ending": _ANY})
+            return replace(found, state=model.Lost(str(ending["why"])))
+    return run
+
+
+def was(folder: Path) -> bool:
+    """Whether the run in that folder was cleaned."""
+    return os.path.exists(folder / paths.CLEANED)
+
+
+def _record(run: model.Run) -> dict[str, Any]:
+    kept = replace(run, cleaned_at=time.time(), bytes=0)
+    return {"attempt": run.attempt, "run": runs.to_json(kept)}
+
+
+def _finish(store: Store, batch: int, run: int, trash: Path) -> int:
+    """Move what is left of the run's attempts, tell the index, and empty the trash."""
+    home = store.run(batch, run)
+    if was(home):
+        with files.Folder(home) as folder:
+            record = folder.read_json(paths.CLEANED) or {}
+        attempt = int(record["attempt"])
+        for number in range(1, attempt + 1):
+            _move(home / str(number), trash)
+        files.fsync_folder(home)
+        kept = record["run"] if len(files.to_json(record)) <= runs.LONGEST else None
+        batches.add_event(store, batch, "cleaned", run, attempt, kept)
+    return sizes.of(trash) - _remove(trash)
+
+
+def _remove(trash: Path) -> int:
+    """Remove a folder, also what a notebook has made read-only in it; bytes that stay."""
+    for folder, _, _ in os.walk(trash):  # from the top: one that can't be read hides the rest
+        with contextlib.suppress(OSError):
+            os.chmod(folder, files.FOLDER_MODE)
+    shutil.rmtree(trash, ignore_errors=True)
+    return sizes.of(trash)
+
+
+def _move(path: Path, trash: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, trash / path.name)
