@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from nbbg import process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
+from nbbg.executors.here import Here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +26,8 @@ _PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", 
 _WHERE = "#{pane_id} #{pane_pid}"
 
 
-class Tmux:
+class Tmux(Here):
     """One session a batch, one window a run."""
-
-    detached = True
 
     def check(self) -> None:
         """tmux must be there."""

@@ -32,7 +32,9 @@ from nbbg.model.states import (
     Submitted,
     Succeeded,
     TimedOut,
+    Told,
     Unknown,
+    Word,
     spelled,
 )
 
@@ -68,7 +70,9 @@ __all__ = [
     "Submitted",
     "Succeeded",
     "TimedOut",
+    "Told",
     "Unknown",
+    "Word",
     "identity",
     "spelled",
 ]
