@@ -31,6 +31,7 @@ SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
 EVENTS = "events.jsonl"
 CHANGES = "changes"  # what a person changed since the launch: 1.json, 2.json, ...
+JOBS = "jobs"  # submissions to a scheduler: 1.json, 1.id, and the script 1.sh
 TOLD = "told.json"  # what an executor last said; no fact
 SUPERVISOR_LOCK = "supervisor.lock"
 SUPERVISOR_LOG = "supervisor.log"

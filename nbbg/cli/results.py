@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from nbbg import files, results
 from nbbg.cli import kept, output, reading, table
 from nbbg.errors import UsageError
-from nbbg.index import Index
 from nbbg.ops import reports, selection
 from nbbg.store import imported
 
@@ -24,7 +23,7 @@ _HEAD = ("arm", "number", "seed", "run", "state", "time")
 def command(arguments: argparse.Namespace) -> int:
     """One row a run, by arm and number, or in the order of a metric."""
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         runs = selection.Runs(index, arguments.ids) if arguments.ids else index.each()
         found = results.current(runs)
     if arguments.best:

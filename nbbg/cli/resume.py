@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg.cli import ids, output
-from nbbg.index import Index
+from nbbg.cli import ids, output, reading
 from nbbg.ops import arms, project, steer
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbbg import model
+    from nbbg.index import Index
     from nbbg.ops.project import Project
     from nbbg.ops.steer import Started
 
@@ -21,7 +21,7 @@ def command(arguments: argparse.Namespace) -> int:
     """Go on with what is queued, stopped or lost."""
     where = project.here()
     by = steer.whoever()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         chosen = steer.resumable(index, arguments.ids)
         continued = steer.go_on(where, index, arguments.ids, by)
         if not chosen and not continued:

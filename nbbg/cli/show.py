@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
-from nbbg.index import Index
 from nbbg.ops import failures, provenance, reports, selection, stack
 
 if TYPE_CHECKING:
     import argparse
 
+    from nbbg.index import Index
     from nbbg.ops.reports import RunReport
 
 
@@ -25,7 +25,7 @@ def command(arguments: argparse.Namespace) -> int:
     if any(map(parameters.is_file, arguments.ids)):
         return parameters.show(arguments.ids, as_json=arguments.json)
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         if arguments.result:
             return kept.show(index, arguments)
         runs = selection.select(index, arguments.ids)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nbbg import model, process
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -19,30 +19,25 @@ class Here:
     detached = True
     supervised = True
 
-    def check(self) -> None:
+    def check(self, options: Sequence[str] = ()) -> None:
         """Nothing is needed."""
 
-    def poll(self, tickets: Mapping[Path, Mapping[str, object]]) -> Mapping[Path, model.Told]:
+    def poll(self, tickets: Iterable[str]) -> dict[str, model.Told]:
         """Whether each runner lives."""
-        return {
-            attempt: model.Told(model.Word.RUNNING if _lives(ticket) else model.Word.GONE)
-            for attempt, ticket in tickets.items()
-        }
+        words = {True: model.Word.RUNNING, False: model.Word.GONE}
+        return {ticket: model.Told(words[_lives(ticket) is not None]) for ticket in tickets}
 
-    def cancel(self, attempt: Path, ticket: Mapping[str, object], signal: int) -> None:  # noqa: ARG002 - the ticket says all
+    def cancel(self, ticket: str, signal: int) -> None:
         """Signal the runner, if it lives."""
-        if _lives(ticket):
+        if who := _lives(ticket):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(_identity(ticket).pid, signal)
+                os.kill(who.pid, signal)
 
     def fetch(self, batch: Path) -> None:
         """It is here."""
 
 
-def _identity(ticket: Mapping[str, object]) -> model.Identity:
-    return model.Identity(int(str(ticket["pid"])), int(str(ticket["start_time"])))
-
-
-def _lives(ticket: Mapping[str, object]) -> bool:
-    same = ticket["boot"] == process.boot_id()
-    return same and process.alive(_identity(ticket))
+def _lives(ticket: str) -> model.Identity | None:
+    boot, pid, start_time = ticket.split(":")
+    who = model.Identity(int(pid), int(start_time))
+    return who if boot == process.boot_id() and process.alive(who) else None

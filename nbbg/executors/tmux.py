@@ -20,6 +20,7 @@ from nbbg.executors import Ticket
 from nbbg.executors.here import Here
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER")
@@ -29,7 +30,7 @@ _WHERE = "#{pane_id} #{pane_pid}"
 class Tmux(Here):
     """One session a batch, one window a run."""
 
-    def check(self) -> None:
+    def check(self, options: Sequence[str] = ()) -> None:  # noqa: ARG002 - it has none
         """tmux must be there."""
         if shutil.which("tmux") is None:
             message = "there is no tmux on this machine\ninstall it, or use --executor local"

@@ -157,6 +157,7 @@ class Batch:
     machine_jobs: int = 0  # runs of all batches of the user on the machine; 0: no limit
     gpus: Mapping[str, str] = field(default_factory=dict)  # name -> what its slots are named after
     per_gpu: int = 1  # runs that share a GPU
+    options: tuple[str, ...] = ()  # of the executor's own, as they were typed
     gpu_free: int = 0  # bytes that must be free on it for each run; 0: nobody looks
     retries: int = 0  # attempts of a run, by itself, beyond the first
     retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one

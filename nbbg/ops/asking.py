@@ -1,24 +1,27 @@
 """Asking executors about what can't be seen from this machine, before anything is told of it.
 
-Off this machine and with a link that is cut, what was said last holds for a while, with its time.
+With a scheduler that does not answer, what it said last holds for a while.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths
 from nbbg.errors import NbbgError
-from nbbg.store import hearsay
+from nbbg.store import batches, hearsay, runs, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from nbbg.executors import Scheduler
     from nbbg.index import Index
 
 FRESH = 3.0  # seconds for which an answer is not asked for again
+CANCELLED = "cancelled"  # the reason of what somebody has taken out of the line
 
 
 def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
@@ -33,16 +36,15 @@ def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
     """
     troubles: dict[str, None] = {}
     asked = False
-    for batch in _elsewhere(index):
+    for batch, scheduler in _elsewhere(index):
         folder = index.store.batch(batch.id)
         if time.time() - hearsay.asked_at(folder) < fresh:
             continue
         asked = True
         try:
-            executor = executors.get(batch.executor)
-            executor.fetch(folder)
-            told = executor.poll(dict(_tickets(index, batch.id)))
-            hearsay.write(folder, {_name(path): one for path, one in told.items()})
+            scheduler.fetch(folder)
+            _discover(index, batch)
+            _ask(index, batch, scheduler)
         except (NbbgError, OSError) as error:
             troubles[f"{batch.name}: {error}"] = None
     if asked:
@@ -50,23 +52,83 @@ def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
     return list(troubles)
 
 
-def _elsewhere(index: Index) -> Iterator[model.Batch]:
-    """The batches of other places with runs that have not ended."""
-    for number in dict.fromkeys(run.batch for run in index.open() if not run.ended):
+def is_in_line(index: Index, batch: model.Batch) -> bool:
+    """Whether a scheduler has runs of that batch that it will start."""
+    if executors.scheduler(batch.executor) is None:
+        return False
+    return not {model.Submitted.word, model.Unknown.word}.isdisjoint(index.counts(batch.id))
+
+
+def _elsewhere(index: Index) -> Iterator[tuple[model.Batch, Scheduler]]:
+    """The batches of schedulers with runs that have not ended."""
+    for number in index.unfinished():
         batch = index.batch(number)
-        if batch.executor not in executors.OF_THIS_MACHINE:
-            yield batch
+        if (scheduler := executors.scheduler(batch.executor)) and not _is_over(index, batch):
+            yield batch, scheduler
 
 
-def _tickets(index: Index, batch: int) -> Iterator[tuple[Path, Mapping[str, object]]]:
+def _is_over(index: Index, batch: model.Batch) -> bool:
+    open_runs = any(run.batch == batch.id and not run.ended for run in index.open())
+    return not open_runs and not index.waiting(batch.id)
+
+
+def _discover(index: Index, batch: model.Batch) -> None:
+    """Tell the index of runs that were started without a supervisor, which would have told it."""
+    new = set(index.waiting(batch.id))
+    with os.scandir(index.store.batch(batch.id) / paths.RUNS) as entries:
+        begun = [int(entry.name) for entry in entries if entry.name.isdigit()]
+    for run in sorted(new.intersection(begun)):
+        attempt = runs.newest_attempt(index.store.run(batch.id, run))
+        if attempt:
+            batches.add_event(index.store, batch.id, "starting", run, attempt)
+    index.refresh()
+
+
+def _ask(index: Index, batch: model.Batch, scheduler: Scheduler) -> None:
+    tickets = _tickets(index, batch)
+    told = scheduler.poll(list(tickets.values()))
+    folder = index.store.batch(batch.id)
+    hearsay.write(folder, {name: told[ticket] for name, ticket in tickets.items()})
+    for name, ticket in tickets.items():
+        one = told[ticket]
+        if one.word is model.Word.GONE and one.reason == CANCELLED:
+            _note_cancelled(index, batch, int(name.partition("/")[0]), ticket)
+
+
+def _tickets(index: Index, batch: model.Batch) -> Mapping[str, str]:
+    """By the names that hearsay has: `RUN/ATTEMPT`, or the run's id where it was never started."""
+    made = submissions.of(index.store.batch(batch.id))
+    found = {}
     for run in index.open():
-        if run.batch == batch and run.attempt and not run.ended:
-            path = index.store.run(batch, run.id) / str(run.attempt)
-            with files.Folder(path) as attempt:
-                ticket = attempt.read_json(paths.TICKET)
-            if ticket:
-                yield path, ticket
+        if run.batch == batch.id and run.attempt and not run.ended:
+            path = index.store.run(batch.id, run.id) / str(run.attempt)
+            if ticket := _ticket(path) or _newest(made, run.id):
+                found[f"{run.id}/{run.attempt}"] = ticket
+    for number in index.waiting(batch.id):
+        if ticket := _newest(made, number):
+            found[str(number)] = ticket
+    return found
 
 
-def _name(attempt: Path) -> str:
-    return f"{attempt.parent.name}/{attempt.name}"
+def _ticket(attempt: Path) -> str:
+    try:
+        with files.Folder(attempt) as folder:
+            record = folder.read_json(paths.TICKET)
+        return executors.ticket_of(record) if record else ""
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _newest(made: list[submissions.Submission], run: int) -> str:
+    found = submissions.newest(made, run)
+    return found.ticket(run) if found else ""
+
+
+def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> None:
+    """Somebody took a run out of the line: a stop, which is a fact before Slurm forgets it."""
+    found = index.run(run)
+    if found is None or found.host:  # it had begun: its runner tells
+        return
+    _, path = runs.open_attempt(index.store, batch.id, run)
+    batches.add_event(index.store, batch.id, "stopped", run, int(path.name))
+    batches.ask_to_stop(path, f"cancelled in its scheduler ({ticket})")

@@ -19,6 +19,7 @@ from nbbg.ops import (
     arms,
     cards,
     freezing,
+    handing,
     planning,
     project,
     provenance,
@@ -141,10 +142,11 @@ def check(where: Project, request: Request) -> list[Wanted]:
         NbbgError: it can't be run as asked.
     """
     settings = where.settings
-    executors.get(settings.executor).check()
+    executors.get(settings.executor).check(settings.options)
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
     steer.refuse_exit_file(settings.exit_file)
+    handing.refuse(settings)
     wanted = arms.wanted(
         where,
         request.pieces,
@@ -211,6 +213,7 @@ def _batch(
         gpus=chosen.gpus,
         per_gpu=settings.per_gpu,
         gpu_free=settings.gpu_free,
+        options=settings.options,
         executor=settings.executor,
         created_at=time.time(),
         command=tuple(secrets.mask(word, secrets.values()) for word in request.command),
