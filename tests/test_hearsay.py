@@ -110,11 +110,12 @@ def test_a_scheduler_is_asked(
     from nbbg.model import Told, Word
 
     class Far(Here):
+        supervised = False
         asked = []
 
         def poll(self, tickets):
-            self.asked.append([ticket["job"] for ticket in tickets.values()])
-            return {path: Told(Word.QUEUED, "Priority") for path in tickets}
+            self.asked.append(list(tickets))
+            return {ticket: Told(Word.QUEUED, "Priority") for ticket in tickets}
 
     EXECUTOR = Far()
     """
