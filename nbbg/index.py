@@ -12,15 +12,17 @@ import contextlib
 import json
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from nbbg import logs, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, batches, database, intake, runs
+from nbbg.store import arms, batches, database, intake, lineup, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from nbbg.store.lineup import Lineup
     from nbbg.store.metrics import Metrics
     from nbbg.store.place import Store
 
@@ -39,6 +41,7 @@ class Index:
         self.unreadable: dict[int, str] = {}  # batch -> why
         self._batches: dict[int, model.Batch] = {}
         self._stopped: dict[int, str] = {}
+        self._lines: dict[int, Lineup | None] = {}
         self._live: dict[int, model.Run] = {}
         self._measured: dict[str, Metrics] = {}
         self._db = database.open_for(store)
@@ -57,6 +60,7 @@ class Index:
     def refresh(self) -> None:
         """Take in what has happened since."""
         self._stopped.clear()
+        self._lines.clear()
         self._live.clear()
         try:
             self._refresh()
@@ -95,7 +99,10 @@ class Index:
         )
         counts: Counter[str] = Counter()
         for word, count, opened in self._rows(query, (batch, batch)):
-            counts[self._word_of_queued(batch) if word == _QUEUED else word] += count
+            if word == _QUEUED:
+                counts.update(self._counts_of_waiting(batch, count))
+            else:
+                counts[word] += count
             live += [opened] if opened else []
         counts.update(run.state.word for number in live if (run := self.run(number)))
         return {word: count for word, count in counts.items() if count}
@@ -133,6 +140,13 @@ class Index:
         """One run, or None."""
         found = self.runs("id = ?", (number,))
         return found[0] if found else None
+
+    def unfinished(self) -> list[int]:
+        """The numbers of the batches with runs that were not started or have not ended for good."""
+        query = (
+            f"SELECT batch FROM runs WHERE open = 1 UNION SELECT batch FROM runs WHERE {_WAITING}"  # noqa: S608 - ours
+        )
+        return sorted(batch for (batch,) in self._rows(query) if self._can_read(batch))
 
     def waiting(self, batch: int) -> list[int]:
         """The runs of a batch that were never started, nor stopped one by one."""
@@ -192,19 +206,33 @@ class Index:
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
         run = runs.planned(self.store, self.batch(batch_id), planned, attempt, stopped)
-        return runs.from_json(run, json.loads(ending)) if ending else run
+        return runs.from_json(run, json.loads(ending)) if ending else self._in_line(run)
 
     def _derive(self, row: Sequence[Any]) -> model.Run:
         number, batch_id, arm, count, seed, *_ = row
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
-        self._live[number] = runs.read(
-            self.store, self.batch(batch_id), planned, stopped, self._measured
-        )
+        found = runs.read(self.store, self.batch(batch_id), planned, stopped, self._measured)
+        self._live[number] = self._in_line(found)
         return self._live[number]
 
-    def _word_of_queued(self, batch: int) -> str:
-        return model.Stopped.word if self.stopped_by(batch) else _QUEUED
+    def _counts_of_waiting(self, batch: int, count: int) -> Mapping[str, int]:
+        """So many that were never started, by state."""
+        if self.stopped_by(batch):
+            return {model.Stopped.word: count}
+        line = self._line(batch)
+        return line.counts(self.waiting(batch)) if line else {_QUEUED: count}
+
+    def _line(self, batch: int) -> Lineup | None:
+        if batch not in self._lines:
+            self._lines[batch] = lineup.of(self.store.batch(batch))
+        return self._lines[batch]
+
+    def _in_line(self, run: model.Run) -> model.Run:
+        """The run; where it waits, as its scheduler says."""
+        waits = isinstance(run.state, model.Queued) and not run.again
+        line = self._line(run.batch) if waits else None
+        return replace(run, state=line.state(run)) if line else run
 
     def _can_read(self, number: int) -> bool:
         try:

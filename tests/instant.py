@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING
 
 from nbbg import executors
 from nbbg.executors import Ticket
+from nbbg.executors.here import Here
 from tests.records import Attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Instant:
+class Instant(Here):
     """Carries out an attempt by writing its record."""
 
     detached = False
 
     def __init__(self) -> None:
         self.started: list[Path] = []
-
-    def check(self) -> None:
-        """Nothing is needed."""
 
     def submit(self, attempt: Path) -> Ticket:
         """Claim it, end it; the loser of a claim is silent."""

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from nbbg.index import Index
+
 
 def command(arguments: argparse.Namespace) -> int:
     """Print the log of each run; with `-f`, of one, until it has ended."""
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         runs = selection.select(index, arguments.ids)
         if arguments.follow:
             runs = [selection.one(index, arguments.ids[0])]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from nbbg import settings
 from nbbg.cli import output, placing, reading
 from nbbg.errors import UsageError
-from nbbg.index import Index
 from nbbg.ops import cleaning, selection
 from nbbg.store import composed
 
@@ -24,7 +23,7 @@ def command(arguments: argparse.Namespace) -> int:
     """Compose the executed notebook and put it where it was asked for."""
     _check(arguments)
     where = reading.here({"output_cap": arguments.output_cap})
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         run = selection.one(index, arguments.id)
         batch = index.batch(run.batch)
     if not run.attempt:

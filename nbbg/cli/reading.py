@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from nbbg.cli import output
-from nbbg.ops import project
+from nbbg.index import Index
+from nbbg.ops import asking, project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from nbbg.ops.project import Project
 
@@ -19,3 +21,12 @@ def here(flags: Mapping[str, object] | None = None) -> Project:
     if found.fault:
         output.say(f"nbbg: {found.fault}")
     return found
+
+
+@contextlib.contextmanager
+def index(where: Project) -> Iterator[Index]:
+    """The runs as they are now, also as a scheduler tells of them; what it can't tell is said."""
+    with Index(where.store) as opened:
+        for trouble in asking.refresh(opened):
+            output.say(trouble)
+        yield opened

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg.cli import kept, output, ranked, reading, table
 from nbbg.errors import UsageError
-from nbbg.index import Index
 from nbbg.ops import selection
 from nbbg.results import expressions, ranking, reducing, rows, values
 from nbbg.store import imported
@@ -52,7 +51,7 @@ def command(arguments: argparse.Namespace) -> int:
 def _chosen(arguments: argparse.Namespace) -> list[model.Run]:
     """The runs that are asked for, in the order that is asked for."""
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         runs = selection.Runs(index, arguments.ids) if arguments.ids else index.each()
         found = values.current(runs)
     found = expressions.matching(found, arguments.where, output.say)

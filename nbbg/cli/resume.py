@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg.cli import ids, output
+from nbbg.cli import ids, output, reading
 from nbbg.errors import UsageError
-from nbbg.index import Index
 from nbbg.ops import arms, project, steer
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbbg import model
+    from nbbg.index import Index
     from nbbg.ops.project import Project
     from nbbg.ops.steer import Started
 
@@ -24,7 +24,7 @@ def command(arguments: argparse.Namespace) -> int:
         return _at_boot(arguments)
     where = project.here()
     by = steer.whoever()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         chosen = steer.resumable(index, arguments.ids)
         continued = steer.go_on(where, index, arguments.ids, by)
         if not chosen and not continued:

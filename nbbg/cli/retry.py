@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg import model
-from nbbg.cli import output, resume
+from nbbg.cli import output, reading, resume
 from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import cleaning, project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
+
+    from nbbg.index import Index
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -20,7 +22,7 @@ def command(arguments: argparse.Namespace) -> int:
         message = "which runs?\nnbbg retry 7, or nbbg retry --failed for all of them"
         raise UsageError(message)
     where = project.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         chosen = steer.retriable(index, arguments.ids, failed_alone=arguments.failed)
         for run in selection.select(index, arguments.ids):
             if run not in chosen and not arguments.failed:

@@ -8,9 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from nbbg import model, screen
-from nbbg.cli import ids, output, preview, progress
+from nbbg.cli import ids, output, preview, progress, reading
 from nbbg.errors import UsageError
-from nbbg.index import Index
 from nbbg.ops import gather, pieces, project, reports, sources, supervision
 from nbbg.ops.asked import target
 from nbbg.ops.giving import Freedom
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 SETTINGS = (
-    *("jobs", "engine", "executor", "python", "grace", "exit_file", "output_cap"),
+    *("jobs", "engine", "executor", "slurm", "python", "grace", "exit_file", "output_cap"),
     "log_max",
     *("machine_jobs", "gpus", "per_gpu", "gpu_free"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
@@ -122,7 +121,7 @@ def _listed(text: str | None) -> list[str] | None:
 
 
 def _document(where: Project, launched: Launched) -> None:
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         found = [index.run(number) for number in launched.runs()]
         output.document(
             {

@@ -17,6 +17,7 @@ from nbbg.store import sizes
 if TYPE_CHECKING:
     import argparse
 
+    from nbbg.index import Index
     from nbbg.ops.reports import RunReport
 
 
@@ -29,7 +30,7 @@ def command(arguments: argparse.Namespace) -> int:
     if any(map(parameters.is_file, arguments.ids)):
         return parameters.show(arguments.ids, as_json=arguments.json)
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         if arguments.result:
             return kept.show(index, arguments)
         runs = selection.select(index, arguments.ids)

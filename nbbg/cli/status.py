@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from nbbg import logs, model, paths
 from nbbg.cli import output, reading, table, watch
-from nbbg.index import Index
 from nbbg.ops import project, reports, selection
 from nbbg.store import imported, sizes
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from nbbg.index import Index
     from nbbg.ops.project import Project
     from nbbg.ops.reports import BatchReport
     from nbbg.ops.selection import Runs
@@ -75,7 +75,7 @@ def _once(arguments: argparse.Namespace) -> None:
 def _document(where: list[Project], names: list[str]) -> None:
     """All as JSON; of a large batch, unless it is named, what is worth showing."""
     with contextlib.ExitStack() as stack:
-        found = [(each, stack.enter_context(Index(each.store))) for each in where]
+        found = [(each, stack.enter_context(reading.index(each))) for each in where]
         meant = [_meant(index, names) for _, index in found]
         output.stream(
             {
@@ -114,7 +114,7 @@ def _all(index: Index) -> Iterator[model.Run]:
 
 
 def _show(where: Project, names: list[str]) -> None:
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         _say_unreadable(index)
         if not names and not index.batches() and not index.unreadable:
             print("nothing was launched here yet\n  nbbg run NOTEBOOK --runs 20")

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output, reading, table
-from nbbg.index import Index
-from nbbg.ops import orphans, selection, steer
+from nbbg.ops import handing, orphans, selection, steer
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from nbbg import model
+    from nbbg.index import Index
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Ask, and wait until it has happened, saying each; Ctrl-C leaves the view alone."""
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         asked = steer.stop(
             where, index, arguments.ids, after_run=arguments.after_run, by="nbbg stop"
         )
@@ -28,6 +28,8 @@ def command(arguments: argparse.Namespace) -> int:
             return 0
         if asked.waiting:
             print(f"{ids.runs(asked.waiting)} will not start")
+        for trouble in handing.withdraw(where, index, [*asked.waiting, *(run.id for run in live)]):
+            output.say(trouble)
         if arguments.after_run:
             if live:
                 print(f"{ids.runs(run.id for run in live)}: to the end, then the batch stops")

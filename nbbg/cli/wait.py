@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import output, progress, reading
 from nbbg.errors import UsageError
-from nbbg.index import Index
 from nbbg.ops import reports, selection, steer
 from nbbg.settings import values
 
@@ -18,7 +17,7 @@ def command(arguments: argparse.Namespace) -> int:
     """Wait until the runs have ended; the exit code says how."""
     timeout = None if arguments.timeout is None else _seconds(arguments.timeout)
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         numbers = selection.numbers(index, arguments.ids)
         for number in index.batches_of(numbers):
             paused_by = steer.course(where, index.batch(number)).paused_by
@@ -26,7 +25,7 @@ def command(arguments: argparse.Namespace) -> int:
                 output.say(f"b{number} is paused by {paused_by}: nbbg resume b{number}")
     code = progress.wait(where, numbers, timeout)
     if arguments.json:
-        with Index(where.store) as index:
+        with reading.index(where) as index:
             found = [run for number in numbers if (run := index.run(number))]
             output.document([reports.of_run(run).to_json() for run in found])
     return code

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import journal, paths, process
 from nbbg.executors import Ticket
+from nbbg.executors.here import Here
 from nbbg.runner.attempt import carry_out
 from nbbg.runner.work import Exit
 
@@ -22,13 +23,10 @@ if TYPE_CHECKING:
     from nbbg.runner.work import Work
 
 
-class Inline:
+class Inline(Here):
     """Carries the attempt out before `submit` returns."""
 
     detached = False
-
-    def check(self) -> None:
-        """Nothing is needed."""
 
     def submit(self, attempt: Path) -> Ticket:
         """Execute the notebook here and now."""

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING
 from nbbg import paths, process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
+from nbbg.executors.here import Here
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Local:
+class Local(Here):
     """Starts each runner in a session of its own."""
-
-    detached = True
-
-    def check(self) -> None:
-        """Nothing is needed."""
 
     def submit(self, attempt: Path) -> Ticket:
         """Start a runner; what it says of itself goes to the supervisor's log."""

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING
 from nbbg import process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
+from nbbg.executors.here import Here
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER")
 _WHERE = "#{pane_id} #{pane_pid}"
 
 
-class Tmux:
+class Tmux(Here):
     """One session a batch, one window a run."""
 
-    detached = True
-
-    def check(self) -> None:
+    def check(self, options: Sequence[str] = ()) -> None:  # noqa: ARG002 - it has none
         """tmux must be there."""
         if shutil.which("tmux") is None:
             message = "there is no tmux on this machine\ninstall it, or use --executor local"

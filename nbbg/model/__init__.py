@@ -32,7 +32,9 @@ from nbbg.model.states import (
     Submitted,
     Succeeded,
     TimedOut,
+    Told,
     Unknown,
+    Word,
     spelled,
 )
 
@@ -69,7 +71,9 @@ __all__ = [
     "Submitted",
     "Succeeded",
     "TimedOut",
+    "Told",
     "Unknown",
+    "Word",
     "identity",
     "spelled",
 ]
@@ -154,6 +158,7 @@ class Batch:
     machine_jobs: int = 0  # runs of all batches of the user on the machine; 0: no limit
     gpus: Mapping[str, str] = field(default_factory=dict)  # name -> what its slots are named after
     per_gpu: int = 1  # runs that share a GPU
+    options: tuple[str, ...] = ()  # of the executor's own, as they were typed
     gpu_free: int = 0  # bytes that must be free on it for each run; 0: nobody looks
     log_max: int = 0  # bytes that a log may take, and a journal; 0: no limit
     retries: int = 0  # attempts of a run, by itself, beyond the first

@@ -6,6 +6,7 @@ A state carries only its own fields; `word` is its name everywhere, `reason` the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 OF_RUN, OF_CELL, OF_QUIET = "run", "cell", "quiet"  # whose limit of time it was
@@ -222,6 +223,24 @@ class Unknown:
     def reason(self) -> str:
         """Why it can't be told."""
         return self.why
+
+
+class Word(StrEnum):
+    """What an executor can say of something that it was given."""
+
+    QUEUED = "queued"  # it waits there
+    RUNNING = "running"
+    GONE = "gone"  # the executor knows that it is over, or never heard of it
+    UNKNOWN = "unknown"  # it can't be asked now
+
+
+@dataclass(frozen=True)
+class Told:
+    """An executor's word about one attempt; it only explains a missing result."""
+
+    word: Word
+    reason: str = ""  # in its own words, such as Slurm's `Resources`
+    since: float = 0.0  # when it was first told so without a break, seconds since the epoch
 
 
 Ended = Succeeded | Failed | Exited | Killed | TimedOut | Stopped

@@ -20,6 +20,7 @@ from nbbg.ops import (
     cards,
     cleaning,
     freezing,
+    handing,
     planning,
     project,
     provenance,
@@ -155,10 +156,11 @@ def check(where: Project, request: Request) -> list[Wanted]:
     settings = where.settings
     if type(request.seed) is not int or abs(request.seed) >= plans.BEYOND:
         raise UsageError(f"--seed {request.seed}: a number of at most 18 digits")
-    executors.get(settings.executor).check()
+    executors.get(settings.executor).check(settings.options)
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
     steer.refuse_exit_file(settings.exit_file)
+    handing.refuse(settings)
     wanted = arms.wanted(
         where,
         request.pieces,
@@ -225,6 +227,7 @@ def _batch(
         gpus=chosen.gpus,
         per_gpu=settings.per_gpu,
         gpu_free=settings.gpu_free,
+        options=settings.options,
         executor=settings.executor,
         created_at=time.time(),
         command=tuple(secrets.mask(word, secrets.values()) for word in request.command),

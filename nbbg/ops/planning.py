@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nbbg import model
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
-from nbbg.ops import layout, steer
+from nbbg.ops import asking, layout, steer
 from nbbg.ops.settling import Names
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def make(where: Project, request: Request, wanted: Sequence[Wanted], first: int)
     if not where.store.exists():
         return _of(where, request, wanted, first, None)
     with Index(where.store) as index:
+        asking.refresh(index)
         for why in index.unreadable.values():
             raise StoreError(why)
         return _of(where, request, wanted, first, index)

@@ -1,4 +1,4 @@
-"""Starting the supervisor of a batch, when there is something for it to do."""
+"""Starting the supervisor of a batch, when there is something for it to do; or handing it over."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def ensure(project: Project, batch: model.Batch) -> None:
         from nbbg.supervisor.loop import supervise
 
         supervise(folder.resolve(), given)
+        return
+    if executors.scheduler(batch.executor):
+        from nbbg.ops import handing
+
+        handing.hand_over(project, batch, given)
         return
     argv = process.own_program("nbbg.supervisor", str(folder.resolve()))
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nbbg import model
+from nbbg import executors, model
 from nbbg.errors import Abandoned
+from nbbg.ops import asking
 from nbbg.store import batches, changes
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from nbbg.index import Index
 
 LOOK = 0.2  # seconds
+ASK, ASK_ALONE = 10.0, 2.0  # seconds between two questions to a scheduler
 PATIENCE = 3.0  # seconds in which a supervisor that was just started must show itself
+LONG_PATIENCE = 15.0  # and a scheduler must have a run in its line that it starts again
 
 
 def as_they_end(
@@ -35,6 +38,7 @@ def as_they_end(
     alone_since: float | None = None
     while True:
         index.refresh()
+        asking.refresh(index, fresh=ASK_ALONE if alone_since else ASK)
         news, mark = _news(index, around, mark)
         for number in sorted(left.intersection(news)):
             run = index.run(number)
@@ -48,7 +52,7 @@ def as_they_end(
             raise TimeoutError
         at_it = _lives(index, left) or _supervised(index, left)
         alone_since = None if at_it else (alone_since or now)
-        if alone_since and now - alone_since > PATIENCE:
+        if alone_since and now - alone_since > _patience(index, around):
             message = f"{len(left)} runs are queued and nobody starts them\nstart them: nbbg resume"
             raise Abandoned(message)
         time.sleep(LOOK if deadline is None else max(0.0, min(LOOK, deadline - now)))
@@ -71,11 +75,17 @@ def _lives(index: Index, left: Collection[int]) -> bool:
     return any(not run.ended and not isinstance(run.state, model.Queued) for run in begun)
 
 
+def _patience(index: Index, around: Iterable[int]) -> float:
+    names = {index.batch(number).executor for number in around}
+    return LONG_PATIENCE if any(map(executors.scheduler, names)) else PATIENCE
+
+
 def _supervised(index: Index, left: Collection[int]) -> bool:
     """Whether somebody is at it; or somebody has paused it, and will go on."""
     folders = [(number, index.store.batch(number)) for number in index.batches_of(left)]
     return any(
         batches.supervisor_pid(folder) is not None
         or changes.read(folder, index.batch(number)).paused_at
+        or asking.is_in_line(index, index.batch(number))
         for number, folder in folders
     )

@@ -1,4 +1,7 @@
-"""`python -m nbbg.runner ABS_ATTEMPT_DIR`; exit code 0 when the run succeeded, else 1."""
+"""`python -m nbbg.runner ABS_ATTEMPT_DIR`; exit code 0 when the run succeeded, else 1.
+
+`--run ABS_RUN_DIR` where it is a scheduler that starts it: the runner opens the attempt.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,18 @@ from nbbg.runner.attempt import carry_out
 from nbbg.store import place
 
 if __name__ == "__main__":
-    attempt = Path(sys.argv[1])
+    given = Path(sys.argv[-1])
+    by_run = sys.argv[1] == "--run"
     try:
-        place.refuse_newer(place.of_batch(attempt.parents[2]).folder)
+        place.refuse_newer(place.of_batch(given.parents[1 if by_run else 2]).folder)
     except StoreError as error:
         print(f"nbbg: {error}", file=sys.stderr)  # noqa: T201 - into the supervisor's log
         sys.exit(2)
-    code = carry_out(attempt)
+    path: Path | None = given
+    if by_run:
+        from nbbg.runner.opening import open_run
+
+        path = open_run(given)
+    code = carry_out(path) if path else 0
     sys.stderr.flush()
     os._exit(code)  # all is written: a slot shall not wait for Python to tidy up

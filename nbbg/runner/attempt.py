@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
 from nbbg.errors import NbbgError
-from nbbg.runner import engine, environment, seating
+from nbbg.runner import engine, environment, opening, requeue, seating
 from nbbg.runner.work import Exit, Place, Work, locate
 from nbbg.store import batches, endings, locks, state
 from nbbg.store.slots import Seat
@@ -55,8 +55,11 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
             record = outcome.of(folder, end)
         record = {"ended_at": time.time(), **record, "started_at": started}
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
+        task = _next_task(path, folder, record)
         _write_result(folder, record)
         os.close(lock)
+        if task:
+            requeue.ask(task)
         return 0 if record["state"] == model.Succeeded.word else 1
 
 
@@ -108,11 +111,27 @@ def _stand_alone(folder: files.Folder) -> None:
 
     def ask(number: int, _: object) -> None:
         with contextlib.suppress(OSError):
-            batches.put_stop(folder, f"{signal.Signals(number).name} to its runner")
+            batches.put_stop(folder, _who(number))
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+    if opening.JOB in os.environ:
+        signal.signal(signal.SIGUSR1, ask)
     os.chdir("/")
+
+
+def _who(number: int) -> str:
+    """Who has sent that signal, for the record."""
+    if opening.JOB not in os.environ:
+        return f"{signal.Signals(number).name} to its runner"
+    return opening.TIME_LIMIT if number == signal.SIGUSR1 else opening.CANCELLED
+
+
+def _next_task(path: Path, folder: files.Folder, record: Mapping[str, Any]) -> str:
+    """What of a scheduler's is to go on with the run; empty where nothing is."""
+    if opening.JOB not in os.environ:
+        return ""
+    return requeue.prepare(path, folder, record)
 
 
 def _prepare(path: Path, folder: files.Folder, marker: str, lock: int, seat: Seat) -> Work:

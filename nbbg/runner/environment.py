@@ -65,7 +65,7 @@ def for_run(
     folder = os.path.dirname(run.folder)
     # Each library looks for its own variable before OpenMP's, which is the one that people set.
     mine = base.get("OMP_NUM_THREADS", "").partition(",")[0]
-    threads = mine or str(max(1, cpus() // batch.at_once()))
+    threads = mine or base.get("SLURM_CPUS_ON_NODE") or str(max(1, cpus() // batch.at_once()))
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",

@@ -79,6 +79,11 @@ class Settings:
         return self._value("executor", str)
 
     @property
+    def options(self) -> tuple[str, ...]:
+        """What the executor is told in its own terms."""
+        return self._value("slurm", tuple) if self.executor == "slurm" else ()
+
+    @property
     def python(self) -> str:
         """The interpreter of the runs; empty: chosen for each notebook."""
         return self._value("python", str)
@@ -378,6 +383,7 @@ KINDS: dict[str, _Kind] = {
     "gpu_free": _Kind("NBBG_GPU_FREE", values.size, 0),
     "engine": _Kind("NBBG_ENGINE", values.engine),
     "executor": _Kind("NBBG_EXECUTOR", values.string, "local"),
+    "slurm": _Kind("NBBG_SLURM", values.options, ()),
     "python": _Kind("NBBG_PYTHON", values.python),
     "store": _Kind("NBBG_STORE", values.path),
     "network_file_system": _Kind("NBBG_NETWORK_FILE_SYSTEM", values.flag_or_auto, "auto"),

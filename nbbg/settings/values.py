@@ -67,6 +67,14 @@ def count_or_none(value: Any, place: Place) -> int:
     return 0 if str(value).strip().lower() == "none" else count(value, place)
 
 
+def options(value: Any, _: Place) -> tuple[str, ...]:
+    """What is handed on as it is: one text, or several."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(each, str) for each in given):
+        raise BadValueError("must be text, such as partition=gpu,time=4:00:00")
+    return tuple(each for each in given if each.strip())
+
+
 def gpus(value: Any, _: Place) -> tuple[str, ...]:
     """Numbers or UUIDs; or `all`, or `none` against what is set elsewhere."""
     given = value if isinstance(value, list | tuple) else [value]

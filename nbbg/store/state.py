@@ -10,11 +10,12 @@ import contextlib
 import math
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths, process
 from nbbg.errors import StoreError
-from nbbg.store import endings, filesystem, locks
+from nbbg.store import endings, filesystem, hearsay, locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from nbbg.files import Folder
 
 
-GRACE = 90.0  # seconds in which a network file system may show what is over
 _CLAIM = ("host", "boot", "namespace", "lock_device", "lock_inode", "marker", "at")
 
 
@@ -161,7 +161,7 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
     if claim.boot != process.boot_id():
         if process.is_this_machine(claim.host, claim.machine):
             return _over(attempt) or _of_another_boot(attempt, claim)
-        return model.Unknown(f"it runs on {claim.host}, which can't be asked from here")
+        return _elsewhere(attempt, f"it runs on {claim.host}")
     held = _lock_is_held(attempt, claim)
     if held is None:
         if claim.namespace != process.pid_namespace():
@@ -180,8 +180,10 @@ def _of_another_boot(attempt: Folder, claim: model.Claim) -> model.RunState:
     if filesystem.holds_off(attempt.path):
         if claim.at > process.booted_at():
             return model.Unknown(f"it runs on another machine that is called {claim.host} too")
-        if time.time() - _last_sign(attempt) < GRACE:
-            return model.Unknown(f"it was at work on {claim.host} within the last {GRACE:.0f} s")
+        if time.time() - _last_sign(attempt) < hearsay.GRACE:
+            return model.Unknown(
+                f"it was at work on {claim.host} within the last {hearsay.GRACE:.0f} s"
+            )
     return model.Lost("the machine was restarted while it ran")
 
 
@@ -222,9 +224,34 @@ def _lock_is_held(attempt: Folder, claim: model.Claim) -> bool | None:
         os.close(fd)
 
 
+def _elsewhere(attempt: Folder, where: str) -> model.RunState:
+    """What can't be seen from here: what its executor said of it, else unknown."""
+    told = hearsay.of(Path(attempt.where()))
+    if told is None or told.word is model.Word.UNKNOWN:
+        why = told.reason if told and told.reason else "which can't be asked from here"
+        return model.Unknown(f"{where}, {why}")
+    if told.word is model.Word.QUEUED:
+        return model.Submitted(told.reason)
+    if told.word is model.Word.RUNNING:
+        return model.Running(attempt.exists(paths.STOP) or attempt.exists(paths.LIMIT))
+    return _over(attempt) or _gone(attempt, where, told)
+
+
+def _gone(attempt: Folder, where: str, told: model.Told) -> model.RunState:
+    """Its executor knows nothing of it any more, and there is no result; that may travel."""
+    more = f": {told.reason}" if told.reason else ""
+    if time.time() - told.since < hearsay.GRACE:
+        return model.Unknown(f"{where}, and is over there{more}; its result may be on the way")
+    asked, _ = stop_of(attempt)
+    if asked and not attempt.exists(paths.PROCESS):
+        return model.Stopped(asked, note="before it started")
+    return model.Lost(f"{where}, and is gone there without a word{more}")
+
+
 def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
-    if not process.is_this_machine(ticket["host"], ticket.get("machine", "")):
-        return model.Unknown(f"it was carried to {ticket['host']}, which can't be asked from here")
+    seen = process.is_this_machine(ticket["host"], ticket.get("machine", ""))
+    if not seen or "pid" not in ticket:  # it was given to a scheduler, or to another machine
+        return _elsewhere(attempt, f"it was carried to {ticket['host']}")
     same_boot = ticket["boot"] == process.boot_id()
     if same_boot and process.alive(model.Identity(ticket["pid"], ticket["start_time"])):
         return model.Submitted((attempt.read_json(paths.WAITING) or {}).get("for", ""))

@@ -106,7 +106,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     free = "start on a GPU with so much memory free, and no stranger's process: 8GiB"
     add("--gpu-free", metavar="SIZE", help=free)
     add("--engine", metavar="NAME", help="ipython (the default for Python), kernel or plain")
-    add("--executor", metavar="NAME", help="local (the default), tmux or inline")
+    add("--executor", metavar="NAME", help="local (the default), tmux, slurm or inline")
+    slurm = "sbatch's options, for the executor slurm: partition=gpu,time=4:00:00,gres=gpu:1"
+    add("--slurm", action="append", metavar="LIST", help=slurm)
     add("--python", metavar="PATH", help="an interpreter, an environment's folder, or conda:NAME")
     add("--grace", metavar="SECONDS", help="between the steps of a stop (10)")
     add("--timeout", metavar="T", help="end a run that takes longer: 90s, 10m, 2h, 1h30m, 1d")

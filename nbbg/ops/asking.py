@@ -1,0 +1,134 @@
+"""Asking executors about what can't be seen from this machine, before anything is told of it.
+
+With a scheduler that does not answer, what it said last holds for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from nbbg import executors, files, model, paths
+from nbbg.errors import NbbgError
+from nbbg.store import batches, hearsay, runs, submissions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from nbbg.executors import Scheduler
+    from nbbg.index import Index
+
+FRESH = 3.0  # seconds for which an answer is not asked for again
+CANCELLED = "cancelled"  # the reason of what somebody has taken out of the line
+
+
+def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
+    """Ask about each batch that is at work elsewhere, and take its records in.
+
+    Args:
+        index: is refreshed where anything came.
+        fresh: seconds for which an answer is good enough.
+
+    Returns:
+        A sentence for each executor that could not be asked.
+    """
+    troubles: dict[str, None] = {}
+    asked = False
+    for batch, scheduler in _elsewhere(index):
+        folder = index.store.batch(batch.id)
+        if time.time() - hearsay.asked_at(folder) < fresh:
+            continue
+        asked = True
+        try:
+            scheduler.fetch(folder)
+            _discover(index, batch)
+            _ask(index, batch, scheduler)
+        except (NbbgError, OSError) as error:
+            troubles[f"{batch.name}: {error}"] = None
+    if asked:
+        index.refresh()
+    return list(troubles)
+
+
+def is_in_line(index: Index, batch: model.Batch) -> bool:
+    """Whether a scheduler has runs of that batch that it will start."""
+    if executors.scheduler(batch.executor) is None:
+        return False
+    return not {model.Submitted.word, model.Unknown.word}.isdisjoint(index.counts(batch.id))
+
+
+def _elsewhere(index: Index) -> Iterator[tuple[model.Batch, Scheduler]]:
+    """The batches of schedulers with runs that have not ended."""
+    for number in index.unfinished():
+        batch = index.batch(number)
+        if (scheduler := executors.scheduler(batch.executor)) and not _is_over(index, batch):
+            yield batch, scheduler
+
+
+def _is_over(index: Index, batch: model.Batch) -> bool:
+    open_runs = any(run.batch == batch.id and not run.ended for run in index.open())
+    return not open_runs and not index.waiting(batch.id)
+
+
+def _discover(index: Index, batch: model.Batch) -> None:
+    """Tell the index of runs that were started without a supervisor, which would have told it."""
+    new = set(index.waiting(batch.id))
+    with os.scandir(index.store.batch(batch.id) / paths.RUNS) as entries:
+        begun = [int(entry.name) for entry in entries if entry.name.isdigit()]
+    for run in sorted(new.intersection(begun)):
+        attempt = runs.newest_attempt(index.store.run(batch.id, run))
+        if attempt:
+            batches.add_event(index.store, batch.id, "starting", run, attempt)
+    index.refresh()
+
+
+def _ask(index: Index, batch: model.Batch, scheduler: Scheduler) -> None:
+    tickets = _tickets(index, batch)
+    told = scheduler.poll(list(tickets.values()))
+    folder = index.store.batch(batch.id)
+    hearsay.write(folder, {name: told[ticket] for name, ticket in tickets.items()})
+    for name, ticket in tickets.items():
+        one = told[ticket]
+        if one.word is model.Word.GONE and one.reason == CANCELLED:
+            _note_cancelled(index, batch, int(name.partition("/")[0]), ticket)
+
+
+def _tickets(index: Index, batch: model.Batch) -> Mapping[str, str]:
+    """By the names that hearsay has: `RUN/ATTEMPT`, or the run's id where it was never started."""
+    made = submissions.of(index.store.batch(batch.id))
+    found = {}
+    for run in index.open():
+        if run.batch == batch.id and run.attempt and not run.ended:
+            path = index.store.run(batch.id, run.id) / str(run.attempt)
+            if ticket := _ticket(path) or _newest(made, run.id):
+                found[f"{run.id}/{run.attempt}"] = ticket
+    for number in index.waiting(batch.id):
+        if ticket := _newest(made, number):
+            found[str(number)] = ticket
+    return found
+
+
+def _ticket(attempt: Path) -> str:
+    try:
+        with files.Folder(attempt) as folder:
+            record = folder.read_json(paths.TICKET)
+        return executors.ticket_of(record) if record else ""
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _newest(made: list[submissions.Submission], run: int) -> str:
+    found = submissions.newest(made, run)
+    return found.ticket(run) if found else ""
+
+
+def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> None:
+    """Somebody took a run out of the line: a stop, which is a fact before Slurm forgets it."""
+    found = index.run(run)
+    if found is None or found.host:  # it had begun: its runner tells
+        return
+    _, path = runs.open_attempt(index.store, batch.id, run)
+    batches.add_event(index.store, batch.id, "stopped", run, int(path.name))
+    batches.ask_to_stop(path, f"cancelled in its scheduler ({ticket})")

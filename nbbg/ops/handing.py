@@ -1,0 +1,100 @@
+"""Batches whose runs a scheduler starts: handing over what waits, taking it back, changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbbg import executors, model, paths
+from nbbg.errors import EnvironmentFault, UsageError
+from nbbg.index import Index
+from nbbg.store import changes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from nbbg.ops.project import Project
+    from nbbg.settings import Settings
+
+
+NOT_THERE = ("machine_jobs", "gpus", "gpu_free", "max_failures", "exit_file")  # a supervisor's
+
+
+def refuse(chosen: Settings) -> None:
+    """Refuse settings that nobody would see to.
+
+    Raises:
+        UsageError: they are a supervisor's, or another executor's.
+    """
+    if chosen["slurm"].source == "--slurm" and chosen.executor != "slurm":
+        raise UsageError("--slurm is for the executor slurm\nadd: --executor slurm")
+    if executors.scheduler(chosen.executor) is None:
+        return
+    for name in NOT_THERE:
+        if chosen[name].value:
+            option = f"--{name.replace('_', '-')}"
+            instead = "--slurm gres=gpu:1" if "gpu" in name else "leave it out"
+            message = f"{option} is not for {chosen.executor}, which needs no supervisor\n{instead}"
+            raise UsageError(message)
+
+
+def hand_over(project: Project, batch: model.Batch, environment: Mapping[str, str]) -> None:
+    """Give the scheduler what waits in a batch and is not in its line.
+
+    Raises:
+        EnvironmentFault: it does not take it; what was asked for is on disk all the same.
+    """
+    scheduler = executors.scheduler(batch.executor)
+    assert scheduler is not None  # noqa: S101 - the caller has looked
+    folder = project.store.batch(batch.id)
+    try:
+        with Index(project.store) as index:
+            waiting = _waiting(project, index, batch)
+        if waiting:
+            scheduler.hand_over(folder.resolve(), waiting, environment)
+        if (folder / paths.CHANGES).exists():  # such as a pause that is over
+            scheduler.follow(folder.resolve())
+    except EnvironmentFault as fault:
+        message = f"{fault}\n{batch.name} is recorded; to submit it again: nbbg resume {batch.name}"
+        raise EnvironmentFault(message) from fault
+
+
+def withdraw(project: Project, index: Index, runs: Collection[int]) -> list[str]:
+    """Take runs that were stopped out of the lines they wait in; what could not be said there.
+
+    That they are stopped is a fact already: a task that starts all the same ends at once.
+    """
+    troubles = []
+    for number in index.batches_of(runs):
+        batch = index.batch(number)
+        mine = [run for run in runs if batch.first <= run <= batch.last]
+        if mine and (scheduler := executors.scheduler(batch.executor)):
+            try:
+                scheduler.withdraw(project.store.batch(number).resolve(), mine)
+            except EnvironmentFault as fault:
+                troubles.append(f"{batch.name}: {fault}")
+    return troubles
+
+
+def follow(project: Project, batch: model.Batch) -> list[str]:
+    """Have the scheduler do what was changed about a batch; what could not be said there."""
+    scheduler = executors.scheduler(batch.executor)
+    if scheduler is None:
+        return []
+    try:
+        scheduler.follow(project.store.batch(batch.id).resolve())
+    except EnvironmentFault as fault:
+        return [f"{batch.name}: {fault}"]
+    return []
+
+
+def _waiting(project: Project, index: Index, batch: model.Batch) -> list[int]:
+    """What the facts call queued, and nothing holds."""
+    queued = model.Queued | model.Submitted | model.Unknown
+    found = {
+        run.id
+        for run in index.open()
+        if run.batch == batch.id and isinstance(run.state, queued) and not run.host
+    }
+    held = index.stopped_by(batch.id)
+    held = held or changes.read(project.store.batch(batch.id), batch).paused_by
+    return sorted(found) if held else sorted(found.union(index.waiting(batch.id)))

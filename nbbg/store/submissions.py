@@ -1,0 +1,112 @@
+"""What of a batch was given to a scheduler: `jobs/1.json` says what is about to be submitted, under
+a name that no other job has, and `jobs/1.id` as what it was taken. So a submission whose answer was
+lost is found again by its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+_INTENT = re.compile(r"([1-9]\d*)\.json")
+
+Ranges = tuple[tuple[int, int], ...]  # first and last, both included
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Runs that were submitted together, as the tasks of one array."""
+
+    number: int
+    name: str  # of the job
+    runs: Ranges
+    base: int  # the run of array index 0
+    job: str | None  # its id; empty: it was never taken; None: nobody knows yet
+
+    def __contains__(self, run: int) -> bool:
+        return any(first <= run <= last for first, last in self.runs)
+
+    def ticket(self, run: int) -> str:
+        """The id of a run's task."""
+        return f"{self.job}_{run - self.base}"
+
+
+def of(batch: Path) -> list[Submission]:
+    """Every submission of a batch, in order; what can't be read is left out."""
+    try:
+        names = os.listdir(batch / paths.JOBS)
+    except FileNotFoundError:
+        return []
+    numbers = sorted(int(match[1]) for name in names if (match := _INTENT.fullmatch(name)))
+    with files.Folder(batch / paths.JOBS) as folder:
+        return [made for number in numbers if (made := _read(folder, number))]
+
+
+def intend(batch: Path, name: str, runs: Iterable[int], **more: Any) -> Submission:
+    """Write down what is about to be submitted; its job's name ends with its number."""
+    made = batch / paths.JOBS
+    if not made.exists():
+        files.make_folder(made)
+        files.fsync_folder(batch)
+    found = ranges(runs)
+    with files.Folder(made) as folder:
+        number = max((each.number for each in of(batch)), default=0)
+        while True:
+            number += 1
+            each = Submission(number, f"{name}-{number}", found, found[0][0], None)
+            record = {"name": each.name, "runs": found, "base": each.base, "at": time.time()}
+            try:
+                folder.write_once(f"{number}.json", files.to_json({**record, **more}))
+            except FileExistsError:  # somebody was faster, or it can't be read
+                continue
+            return each
+
+
+def settle(batch: Path, submission: Submission, job: str) -> None:
+    """Write down what came of it: the job's id, or empty where there is no such job."""
+    with files.Folder(batch / paths.JOBS) as folder, contextlib.suppress(FileExistsError):
+        record = files.to_json({"job": job, "at": time.time()})
+        folder.write_once(f"{submission.number}.id", record)
+
+
+def newest(submissions: Sequence[Submission], run: int) -> Submission | None:
+    """The last submission that a run was part of, and that was taken."""
+    return next((each for each in reversed(submissions) if each.job and run in each), None)
+
+
+def ranges(runs: Iterable[int]) -> Ranges:
+    """Ids as ranges, in order."""
+    found: list[tuple[int, int]] = []
+    for run in sorted(runs):
+        if found and run == found[-1][1] + 1:
+            found[-1] = (found[-1][0], run)
+        else:
+            found.append((run, run))
+    return tuple(found)
+
+
+def each(found: Ranges) -> Iterator[int]:
+    """The ids in ranges."""
+    for first, last in found:
+        yield from range(first, last + 1)
+
+
+def _read(folder: files.Folder, number: int) -> Submission | None:
+    try:
+        record = folder.read_json(f"{number}.json") or {}
+        taken = folder.read_json(f"{number}.id")
+        runs = tuple((int(first), int(last)) for first, last in record["runs"])
+        job = None if taken is None else str(taken["job"])
+        return Submission(number, str(record["name"]), runs, int(record["base"]), job)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

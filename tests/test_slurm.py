@@ -1,0 +1,305 @@
+"""Runs under a real Slurm: munged, slurmctld and slurmd, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbbg import paths
+from nbbg.errors import UsageError
+from nbbg.executors.slurm import commands, script
+from nbbg.store import submissions
+from tests import cluster
+from tests.places import COUNTS, GATE, open_gate
+from tests.project import LONG, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cluster import Cluster
+    from tests.project import Project
+
+SLURM = ("--executor", "slurm", "--grace", "1")
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Cluster]:
+    """One cluster for all tests."""
+    with cluster.cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def project(project: Project, slurm: Cluster) -> Iterator[Project]:
+    """A project on its login node; its jobs end with the test."""
+    project.environment |= slurm.environment
+    yield project
+    slurm("scancel", "--user", str(os.geteuid()))
+    project.end_all()
+    until(lambda: not slurm.jobs())
+
+
+def states(project: Project, *names: str) -> list[str]:
+    """The state of each run."""
+    return [run["state"] for run in project.runs(*names)]
+
+
+def numbers(project: Project) -> list[int]:
+    """What the runs wrote, each its number."""
+    path = project.root / "numbers"
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def test_a_batch_is_one_array(project: Project, slurm: Cluster) -> None:
+    """No supervisor; the script is kept; so many at a time; records as everywhere."""
+    project.write("train.ipynb", COUNTS, "import nbbg\nnbbg.log(loss=0.5)", "1 + 1")
+    said = project.nbbg("run", "train.ipynb", "--runs", "4", "--jobs", "2", *SLURM).stdout
+    assert "runs 1-4, 2 at a time, slurm" in said
+    text = (project.batch("b1") / paths.JOBS / "1.sh").read_text()
+    assert "#SBATCH --array=0-3%2" in text
+    project.nbbg("wait", "b1")
+    assert states(project) == ["succeeded"] * 4
+    assert sorted(numbers(project)) == [1, 2, 3, 4]
+    run = project.run(3)
+    assert (run["executor"], run["metrics"]) == ("slurm", {"loss": 0.5})
+    assert project.put_out(3)["cells"][2]["outputs"][0]["data"] == {"text/plain": "2"}
+    assert project.status()["batches"][0]["supervisor_pid"] is None
+    assert not list(project.batch("b1").glob(f"**/{paths.ENVIRONMENT}"))
+    # The same command again has nothing to do, and submits nothing.
+    project.nbbg("run", "train.ipynb", "--runs", "4", "--jobs", "2", *SLURM)
+    assert len(list((project.batch("b1") / paths.JOBS).glob("*.sh"))) == 1
+    assert not slurm.jobs()
+
+
+def test_what_waits_is_submitted_with_slurms_reason(project: Project) -> None:
+    """Runs in the line are `submitted`, and say why they wait, in Slurm's words."""
+    project.write("train.ipynb", GATE)
+    project.nbbg("run", "train.ipynb", "--runs", "3", *SLURM)
+    project.until_running(1)
+    until(lambda: "JobArrayTaskLimit" in project.run(3)["reason"])
+    assert states(project) == ["running", "submitted", "submitted"]
+    assert project.status()["batches"][0]["counts"] == {"running": 1, "submitted": 2}
+    project.nbbg("jobs", "b1", "3")
+    open_gate(project)
+    until(lambda: "running" in states(project, "2", "3") or "succeeded" in states(project, "2"))
+    project.nbbg("wait", "b1")
+
+
+def test_a_daemon_that_dies_changes_nothing(project: Project, slurm: Cluster) -> None:
+    """40 runs, two at a time, slurmctld and slurmd killed and started again: each number once."""
+    project.write("train.ipynb", COUNTS, "import time\ntime.sleep(0.1)")
+    project.nbbg("run", "train.ipynb", "--runs", "40", "--jobs", "4", *SLURM)
+    until(lambda: len(numbers(project)) >= 4)
+    slurm.until_saved()
+    slurm.kill("slurmctld")
+    said = project.nbbg("status")
+    assert "unknown" in said.stdout
+    assert "Unable to contact slurm controller" in said.stdout
+    assert not {"failed", "lost", "killed"}.intersection(states(project))
+    slurm.start("slurmctld")
+    until(lambda: len(numbers(project)) >= 12)
+    slurm.until_saved()
+    slurm.kill("slurmd")
+    slurm.start("slurmd")
+    project.nbbg("wait", "b1", timeout=120)
+    assert states(project) == ["succeeded"] * 40
+    assert sorted(numbers(project)) == list(range(1, 41))
+
+
+def test_scancel_from_outside_is_a_stop(project: Project, slurm: Cluster) -> None:
+    """A run that is cancelled in Slurm is `stopped`, at work and waiting; the others go on."""
+    project.write("train.ipynb", GATE)
+    project.nbbg("run", "train.ipynb", "--runs", "3", *SLURM)
+    project.until_running(1, "at the gate")
+    job = submissions.of(project.batch("b1"))[0].job
+    slurm("scancel", f"{job}_0")
+    slurm("scancel", f"{job}_2")
+    until(lambda: states(project, "1", "3") == ["stopped", "stopped"])
+    assert "scancel" in project.run(1)["reason"]
+    assert "cancelled" in project.run(3)["reason"]
+    open_gate(project)
+    project.nbbg("wait", "2")
+    assert states(project) == ["stopped", "succeeded", "stopped"]
+    # Whoever wants them after all goes on.
+    project.nbbg("resume")
+    project.nbbg("wait", "b1")
+    assert states(project) == ["succeeded"] * 3
+    assert [run["attempt"] for run in project.runs()] == [2, 1, 2]
+
+
+def test_a_stop_ends_what_runs_and_what_waits(project: Project, slurm: Cluster) -> None:
+    """`nbbg stop b1` ends the run through its record, and takes the others out of the line."""
+    project.write("train.ipynb", f"print('begun')\n{LONG}")
+    project.nbbg("run", "train.ipynb", "--runs", "3", *SLURM)
+    project.until_running(1, "begun")
+    project.nbbg("stop", "b1")
+    assert states(project) == ["stopped"] * 3
+    until(lambda: not slurm.jobs())
+    assert not (project.batch("b1") / paths.RUNS / "3").exists()
+
+
+def test_a_pause_holds_the_line(project: Project, slurm: Cluster) -> None:
+    """A paused batch starts nothing; `resume` lets it go on."""
+    project.write("train.ipynb", GATE, COUNTS)
+    project.nbbg("run", "train.ipynb", "--runs", "3", *SLURM)
+    project.until_running(1, "at the gate")
+    project.nbbg("pause", "b1")
+    open_gate(project)
+    project.nbbg("wait", "1")
+    until(lambda: bool({line.reason for line in slurm.lines()} & {"JobHeldUser", "JobHeldAdmin"}))
+    assert numbers(project) == [1]
+    project.nbbg("resume", "b1")
+    project.nbbg("wait", "b1")
+    assert sorted(numbers(project)) == [1, 2, 3]
+
+
+def test_a_limit_of_time_is_followed_by_an_attempt_that_goes_on(
+    project: Project, slurm: Cluster
+) -> None:
+    """Slurm's signal before its limit is a graceful stop; the next attempt goes on after it."""
+    cells = (
+        "import os, nbbg, time",
+        "first = os.environ['NBBG_ATTEMPT'] == '1'",
+        (
+            "for step in nbbg.track(range(5), resume=True):\n"
+            "    open('steps', 'a').write(f'{step} ')\n"
+            "    nbbg.saved(step)\n"
+            "    if step == 2 and first:\n"
+            "        print('waits', flush=True)\n"
+            "        while not nbbg.should_stop():\n"
+            "            time.sleep(0.05)\n"
+            "        break"
+        ),
+    )
+    project.write("train.ipynb", *cells)
+    # A limit is of minutes; so the signal comes almost at once.
+    project.nbbg("run", "train.ipynb", *SLURM, "--slurm", "time=1,signal=B:USR1@59")
+    until((project.root / "steps").exists)
+    until(lambda: project.run(1)["attempt"] == 2, 60)
+    assert project.state(1) in ("submitted", "running", "queued", "succeeded")
+    job = submissions.of(project.batch("b1"))[0].job
+    # Slurm lets a requeued job wait for two minutes.
+    until(lambda: slurm("squeue", "-h", "-j", f"{job}_0", "-o", "%T").startswith("PENDING"))
+    slurm("scontrol", "update", f"JobId={job}_0", "StartTime=now")
+    project.nbbg("wait", "b1")
+    assert (project.root / "steps").read_text().split() == list("01234")
+    run = project.run(1)
+    assert (run["state"], run["attempt"], run["resumed_after"]) == ("succeeded", 2, 2)
+    result = json.loads((project.batch("b1") / "runs/1/1" / paths.RESULT).read_bytes())
+    assert (result["state"], result["by"]) == ("stopped", "Slurm's limit of time")
+
+
+def test_a_task_that_slurm_starts_again_is_the_next_attempt(
+    project: Project, slurm: Cluster
+) -> None:
+    """A requeued task, whose node was lost, goes on as attempt 2; nothing is done twice at once."""
+    project.write("train.ipynb", GATE, COUNTS)
+    project.nbbg("run", "train.ipynb", *SLURM)
+    project.until_running(1, "at the gate")
+    job = submissions.of(project.batch("b1"))[0].job
+    slurm("scontrol", "requeue", f"{job}_0")
+    until(lambda: slurm("squeue", "-h", "-j", f"{job}_0", "-o", "%T").startswith("PENDING"), 60)
+    slurm("scontrol", "update", f"JobId={job}_0", "StartTime=now")
+    open_gate(project)
+    until(lambda: project.run(1)["attempt"] == 2)
+    project.nbbg("wait", "b1")
+    assert project.state(1) == "succeeded"
+    assert numbers(project) == [1]
+
+
+def test_an_answer_that_was_lost(project: Project) -> None:
+    """A submission whose id was never recorded is found again by its name: nothing runs twice."""
+    project.write("train.ipynb", GATE, COUNTS)
+    project.nbbg("run", "train.ipynb", "--runs", "3", *SLURM)
+    (project.batch("b1") / paths.JOBS / "1.id").unlink()
+    assert states(project)[1:] == ["queued", "queued"]
+    project.nbbg("resume")
+    assert states(project)[1:] == ["submitted", "submitted"]
+    assert len(list((project.batch("b1") / paths.JOBS).glob("*.sh"))) == 1
+    open_gate(project)
+    project.nbbg("wait", "b1")
+    assert sorted(numbers(project)) == [1, 2, 3]
+
+
+def test_slurm_says_no(project: Project) -> None:
+    """What sbatch refuses is said in its own words, and nothing was recorded."""
+    project.write("train.ipynb", COUNTS)
+    said = project.nbbg("run", "train.ipynb", *SLURM, "--slurm", "partition=nope", code=2).stderr
+    assert said == "nbbg: sbatch: invalid partition specified: nope\n"
+    assert not (project.root / paths.STORE / paths.BATCHES / "1").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--gpus", "0"),
+        ("--machine-jobs", "3"),
+        ("--max-failures", "1"),
+        ("--slurm", "array=1-3"),
+        ("--slurm", "partition="),
+        ("--slurm", "comment=`id`"),
+        ("--slurm", "Partition p"),
+    ],
+)
+def test_what_is_not_for_slurm(project: Project, words: tuple[str, str]) -> None:
+    """An option that a supervisor would see to, or that is nbbg's own, is refused in two lines."""
+    project.write("train.ipynb", COUNTS)
+    done = project.nbbg("run", "train.ipynb", *SLURM, *words, code=2)
+    assert done.stderr.startswith("nbbg: ")
+    assert len(done.stderr.splitlines()) <= 2
+    assert not (project.root / paths.STORE).exists()
+
+
+def test_slurm_options_without_slurm(project: Project) -> None:
+    """`--slurm` alone says which option is missing."""
+    project.write("train.ipynb", COUNTS)
+    said = project.nbbg("run", "train.ipynb", "--slurm", "partition=p", code=2).stderr
+    assert "--executor slurm" in said
+
+
+def test_no_slurm_at_all(project: Project, tmp_path: Path) -> None:
+    """On a machine without Slurm that is said, and what to type."""
+    project.write("train.ipynb", COUNTS)
+    project.environment["PATH"] = str(tmp_path)
+    said = project.nbbg("run", "train.ipynb", *SLURM, code=2).stderr
+    assert said == "nbbg: there is no Slurm here\nlog in where sbatch is, or --executor local\n"
+
+
+def test_options_are_read_as_people_type_them() -> None:
+    """Commas separate options; a bare word belongs to the value before it, but for flags."""
+    given = ["partition=gpu,time=4:00:00,gres=gpu:1", "exclude=n1,n2,exclusive", "--mem=4G"]
+    assert script.parse(given) == {
+        "partition": "gpu",
+        "time": "4:00:00",
+        "gres": "gpu:1",
+        "exclude": "n1,n2",
+        "exclusive": "",
+        "mem": "4G",
+    }
+    with pytest.raises(UsageError):
+        script.parse(["job-name=mine"])
+
+
+def test_indices_of_an_array() -> None:
+    """What squeue writes of an array's tasks is read whole."""
+    line = commands.Line("7", "3-5,9,20-26:3%4", "PENDING", "Priority", "x")
+    assert list(line.indices()) == [3, 4, 5, 9, 20, 23, 26]
+    assert list(commands.Line("7", "N/A", "PENDING", "", "x").indices()) == []
+
+
+def test_ranges_of_runs(tmp_path: Path) -> None:
+    """Runs are submitted and found again as ranges."""
+    (tmp_path / "3").mkdir()
+    made = submissions.intend(tmp_path / "3", "nbbg-x", [9, 3, 4, 5])
+    submissions.settle(tmp_path / "3", made, "77")
+    found = submissions.of(tmp_path / "3")
+    assert found == [submissions.Submission(1, "nbbg-x-1", ((3, 5), (9, 9)), 3, "77")]
+    assert [run for run in range(12) if run in found[0]] == [3, 4, 5, 9]
+    assert submissions.newest(found, 9) == found[0]
+    assert found[0].ticket(9) == "77_6"
+    assert re.fullmatch(r"nbbg-x-\d+", found[0].name)
