@@ -12,6 +12,7 @@ import errno
 import json
 import math
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,8 +58,15 @@ class Folder:
             self.fd = -1
 
     def open(self, name: str, flags: int) -> int:
-        """Return a descriptor of `name`, made with mode 0600 where `flags` say so."""
-        return _open(name, flags, self.fd)
+        """Return a descriptor of `name`, made with mode 0600 where `flags` say so.
+
+        A link is not followed: no record is one.
+        """
+        fd = _open(name, flags | os.O_NOFOLLOW, self.fd)
+        if not flags & (os.O_WRONLY | os.O_RDWR) and stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        return fd
 
     def exists(self, name: str) -> bool:
         """Whether there is anything of that name."""
@@ -87,7 +95,7 @@ class Folder:
         if data is None:
             return None
         try:
-            value = json.loads(data)
+            value = from_json(data)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         if not isinstance(value, dict):
@@ -150,6 +158,18 @@ class Folder:
             self.remove(temporary)
 
 
+def from_json(data: str | bytes) -> Any:
+    """What JSON holds.
+
+    Raises:
+        ValueError: it is none; also what is nested so deeply that only damage can be it.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def to_json(value: Any) -> bytes:
     """One line of UTF-8 JSON, without the line end."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
@@ -196,7 +216,7 @@ def read_lines(data: bytes) -> Iterator[dict[str, Any]]:
     """The whole objects in the bytes of a `.jsonl` file; torn or foreign lines are skipped."""
     for line in data.splitlines():
         with contextlib.suppress(ValueError):
-            value = json.loads(line)
+            value = from_json(line)
             if isinstance(value, dict):
                 yield value
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import json
 import os
 import time
 from pathlib import PurePath
@@ -95,7 +94,7 @@ def stop_of(folder: Path) -> tuple[str, float]:
     with files.Folder(folder) as opened:
         try:
             record = opened.read_json(paths.STOP)
-        except ValueError:
+        except (ValueError, OSError):
             record = {}
     if record is None:
         return "", 0.0
@@ -111,13 +110,13 @@ def supervisor_pid(folder: Path) -> int | None:
     """Who supervises the batch in that folder; None where nobody does."""
     try:
         lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:  # what can't be opened can't be held
         return None
     try:
         if not locks.is_held(lock):
             return None
-        return int(json.loads(os.pread(lock, 4096, 0))["pid"])
-    except (ValueError, KeyError):
+        return int(files.from_json(os.pread(lock, 4096, 0))["pid"])
+    except (ValueError, KeyError, TypeError, OSError):
         return None
     finally:
         os.close(lock)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from nbbg import files
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def parse(path: Path, line: bytes, key: str) -> Record:
         StoreError: it is none, or has no such key.
     """
     try:
-        record: Record = json.loads(line)
+        record: Record = files.from_json(line)
         record[key]
     except (ValueError, KeyError, TypeError) as error:
         message = f"{path} can't be read: {error}"

@@ -124,7 +124,9 @@ def _refuse_strangers(store: Store) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        message = f"{store.folder / paths.FORMAT} can't be read: {error}"
+        path = store.folder / paths.FORMAT
+        why = error.strerror if isinstance(error, OSError) else "it holds no version"
+        message = f"{path} can't be read: {why}\nput it right: echo {paths.FORMAT_VERSION} > {path}"
         raise StoreError(message) from error
     if version > paths.FORMAT_VERSION:
         message = (

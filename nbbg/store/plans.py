@@ -8,10 +8,13 @@ from nbbg.errors import StoreError
 from nbbg.files import to_line
 from nbbg.model import Planned
 from nbbg.store import lines
+from nbbg.store.arms import Arms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from nbbg import model
 
 _KEY = "id"  # rises from line to line
 
@@ -30,6 +33,25 @@ def read(path: Path, first: int = 0) -> Iterator[Planned]:
         yield _planned(path, record)
 
 
+def whole(path: Path, batch: model.Batch) -> Iterator[Planned]:
+    """The runs of a batch, every one of them.
+
+    Raises:
+        StoreError: some are missing, or are not those that the batch has.
+    """
+    few = not isinstance(batch.arms, Arms)  # many are looked up when they are wanted
+    wanted = batch.first
+    for run in read(path):
+        if run.id != wanted or (few and run.arm not in batch.arms):
+            message = f"{path} can't be read: it has a run {run.id} of {run.arm} in a wrong place"
+            raise StoreError(message)
+        wanted += 1
+        yield run
+    if wanted != batch.last + 1:
+        message = f"{path} can't be read: it lacks runs {wanted} to {batch.last}"
+        raise StoreError(message)
+
+
 def find(path: Path, run: int) -> Planned:
     """One run of a plan, by bisection over the file.
 
@@ -45,7 +67,11 @@ def find(path: Path, run: int) -> Planned:
 
 def _planned(path: Path, record: lines.Record) -> Planned:
     try:
-        return Planned(record["id"], record["arm"], record["number"], record["seed"])
+        run = Planned(record["id"], record["arm"], record["number"], record["seed"])
     except KeyError as error:
         message = f"{path} can't be read: {error}"
         raise StoreError(message) from error
+    if [type(record[name]) for name in ("arm", "number", "seed")] != [str, int, int]:
+        message = f"{path} can't be read: {run}"
+        raise StoreError(message)
+    return run

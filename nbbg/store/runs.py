@@ -108,7 +108,8 @@ def read(
             return replace(run, state=_waiting(stopped))
         return _or_again(run, batch, stopped)
     except OSError as error:
-        return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error.strerror}"))
+        where = os.path.join(run.folder, str(error.filename or ""))
+        return replace(run, state=model.Unknown(f"{where} can't be read: {error.strerror}"))
 
 
 def _or_again(run: model.Run, batch: model.Batch, stopped: str) -> model.Run:

@@ -18,19 +18,25 @@ from nbbg.store import endings, filesystem, locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import UnionType
 
     from nbbg.files import Folder
 
 
-_CLAIM = ("host", "boot", "namespace", "lock_device", "lock_inode", "marker", "at")
+_NAMES: dict[str, type | UnionType] = {"pid": int, "start_time": int}
+_CLAIM: dict[str, type | UnionType] = {
+    **dict.fromkeys(("host", "boot", "namespace", "marker"), str),
+    **dict.fromkeys(("lock_device", "lock_inode"), int),
+    "at": int | float,
+}
+_TICKET: dict[str, type | UnionType] = {"host": str, "boot": str}
+_LIMIT: dict[str, type | UnionType] = {"limit": int | float, "at": int | float, "what": str}
 
 
 def derive(attempt: Folder) -> model.RunState:
     """The state of an attempt, now."""
     try:
         return _derive(attempt)
-    except KeyError as error:
-        return model.Unknown(f"a record in {attempt.path} can't be read: it has no {error}")
     except (ValueError, TypeError, AttributeError, OverflowError, StoreError, OSError) as error:
         return model.Unknown(f"a record in {attempt.path} can't be read: {error}")
 
@@ -40,6 +46,7 @@ def read_claim(attempt: Folder) -> model.Claim | None:
     record = attempt.read_json(paths.PROCESS)
     if record is None:
         return None
+    _check(paths.PROCESS, record, _NAMES | _CLAIM)
     runner = model.Identity(record["pid"], record["start_time"])
     known = {name: record[name] for name in _CLAIM}
     return model.Claim(
@@ -117,11 +124,18 @@ def limit_of(attempt: Folder) -> tuple[model.TimedOut | None, float]:
     record = attempt.read_json(paths.LIMIT)
     if record is None:
         return None, 0.0
+    _check(paths.LIMIT, record, _LIMIT)
     limit = float(record["limit"])
     if not math.isfinite(limit):
         raise ValueError(f"{paths.LIMIT}: a limit can't be {limit}")
-    told = model.TimedOut(limit, record["cell"], str(record["what"]))
+    told = model.TimedOut(limit, record.get("cell"), str(record["what"]))
     return told, float(record["at"])
+
+
+def _check(name: str, record: Mapping[str, Any], wanted: Mapping[str, type | UnionType]) -> None:
+    for key, kind in wanted.items():
+        if not isinstance(record.get(key), kind):
+            raise ValueError(f"{name}: it has no {key!r}")  # noqa: TRY004 - of what is in the file
 
 
 def _quiet(attempt: Folder) -> model.Quiet | None:
@@ -147,7 +161,10 @@ def _derive(attempt: Folder) -> model.RunState:
 
 def _result(attempt: Folder) -> model.Ended | None:
     record = attempt.read_json(paths.RESULT)
-    return None if record is None else endings.from_json(record)
+    try:
+        return None if record is None else endings.from_json(record)
+    except StoreError as error:
+        raise StoreError(f"{paths.RESULT}: {error}") from error
 
 
 def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
@@ -197,6 +214,7 @@ def _lock_is_held(attempt: Folder, claim: model.Claim) -> bool | None:
 
 
 def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
+    _check(paths.TICKET, ticket, _NAMES | _TICKET)
     if not process.is_this_machine(ticket["host"], ticket.get("machine", "")):
         return model.Unknown(f"it was carried to {ticket['host']}, which can't be asked from here")
     same_boot = ticket["boot"] == process.boot_id()
