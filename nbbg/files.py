@@ -24,6 +24,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 FOLDER_MODE = 0o700
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether something could not be written for want of space, or of quota."""
+    return isinstance(error, OSError) and error.errno in FULL
+
+
 class Folder:
     """An open folder; all names are relative to it.
 

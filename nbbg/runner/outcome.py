@@ -49,8 +49,24 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
         "max_rss": end.max_rss,
         "cpu_seconds": end.cpu_seconds,
     }
+    return with_notebook(folder, record, at)
+
+
+def with_notebook(
+    folder: files.Folder, record: dict[str, Any], at: Place | None = None
+) -> dict[str, Any]:
+    """The record, after the executed notebook was put in its place, unless it is there already."""
+    if "output" in record:
+        return record
+    ending = endings.from_json(record)
+    said = record.get("output_error", "")
+    record = {name: value for name, value in record.items() if name != "output_error"}
+    if said and "note" in record:
+        record["note"] = record["note"].removesuffix(said).removesuffix("; ")
+        ending = replace(ending, note=record["note"])
     try:
-        record["output"] = _write_notebook(at or locate(Path(folder.where())), ending, ended_at)
+        found = at or locate(Path(folder.where()))
+        record["output"] = _write_notebook(found, ending, record["ended_at"])
     except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
         unwritten = f"its notebook could not be written: {error}"
         record["output_error"] = unwritten

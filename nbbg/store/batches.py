@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, locks, plans
+from nbbg.store import arms, locks, place, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -185,7 +185,8 @@ def _put(store: Store, number: int, draft: Draft) -> bool:
         _remove(temporary)
         if error.errno in _TAKEN:
             return False
-        message = f"{store.batches} can't be written: {error.strerror}; nothing was launched"
+        why = f"{store.batches} can't be written: {error.strerror}; nothing was launched"
+        message = f"{why}\n{place.WHEN_FULL if files.is_full(error) else place.ELSEWHERE}"
         raise StoreError(message) from error
     return True
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+ELSEWHERE = "set `store` to another place"
+WHEN_FULL = f"make space, or {ELSEWHERE}, and type it again"
+
+
 @dataclass(frozen=True)
 class Store:
     """One project's records."""
@@ -99,7 +103,8 @@ def make(store: Store) -> None:
                     folder.replace(name, text.encode())
         files.fsync_folder(store.folder.parent)
     except OSError as error:
-        message = f"{store.folder} can't be written: {error.strerror}\nset `store` to another place"
+        what = WHEN_FULL if files.is_full(error) else ELSEWHERE
+        message = f"{store.folder} can't be written: {error.strerror}\n{what}"
         raise StoreError(message) from error
 
 
