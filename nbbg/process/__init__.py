@@ -23,6 +23,7 @@ from nbbg.process.machine import (
     machine,
     oom_kills,
     pid_namespace,
+    up,
 )
 from nbbg.process.starting import (
     own_program,
@@ -68,5 +69,6 @@ __all__ = [
     "signal_name",
     "spawn_detached",
     "tree",
+    "up",
     "wait_any",
 ]

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -20,6 +21,11 @@ def boot_id() -> str:
     import psutil
 
     return str(int(psutil.boot_time()))
+
+
+def up() -> float:
+    """Seconds on a clock of this boot that nobody sets, and that goes on in sleep."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME if LINUX else time.CLOCK_MONOTONIC)
 
 
 @functools.cache

@@ -40,7 +40,7 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         if lock is None:
             seat.leave()
             return 0
-        started = time.time()
+        started, up = time.time(), process.up()
         try:
             if fault:
                 raise fault
@@ -55,7 +55,8 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
 
             seat.leave()
             record, try_again = outcome.of(folder, end), outcome.with_notebook
-        record = {"ended_at": time.time(), **record, "started_at": started}
+        seconds = round(process.up() - up, 3)
+        record = {"ended_at": time.time(), **record, "started_at": started, "seconds": seconds}
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         _write_result(folder, record, try_again)
         os.close(lock)
@@ -91,6 +92,7 @@ def _claim(folder: files.Folder, marker: str, seat: Seat) -> int | None:
         lock_inode=status.st_ino,
         marker=marker,
         at=time.time(),
+        up=process.up(),
         gpu=seat.gpu,
         slots=seat.names,
     )

@@ -30,11 +30,12 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
 
         plain.tell_end(folder, at, end)
     last = journal.find_last(folder, paths.CELLS, "end")
-    interrupted = 0 < end.interrupted_at <= (last["time"] if last else end.at)
+    if end.interrupted and last:  # whatever the clock says since
+        asked_at = min(asked_at, last["time"])
     around = endings.Circumstances(
-        stopped_by=by if asked_at <= end.at else "",
+        stopped_by=by if asked_at <= end.at or end.interrupted else "",
         stopped_at=asked_at,
-        heard=interrupted or folder.exists(paths.LISTENS),
+        heard=end.interrupted or folder.exists(paths.LISTENS),
         cell=cell.get("ordinal"),
         out_of_memory=end.out_of_memory,
         limit=end.limit,

@@ -54,6 +54,7 @@ def read_claim(attempt: Folder) -> model.Claim | None:
         machine=record.get("machine", ""),
         gpu=record.get("gpu", ""),
         slots=tuple(record.get("slots", ())),
+        up=record.get("up", 0.0),
         **known,
     )
 
@@ -70,6 +71,7 @@ def write_claim(attempt: Folder, claim: model.Claim) -> None:
         "machine": claim.machine,
         "gpu": claim.gpu,
         "slots": claim.slots,
+        "up": claim.up,
         **{name: getattr(claim, name) for name in _CLAIM},
     }
     attempt.write_once(paths.PROCESS, files.to_json(record))

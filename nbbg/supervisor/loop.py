@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbbg.supervisor.decide import Action
 
 PADDED = 64  # bytes
+AFTER = 1e-3  # seconds, by which one thing is said to be later than another
 NOBODY = model.Identity(0, 0)
 SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
 
@@ -98,7 +99,7 @@ class Supervisor:
     def wait(self, until: float | None) -> None:
         """Until something ends, until it is time for a look, or until the time that is given."""
         nap = self.seats.nap
-        seconds = nap if until is None else max(0.0, min(nap, until - time.time()))
+        seconds = nap if until is None else max(0.0, min(nap, until - time.monotonic()))
         process.wait_any([live.watch for live in self.live.values()], seconds)
 
     def look(self) -> None:
@@ -120,11 +121,14 @@ class Supervisor:
         """What to do now."""
         self.decided_at = time.time()  # before the look: a stop that came later counts for the run
         now = self.standing()
-        runs_ahead = self.queue.head(now.jobs, self.decided_at, now.held_at)
+        # What starts in spite of a stop was queued after it, whatever the clock says since.
+        self.decided_at = max(self.decided_at, now.held_at + AFTER)
+        moment = time.monotonic()
+        runs_ahead = self.queue.head(now.jobs, moment, now.held_at)
         head = [Next(run, self.queue.queued_at(run), self.queue.due(run)) for run in runs_ahead]
         attempts = [live.folder for live in self.live.values()]
         free = self.seats.most(now.jobs, attempts) - len(attempts)
-        return decide(now, list(self.live), head, self.decided_at, free)
+        return decide(now, list(self.live), head, moment, free)
 
     def standing(self) -> Standing:
         """How the batch stands now."""

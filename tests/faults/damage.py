@@ -9,13 +9,13 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _CAPS_VERSION = 0x20080522
 _DAC = 0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH

@@ -1,27 +1,25 @@
 """Places of a test's own: mounts, processes, host name and boot id that nobody else sees.
 
 A `World` is one sleeping process in namespaces of its own; commands enter it by nsenter, and the
-test looks into it through `/proc/PID/root`. When its processes are gone, so is all that was mounted.
+test looks into it through `/proc/PID/root`. When its processes are gone, so are its mounts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import signal
 import subprocess
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.project import PATIENCE, PYTHON, Project, until
+from tests.project import PYTHON, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _WAYS = (("--mount",), ("--user", "--map-root-user", "--mount"))
