@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FILE_MODE = 0o600
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FOLDER_MODE = 0o700
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+_NOREPLACE = 1
 
 
 def is_full(error: BaseException) -> bool:
@@ -67,10 +69,17 @@ class Folder:
 
         A link is not followed: no record is one.
         """
-        fd = _open(name, flags | os.O_NOFOLLOW, self.fd)
+        try:
+            fd = _open(name, flags | os.O_NOFOLLOW, self.fd)
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # which is asked for all the time
+                error.filename = os.path.join(self.where(), name)
+            raise
         if not flags & (os.O_WRONLY | os.O_RDWR) and stat.S_ISDIR(os.fstat(fd).st_mode):
             os.close(fd)
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+            raise IsADirectoryError(
+                errno.EISDIR, os.strerror(errno.EISDIR), os.path.join(self.where(), name)
+            )
         return fd
 
     def exists(self, name: str) -> bool:
@@ -120,6 +129,10 @@ class Folder:
                 # A network file system may repeat a call whose first answer was lost.
                 if os.stat(temporary, dir_fd=self.fd).st_nlink == 1:
                     raise
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._rename_new(temporary, name, error)
             os.fsync(self.fd)
 
     def replace(self, name: str, data: bytes, mode: int = FILE_MODE) -> None:
@@ -144,6 +157,19 @@ class Folder:
         """Remove a file; harmless where there is none."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.fd)
+
+    def _rename_new(self, temporary: str, name: str, refused: OSError) -> None:
+        """Where a file system has no hard links: the rename that replaces nothing."""
+        import ctypes
+
+        rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        if rename is None:
+            raise refused
+        if rename(self.fd, os.fsencode(temporary), self.fd, os.fsencode(name), _NOREPLACE):
+            number = ctypes.get_errno()
+            if number == errno.EEXIST:
+                raise FileExistsError(number, os.strerror(number), name)
+            raise refused
 
     @contextlib.contextmanager
     def _beside(

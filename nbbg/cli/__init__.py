@@ -5,6 +5,7 @@ Data goes to stdout, talk to stderr. A command's module is imported when it is t
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -37,9 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if arguments.debug:
             raise
-        print(f"nbbg: {error}\nthe whole story: nbbg --debug ...", file=sys.stderr)
+        print(f"nbbg: {_sentence(error)}", file=sys.stderr)
         return 2
     return code
+
+
+def _sentence(error: OSError) -> str:
+    """What the system refused, where, and what to do about it."""
+    advice = {
+        **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make space, and type it again"),
+        **dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files: ulimit -n 1024"),
+        errno.EAGAIN: "end some processes, or allow more: ulimit -u",
+        errno.EROFS: "what is there can be read all the same: nbbg status, nbbg logs ID",
+    }.get(error.errno or 0, "the whole story: nbbg --debug ...")
+    what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return f"{what}\n{advice}"
 
 
 def _take_any_text() -> None:

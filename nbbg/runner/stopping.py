@@ -73,6 +73,8 @@ def sweep(attempt: Folder, grace: float) -> None:
     claim = state.read_claim(attempt)
     if claim is None or attempt.exists(paths.RESULT) or not state.is_here(claim):
         return
+    if state.is_copy(attempt, claim):
+        return
     if isinstance(state.derive(attempt), Running | Unknown):
         return
     process.end_tree([], claim.marker, 0, grace)

@@ -198,7 +198,6 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
         **own,
         paths.PLAN: plans.to_bytes(draft.plan),
         paths.EVENTS: b"",
-        paths.SUPERVISOR_LOCK: b"",
         **draft.content,
     }
     folders = {folder, folder / paths.RUNS}
@@ -208,10 +207,24 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
         files.make_folder(path.parent)
         files.write_new(path, data)
     files.make_folder(folder / paths.RUNS)
+    _put_lock(folder)
     if draft.fill:
         draft.fill(folder)
     for made in folders:
         files.fsync_folder(made)
+
+
+def _put_lock(path: Path) -> None:
+    """As every fact and every lock of a run; where that can't be done, it is known before one."""
+    with files.Folder(path) as folder:
+        folder.write_once(paths.SUPERVISOR_LOCK, b"")
+        lock = folder.open(paths.SUPERVISOR_LOCK, os.O_RDWR)
+        try:
+            locks.take(lock)
+        except OSError as error:
+            raise OSError(error.errno, f"there are no locks ({error.strerror})") from error
+        finally:
+            os.close(lock)
 
 
 def _sweep(store: Store) -> None:

@@ -83,6 +83,19 @@ def is_here(claim: model.Claim) -> bool:
     return seen == (process.boot_id(), process.pid_namespace())
 
 
+def is_copy(attempt: Folder, claim: model.Claim) -> bool:
+    """Whether the lock that is here is another one than the claim's: the records were copied.
+
+    What lives then is the original's, and not to be touched from here.
+    """
+    try:
+        found = os.stat(paths.LOCK, dir_fd=attempt.fd, follow_symlinks=False)
+    except OSError:
+        return False
+    same = (found.st_dev, found.st_ino) == (claim.lock_device, claim.lock_inode)
+    return not same and not filesystem.is_network(attempt.path)
+
+
 def members(attempt: Folder) -> list[model.Identity]:
     """The processes that the records of an attempt name: its runner, its engine, its submitter's.
 
@@ -174,6 +187,8 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
         if process.is_this_machine(claim.host, claim.machine):
             return _over(attempt) or model.Lost("the machine was restarted while it ran")
         return model.Unknown(f"it runs on {claim.host}, which can't be asked from here")
+    if is_copy(attempt, claim):
+        return _over(attempt) or model.Lost("its records were copied while it ran")
     held = _lock_is_held(attempt, claim)
     if held is None:
         if claim.namespace != process.pid_namespace():

@@ -7,9 +7,13 @@ import signal
 import sys
 from pathlib import Path
 
+from nbbg.errors import NbbgError
 from nbbg.supervisor.loop import supervise
 
 if __name__ == "__main__":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.chdir("/")
-    supervise(Path(sys.argv[1]))
+    try:
+        supervise(Path(sys.argv[1]))
+    except (NbbgError, OSError) as error:  # a record of its batch can't be read
+        sys.exit(f"the supervisor can't go on: {error}")

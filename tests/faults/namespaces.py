@@ -82,7 +82,8 @@ def a_world(*more: str) -> Iterator[World]:
     if "--pid" in more:
         words += ["--fork", "--kill-child", "--mount-proc"]
     holder = subprocess.Popen(
-        ["unshare", *words, "sh", "-c", "echo ready; exec sleep 600"], stdout=subprocess.PIPE
+        ["unshare", *words, "sh", "-c", "trap '' CHLD; echo ready; exec sleep 600"],
+        stdout=subprocess.PIPE,
     )
     try:
         assert holder.stdout is not None
