@@ -56,8 +56,18 @@ class Store:
 
 
 def find_root(start: Path) -> Path:
-    """The project that a folder belongs to."""
-    candidates = list(_upward(start.resolve()))
+    """The project that a folder belongs to.
+
+    Raises:
+        StoreError: its path is no text.
+    """
+    start = start.resolve()
+    try:
+        str(start).encode()
+    except UnicodeEncodeError as error:
+        message = f"{os.fsencode(start)!r} is not UTF-8\nrename the folder, or work in another one"
+        raise StoreError(message) from error
+    candidates = list(_upward(start))
     for wanted in ((f"{paths.STORE}/{paths.FORMAT}",), (".git", "pyproject.toml")):
         for folder in candidates:
             if any((folder / name).exists() for name in wanted):
