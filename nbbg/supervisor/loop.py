@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
+from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, locks, place, policy, runs, state
 from nbbg.supervisor.decide import Finish, Next, Standing, Start, Stop, Wait, decide
@@ -257,8 +258,6 @@ class Supervisor:
 
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
-        from nbbg.runner import hiding
-
         sweep(attempt, self.batch.grace)
         hiding.hide_secrets(attempt, self.environment)
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_FIRST = (  # like a real init, it leaves no zombies
+    "import signal, time; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+    "print('ready', flush=True); time.sleep(600)"
+)
 _WAYS = (("--mount",), ("--user", "--map-root-user", "--mount"))
 _ENTER = {"--mount": "-m", "--pid": "-p", "--uts": "-u", "--user": "-U"}
 
@@ -81,10 +85,7 @@ def a_world(*more: str) -> Iterator[World]:
     words = [*way, *more]
     if "--pid" in more:
         words += ["--fork", "--kill-child", "--mount-proc"]
-    holder = subprocess.Popen(
-        ["unshare", *words, "sh", "-c", "trap '' CHLD; echo ready; exec sleep 600"],
-        stdout=subprocess.PIPE,
-    )
+    holder = subprocess.Popen(["unshare", *words, PYTHON, "-c", _FIRST], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"ready\n"
