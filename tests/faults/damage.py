@@ -132,7 +132,9 @@ def contents(root: Path) -> dict[str, bytes | str]:
         if path.is_symlink():
             found[name] = f"-> {os.readlink(path)}"
         elif path.is_file():
-            found[name] = path.read_bytes()
+            found[name] = (
+                path.read_bytes() if os.access(path, os.R_OK, effective_ids=True) else "unreadable"
+            )
         else:
             found[name] = "folder"
     return found

@@ -110,7 +110,7 @@ TAKES = "held = []\nwhile True: held.append(bytearray(b'x') * (8 << 20))"
 
 
 def test_no_memory_left_for_python(housed: Housed) -> None:
-    """A notebook that gets no more memory ends without success, in its cell, and its log says why."""
+    """A notebook that gets no more memory ends in its cell, and its log says why."""
     limits = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))"
     housed.write("train.ipynb", limits, TAKES)
     housed.nbbg("run", "train.ipynb", "--wait", code=1)

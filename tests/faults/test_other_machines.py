@@ -83,7 +83,7 @@ def test_strangers_under_the_old_pids(housed: Housed, world: World, *, locked: b
     housed.end_all()
     until(lambda: world.do("ps", "-o", "pid=", "-p", ",".join(map(str, pids)), code=None) == "")
     for pid in pids:
-        script = f"echo {pid - 1} > /proc/sys/kernel/ns_last_pid; sleep 600 >/dev/null & echo $!"
+        script = f"echo {pid - 1} > /proc/sys/kernel/ns_last_pid; sleep 600 >/dev/null 2>&1 & echo $!"
         assert int(world.do("sh", "-c", script)) == pid
     if not locked:
         (housed.attempt(1) / paths.LOCK).unlink()
