@@ -155,8 +155,13 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; harmless where there is none."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.unlink(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            error.filename = os.path.join(self.where(), name)
+            raise
 
     def _rename_new(self, temporary: str, name: str, refused: OSError) -> None:
         """Where a file system has no hard links: the rename that replaces nothing."""

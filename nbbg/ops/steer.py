@@ -330,6 +330,8 @@ def _queue(project: Project, run: model.Run, after: float) -> None:
                 sweep(opened, grace=2.0)
                 opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
                 attempt += 1
+    # A hint before it and one after: killed in between, the index would not look at the run again.
+    batches.add_event(project.store, run.batch, "starting", run.id, attempt or 1)
     with contextlib.suppress(FileExistsError):  # it was queued already
         runs.new_attempt(project.store, run.batch, run.id, attempt or 1)
     at = max(time.time(), after + LATER)  # also where the clock was set back since

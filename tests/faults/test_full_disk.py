@@ -176,6 +176,6 @@ def test_read_only(housed: Housed, world: World) -> None:
         why = "not yours to write" if command.startswith("run") else "Read-only file system"
         assert why in said.stderr, said.stderr
         assert str(housed.root) in said.stderr, said.stderr
-        assert len(said.stderr.splitlines()) <= 2
+        assert len(said.stderr.splitlines()) <= 3  # that the notebook has changed is said first
     assert [run["state"] for run in housed.runs()] == ["lost", "queued"]
     assert not housed.members()
