@@ -12,6 +12,7 @@ import errno
 import json
 import math
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ FILE_MODE = 0o600
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FOLDER_MODE = 0o700
 OTHERS_WRITE = 0o022
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+_NOREPLACE = 1
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether something could not be written for want of space, or of quota."""
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 class Folder:
@@ -58,8 +66,22 @@ class Folder:
             self.fd = -1
 
     def open(self, name: str, flags: int) -> int:
-        """Return a descriptor of `name`, made with mode 0600 where `flags` say so."""
-        return _open(name, flags, self.fd)
+        """Return a descriptor of `name`, made with mode 0600 where `flags` say so.
+
+        A link is not followed: no record is one.
+        """
+        try:
+            fd = _open(name, flags | os.O_NOFOLLOW, self.fd)
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # which is asked for all the time
+                error.filename = os.path.join(self.where(), name)
+            raise
+        if not flags & (os.O_WRONLY | os.O_RDWR) and stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise IsADirectoryError(
+                errno.EISDIR, os.strerror(errno.EISDIR), os.path.join(self.where(), name)
+            )
+        return fd
 
     def exists(self, name: str) -> bool:
         """Whether there is anything of that name."""
@@ -88,7 +110,7 @@ class Folder:
         if data is None:
             return None
         try:
-            value = json.loads(data)
+            value = from_json(data)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         if not isinstance(value, dict):
@@ -108,6 +130,10 @@ class Folder:
                 # A network file system may repeat a call whose first answer was lost.
                 if os.stat(temporary, dir_fd=self.fd).st_nlink == 1:
                     raise
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._rename_new(temporary, name, error)
             os.fsync(self.fd)
 
     def replace(self, name: str, data: bytes, mode: int = FILE_MODE) -> None:
@@ -130,8 +156,26 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; harmless where there is none."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.unlink(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            error.filename = os.path.join(self.where(), name)
+            raise
+
+    def _rename_new(self, temporary: str, name: str, refused: OSError) -> None:
+        """Where a file system has no hard links: the rename that replaces nothing."""
+        import ctypes
+
+        rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        if rename is None:
+            raise refused
+        if rename(self.fd, os.fsencode(temporary), self.fd, os.fsencode(name), _NOREPLACE):
+            number = ctypes.get_errno()
+            if number == errno.EEXIST:
+                raise FileExistsError(number, os.strerror(number), name)
+            raise refused
 
     @contextlib.contextmanager
     def _beside(
@@ -149,6 +193,18 @@ class Folder:
             yield temporary
         finally:
             self.remove(temporary)
+
+
+def from_json(data: str | bytes) -> Any:
+    """What JSON holds.
+
+    Raises:
+        ValueError: it is none; also what is nested so deeply that only damage can be it.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def to_json(value: Any) -> bytes:
@@ -197,7 +253,7 @@ def read_lines(data: bytes) -> Iterator[dict[str, Any]]:
     """The whole objects in the bytes of a `.jsonl` file; torn or foreign lines are skipped."""
     for line in data.splitlines():
         with contextlib.suppress(ValueError):
-            value = json.loads(line)
+            value = from_json(line)
             if isinstance(value, dict):
                 yield value
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 from collections import Counter
 from dataclasses import replace
@@ -21,6 +22,7 @@ from nbbg.store import arms, batches, database, intake, lineup, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from nbbg.store.lineup import Lineup
     from nbbg.store.metrics import Metrics
@@ -276,7 +278,7 @@ class Index:
     def _sizes(self) -> dict[int, int]:
         """Of each published batch the bytes of its events."""
         numbers = self.store.batch_numbers()
-        return {number: logs.size(self.store.batch(number) / paths.EVENTS) for number in numbers}
+        return {number: _size(self.store.batch(number) / paths.EVENTS) for number in numbers}
 
     def _has_news(self) -> bool:
         sizes, offsets = self._sizes(), self._offsets()
@@ -294,8 +296,7 @@ class Index:
 
     def _take_in_batch(self, number: int) -> None:
         try:
-            self.batch(number)
-            intake.take_in_batch(self._db, self.store, number)
+            intake.take_in_batch(self._db, self.store, self.batch(number))
         except (StoreError, OSError) as error:
             self.unreadable[number] = str(error)
 
@@ -336,6 +337,11 @@ class Index:
             if run.id not in still:
                 del self._live[run.id]
                 self._measured.pop(run.folder, None)
+
+
+def _size(events: Path) -> int:
+    """Bytes of events that can be read; hints that can't be read are none."""
+    return logs.size(events) if os.access(events, os.R_OK) and events.is_file() else 0
 
 
 def _closing(run: model.Run) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ quiet     since (seconds since the epoch; null: it goes on), ordinal, halted (pi
 end       status ("succeeded", "failed", "exited", "killed", "interrupted"), ordinal, error {name,
           value}, exit_code, signal, left_out (ordinals of code cells not executed), raised
           (ordinals of those that raised while errors were allowed), note, log, dropped (how many
-          events a full disk has cost, where it has)
+          events a full disk has cost, where it has), lost (how many writes to the log it has)
 
 Every event has `time` (seconds since the epoch). Bytes of the log that no `stream` names are the
 standard output of the running cell: what Python prints, what C code and children write. Runs in

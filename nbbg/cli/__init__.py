@@ -5,6 +5,7 @@ Data goes to stdout, talk to stderr. A command's module is imported when it is t
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if arguments.debug:
             raise
-        print(f"nbbg: {_said(error)}\nthe whole story: nbbg --debug ...", file=sys.stderr)
+        print(f"nbbg: {_said(error)}", file=sys.stderr)
         return 2
     return code
 
@@ -52,12 +53,18 @@ def _plain(error: Exception) -> str:
 
 
 def _said(error: OSError) -> str:
-    """What, and where; a path of hundreds of characters is cut."""
+    """What the system refused, where (a path of hundreds of characters is cut), and what to do."""
+    advice = {
+        **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make space, and type it again"),
+        **dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files: ulimit -n 1024"),
+        errno.EAGAIN: "end some processes, or allow more: ulimit -u",
+        errno.EROFS: "what is there can be read all the same: nbbg status, nbbg logs ID",
+    }.get(error.errno or 0, "the whole story: nbbg --debug ...")
     if not isinstance(error.filename, str):
-        return _plain(error)
+        return f"{_plain(error)}\n{advice}"
     where = error.filename
     shown = where if len(where) <= LONGEST else f"{where[:LONGEST]}..."
-    return _plain(OSError(f"{shown}: {error.strerror}"))
+    return f"{_plain(OSError(f'{shown}: {error.strerror}'))}\n{advice}"
 
 
 def _take_any_text() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from nbbg import files, paths, secrets
 from nbbg.inside.hidden import Hidden
 from nbbg.inside.streams import ERR, OUT, LogWriter
-from nbbg.journal import Journal
+from nbbg.journal import END, Journal
 
 if TYPE_CHECKING:
     from typing import Sequence
@@ -32,7 +32,7 @@ TAKES = frozenset(
     }
 )
 _SCRAPS = ("application/scrapbook.", "application/papermill.")
-_CELL_IS_OVER = ("cell_end", "end")
+_CELL_IS_OVER = ("cell_end", END)
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -89,6 +89,8 @@ class Recorder:
             return
         if kind in _CELL_IS_OVER:
             self.hide_foreign()
+        if kind == END and (lost := self.out.lost + self.err.lost):
+            fields["lost"] = lost
         self.journal.write(kind, **self.hidden.in_json(fields), log=self.size())
 
     def display(

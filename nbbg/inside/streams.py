@@ -36,6 +36,7 @@ class LogWriter(io.RawIOBase):
 
     Attributes:
         written: bytes that this stream has put into the log.
+        lost: writes that a full disk has cost.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class LogWriter(io.RawIOBase):
         self.name = f"<{_NAMES[number]}>"
         self.mode = "wb"
         self.echo = echo
-        self.written = 0
+        self.written = self.lost = 0
         self._handle = handle
         self._number = number
         self._hidden = hidden
@@ -79,6 +80,7 @@ class LogWriter(io.RawIOBase):
             try:
                 self._append(given, shown, watched=doubtful and self._open.patch >= 0)
             except OSError:
+                self.lost += 1
                 self._open.forget()
         if self.echo:
             with contextlib.suppress(OSError):

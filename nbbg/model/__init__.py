@@ -202,6 +202,7 @@ class Claim:
     machine: str = ""
     gpu: str = ""  # as CUDA_VISIBLE_DEVICES names it
     slots: tuple[str, ...] = ()  # that it holds
+    up: float = 0.0  # seconds on a clock of the boot that nobody sets; 0: not told
 
 
 class Span(NamedTuple):

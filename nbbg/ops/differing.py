@@ -29,6 +29,7 @@ _OF_DIFF = re.compile(rb"^diff --git a/(.*?) b/", re.MULTILINE)
 _SESSION = re.compile(
     r"_|PWD|OLDPWD|SHLVL|WINDOWID|COLUMNS|LINES|(SSH|TMUX|STY|TERM|XDG|DBUS|VTE|GNOME|VSCODE).*"
 )
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError)
 _TEXT = frozenset((".ipynb",))  # compared, and not shown: JSON is no text to read
 
 
@@ -79,7 +80,7 @@ class Side:
 
     def packages(self) -> dict[str, str]:
         """The packages of its interpreter at launch."""
-        with contextlib.suppress(OSError, ValueError), files.Folder(self.folder) as folder:
+        with contextlib.suppress(*_UNREADABLE), files.Folder(self.folder) as folder:
             of_all: dict[str, dict[str, str]] = folder.read_json(paths.PACKAGES) or {}
             return of_all.get(self.run.arm.python, {})  # none of a kernel of another language
         return {}

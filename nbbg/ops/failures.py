@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, journal, logs, model, paths, screen, secrets
+from nbbg.errors import StoreError
 from nbbg.notebook import injection
 from nbbg.ops import missing, stack
 from nbbg.store import composed
@@ -68,8 +69,11 @@ def _belongs(display: dict[str, object], cell: dict[str, object]) -> bool:
 def _source(index: Index, run: model.Run, ordinal: int | None) -> str:
     if ordinal is None:
         return ""
-    notebook = composed.read_executable(index.store.batch(run.batch), run.arm)
-    position = injection.code_cells(notebook)[ordinal - 1]
+    try:
+        notebook = composed.read_executable(index.store.batch(run.batch), run.arm)
+        position = injection.code_cells(notebook)[ordinal - 1]
+    except (StoreError, IndexError, TypeError) as error:
+        return f"({error})"
     return injection.source_of(notebook["cells"][position])
 
 

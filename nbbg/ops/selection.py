@@ -9,7 +9,7 @@ import bisect
 import re
 from typing import TYPE_CHECKING
 
-from nbbg.errors import UsageError
+from nbbg.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -107,9 +107,11 @@ def _of(index: Index, name: str) -> Sequence[model.Run]:
     elif is_batch(name):
         if found := index.runs("batch = ?", (int(name[1:]),)):
             return found
+        if why := index.unreadable.get(int(name[1:])):
+            raise StoreError(why)
     elif _is_text(name) and (found := index.runs("arm = ?", (name.removeprefix("arm:"),))):
         return list({run.number: run for run in found}.values())  # of each number the newest
-    raise UsageError(_nothing(index, name))
+    raise UsageError("\n".join((_nothing(index, name), *index.unreadable.values())))
 
 
 def _is_text(name: str) -> bool:

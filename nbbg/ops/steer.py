@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 LOOK = 0.1  # seconds
+LATER = 1e-3  # seconds, by which a file's time can be told from another
 _NOT_DONE = "word <> 'succeeded'"
 _NEWER = (
     "SELECT 1 FROM runs AS newer WHERE newer.arm = runs.arm AND newer.number = runs.number"
@@ -243,11 +244,12 @@ def _start_again(
     whole = others <= {run.id for run in chosen}
     if whole:
         _lift(project, index.batch(batch), by)
+    held_at = _held_at(project, index.batch(batch))
     for run in chosen:
         by_itself = whole or isinstance(run.state, model.Queued)
         keeps_delay = run.again and by_itself and not at_once
         if (run.attempt or not whole) and not keeps_delay:
-            _queue(project, run)
+            _queue(project, run, held_at)
 
 
 def _lift(project: Project, batch: model.Batch, by: str) -> None:
@@ -313,8 +315,17 @@ def _stop_queued(project: Project, run: model.Run, by: str) -> None:
         batches.add_event(project.store, run.batch, "stopped", run.id, run.attempt)
 
 
-def _queue(project: Project, run: model.Run) -> None:
-    """Make the next attempt, unless another command has set the run going since we looked."""
+def _held_at(project: Project, batch: model.Batch) -> float:
+    """When the batch was stopped or paused, seconds since the epoch; 0 where it is neither."""
+    stopped_at = batches.stop_of(project.store.batch(batch.id))[1]
+    return max(stopped_at, course(project, batch).paused_at)
+
+
+def _queue(project: Project, run: model.Run, after: float) -> None:
+    """Make the next attempt, unless another command has set the run going since we looked.
+
+    It counts as queued after that instant, seconds since the epoch.
+    """
     folder = project.store.run(run.batch, run.id)
     attempt = runs.newest_attempt(folder)
     if attempt:
@@ -326,7 +337,10 @@ def _queue(project: Project, run: model.Run) -> None:
                 sweep(opened, grace=2.0)
                 opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
                 attempt += 1
+    # A hint before it and one after: killed in between, the index would not look at the run again.
+    batches.add_event(project.store, run.batch, "starting", run.id, attempt or 1)
     with contextlib.suppress(FileExistsError):  # it was queued already
         runs.new_attempt(project.store, run.batch, run.id, attempt or 1)
-    os.utime(folder / str(attempt or 1))  # queued now, and so after any stop of the batch
+    at = max(time.time(), after + LATER)  # also where the clock was set back since
+    os.utime(folder / str(attempt or 1), (at, at))
     batches.add_event(project.store, run.batch, "queued", run.id, attempt or 1)

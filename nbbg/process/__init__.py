@@ -24,6 +24,7 @@ from nbbg.process.machine import (
     machine,
     oom_kills,
     pid_namespace,
+    up,
 )
 from nbbg.process.starting import (
     own_program,
@@ -75,6 +76,7 @@ __all__ = [
     "spawn_detached",
     "threads_of",
     "tree",
+    "up",
     "wait_any",
     "zombies_of",
 ]

@@ -26,10 +26,15 @@ def boot_id() -> str:
 def booted_at() -> float:
     """When this machine was started, in seconds since the epoch, by its clock of now."""
     if LINUX:
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.time() - up()
     import psutil
 
     return float(psutil.boot_time())
+
+
+def up() -> float:
+    """Seconds on a clock of this boot that nobody sets, and that goes on in sleep."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME if LINUX else time.CLOCK_MONOTONIC)
 
 
 @functools.cache

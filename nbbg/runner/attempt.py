@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_PASSES = (*files.FULL, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 FAULTS = (NbbgError, OSError, ValueError, KeyError)
 
 
@@ -39,7 +40,7 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         if lock is None:
             seat.leave()
             return 0
-        started = time.time()
+        started, up = time.time(), process.up()
         try:
             if fault:
                 raise fault
@@ -47,16 +48,18 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
             end = _unless_stopped(folder, work, execute or engine.execute)
         except FAULTS as error:
             record = endings.to_json(model.Failed(None, f"it could not be started: {error}"))
+            try_again = None
             seat.leave()
         else:
             from nbbg.runner import outcome  # imported while the engine was starting
 
             seat.leave()
-            record = outcome.of(folder, end)
-        record = {"ended_at": time.time(), **record, "started_at": started}
+            record, try_again = outcome.of(folder, end), outcome.with_notebook
+        seconds = round(process.up() - up, 3)
+        record = {"ended_at": time.time(), **record, "started_at": started, "seconds": seconds}
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         task = _next_task(path, folder, record)
-        _write_result(folder, record)
+        _write_result(folder, record, try_again)
         os.close(lock)
         if task:
             requeue.ask(task)
@@ -92,6 +95,7 @@ def _claim(folder: files.Folder, marker: str, seat: Seat) -> int | None:
         lock_inode=status.st_ino,
         marker=marker,
         at=time.time(),
+        up=process.up(),
         gpu=seat.gpu,
         slots=seat.names,
     )
@@ -185,15 +189,22 @@ def _unless_stopped(
     return Exit(0, time.time()) if folder.exists(paths.STOP) else execute(folder, work)
 
 
-def _write_result(folder: files.Folder, record: Mapping[str, Any]) -> None:
-    """Write `result.json`, however long the disk stays full; the lock is held meanwhile."""
-    data = json.dumps(record).encode()
+def _write_result(
+    folder: files.Folder,
+    record: dict[str, Any],
+    try_again: Callable[[files.Folder, dict[str, Any]], dict[str, Any]] | None,
+) -> None:
+    """Write `result.json`, however long the disk stays full; the lock is held meanwhile.
+
+    What could not be written before it, for want of space, is tried again with it.
+    """
     while True:
         try:
-            folder.write_once(paths.RESULT, data)
+            folder.write_once(paths.RESULT, json.dumps(record).encode())
         except OSError as error:
-            if error.errno not in (*files.FULL, errno.EIO, errno.ENOMEM):
+            if error.errno not in _PASSES:
                 raise
             time.sleep(1)
+            record = try_again(folder, record) if try_again else record
         else:
             return

@@ -71,7 +71,7 @@ def execute(folder: Folder, work: Work) -> Exit:
     return Exit(
         program.returncode,
         at,
-        interrupted_at=stopping.began_at,
+        interrupted=stopping.in_time,
         max_rss=usage.ru_maxrss * (1024 if process.LINUX else 1),
         limit=guard.limit if guard else None,
         limit_at=guard.limit_at if guard else 0.0,

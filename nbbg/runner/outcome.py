@@ -30,11 +30,12 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
 
         plain.tell_end(folder, at, end)
     last = journal.find_last(folder, paths.CELLS, "end")
-    interrupted = 0 < end.interrupted_at <= (last["time"] if last else end.at)
+    if end.interrupted and last:  # whatever the clock says since
+        asked_at = min(asked_at, last["time"])
     around = endings.Circumstances(
-        stopped_by=by if asked_at <= end.at else "",
+        stopped_by=by if asked_at <= end.at or end.interrupted else "",
         stopped_at=asked_at,
-        heard=interrupted or folder.exists(paths.LISTENS),
+        heard=end.interrupted or folder.exists(paths.LISTENS),
         cell=cell.get("ordinal"),
         out_of_memory=end.out_of_memory,
         limit=end.limit,
@@ -49,8 +50,24 @@ def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
         "max_rss": end.max_rss,
         "cpu_seconds": end.cpu_seconds,
     }
+    return with_notebook(folder, record, at)
+
+
+def with_notebook(
+    folder: files.Folder, record: dict[str, Any], at: Place | None = None
+) -> dict[str, Any]:
+    """The record, after the executed notebook was put in its place, unless it is there already."""
+    if "output" in record:
+        return record
+    ending = endings.from_json(record)
+    said = record.get("output_error", "")
+    record = {name: value for name, value in record.items() if name != "output_error"}
+    if said and "note" in record:
+        record["note"] = record["note"].removesuffix(said).removesuffix("; ")
+        ending = replace(ending, note=record["note"])
     try:
-        record["output"] = _write_notebook(at or locate(Path(folder.where())), ending, ended_at)
+        found = at or locate(Path(folder.where()))
+        record["output"] = _write_notebook(found, ending, record["ended_at"])
     except Exception as error:  # noqa: BLE001 - the notebook is a view, the ending a fact
         unwritten = f"its notebook could not be written: {error}"
         record["output_error"] = unwritten

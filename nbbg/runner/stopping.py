@@ -6,11 +6,10 @@ A limit of time that is over asks as a person does.
 from __future__ import annotations
 
 import signal
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbbg import paths, process
+from nbbg import journal, paths, process
 from nbbg.model import Running, Unknown
 from nbbg.store import state
 
@@ -30,7 +29,7 @@ class Stopping:
     marker: str
     grace: float  # seconds between two steps
     over: bool = False  # a limit of time is, whether a full disk takes `limit.json` or not
-    began_at: float = 0.0  # when the first signal was sent, seconds since the epoch
+    in_time: bool = False  # whether a signal was sent before the notebook's end
     _done: int = 0
     _due: float | None = None
 
@@ -49,7 +48,8 @@ class Stopping:
             # A notebook that asks `nbbg.should_stop()` is given time to end by itself.
             self._due = now + (self.grace if self.folder.exists(paths.LISTENS) else 0)
         if now >= self._due:
-            self.began_at = self.began_at or time.time()
+            if not self._done:
+                self.in_time = journal.find_last(self.folder, paths.CELLS, journal.END) is None
             self._send(_STEPS[min(self._done, len(_STEPS) - 1)])
             self._done += 1
             self._due = now + (self.grace if self._done < len(_STEPS) else 0)
@@ -72,6 +72,8 @@ def sweep(attempt: Folder, grace: float) -> None:
     """
     claim = state.read_claim(attempt)
     if claim is None or attempt.exists(paths.RESULT) or not state.is_here(claim):
+        return
+    if state.is_copy(attempt, claim):
         return
     if isinstance(state.derive(attempt), Running | Unknown):
         return

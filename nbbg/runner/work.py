@@ -39,7 +39,7 @@ class Exit:
 
     status: int  # negative: a signal
     at: float  # when it was seen, seconds since the epoch
-    interrupted_at: float = 0.0  # when a stop first sent a signal; 0 where none did
+    interrupted: bool = False  # by a stop, before the notebook's end
     max_rss: int = 0  # bytes
     cpu_seconds: float = 0.0
     out_of_memory: bool = False

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import json
 import os
 import time
 from pathlib import PurePath
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, locks, plans
+from nbbg.store import arms, locks, place, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,9 +74,9 @@ def read_folder(path: Path) -> model.Batch:
     Raises:
         StoreError: there is none, or it can't be read.
     """
-    for place in (path, path / paths.RUNS):
-        if place.is_symlink():
-            message = f"{place} is a link, and a store has none"
+    for each in (path, path / paths.RUNS):
+        if each.is_symlink():
+            message = f"{each} is a link, and a store has none"
             raise StoreError(message)
     try:
         with files.Folder(path) as folder:
@@ -99,7 +98,7 @@ def stop_of(folder: Path) -> tuple[str, float]:
     with files.Folder(folder) as opened:
         try:
             record = opened.read_json(paths.STOP)
-        except ValueError:
+        except (ValueError, OSError):
             record = {}
     if record is None:
         return "", 0.0
@@ -115,13 +114,13 @@ def supervisor_pid(folder: Path) -> int | None:
     """Who supervises the batch in that folder; None where nobody does."""
     try:
         lock = os.open(folder / paths.SUPERVISOR_LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:  # what can't be opened can't be held
         return None
     try:
         if not locks.is_held(lock):
             return None
-        return int(json.loads(os.pread(lock, 4096, 0))["pid"])
-    except (ValueError, KeyError):
+        return int(files.from_json(os.pread(lock, 4096, 0))["pid"])
+    except (ValueError, KeyError, TypeError, OSError):
         return None
     finally:
         os.close(lock)
@@ -190,7 +189,8 @@ def _put(store: Store, number: int, draft: Draft) -> bool:
         _remove(temporary)
         if error.errno in _TAKEN:
             return False
-        message = f"{store.batches} can't be written: {error.strerror}; nothing was launched"
+        why = f"{store.batches} can't be written: {error.strerror}; nothing was launched"
+        message = f"{why}\n{place.WHEN_FULL if files.is_full(error) else place.ELSEWHERE}"
         raise StoreError(message) from error
     return True
 
@@ -202,7 +202,6 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
         **own,
         paths.PLAN: plans.to_bytes(draft.plan),
         paths.EVENTS: b"",
-        paths.SUPERVISOR_LOCK: b"",
         **draft.content,
     }
     folders = {folder, folder / paths.RUNS}
@@ -212,6 +211,7 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
         files.make_folder(path.parent)
         files.write_new(path, data)
     files.make_folder(folder / paths.RUNS)
+    _put_lock(folder)
     if draft.fill:
         draft.fill(folder)
     _make_caches(folder)
@@ -225,6 +225,19 @@ def _make_caches(folder: Path) -> None:
         for at, _, names in os.walk(folder / name):
             if any(file.endswith(".py") for file in names):
                 files.make_folder(os.path.join(at, "__pycache__"))
+
+
+def _put_lock(path: Path) -> None:
+    """As every fact and every lock of a run; where that can't be done, it is known before one."""
+    with files.Folder(path) as folder:
+        folder.write_once(paths.SUPERVISOR_LOCK, b"")
+        lock = folder.open(paths.SUPERVISOR_LOCK, os.O_RDWR)
+        try:
+            locks.take(lock)
+        except OSError as error:
+            raise OSError(error.errno, f"there are no locks ({error.strerror})") from error
+        finally:
+            os.close(lock)
 
 
 def _sweep(store: Store) -> None:

@@ -70,8 +70,8 @@ def _one(opened: files.Folder, name: str) -> dict[str, Any]:
     try:
         record = opened.read_json(name) or {}
         float(record["at"]), str(record["by"]), int(record.get("jobs", 1))
-    except (ValueError, KeyError, TypeError):
-        at = os.stat(name, dir_fd=opened.fd).st_mtime
+    except (ValueError, KeyError, TypeError, OSError):
+        at = os.stat(name, dir_fd=opened.fd, follow_symlinks=False).st_mtime
         return {"paused": True, "by": f"{paths.CHANGES}/{name}, which can't be read", "at": at}
     return record
 

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, secrets
+from nbbg.errors import StoreError
 from nbbg.notebook.injection import inject
 from nbbg.store import kept, papermill
 from nbbg.store.told import Log, Told
@@ -64,8 +65,19 @@ def read_executable(batch_folder: Path, arm: model.Arm) -> Json:
 
 
 def read_frozen(batch_folder: Path, arm: model.Arm) -> Json:
-    """The notebook as it was at launch."""
-    frozen: Json = json.loads((batch_folder / arm.frozen).read_bytes())
+    """The notebook as it was at launch.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    path = batch_folder / arm.frozen
+    try:
+        frozen: Json = files.from_json(path.read_bytes())
+        for cell in frozen["cells"]:
+            cell["cell_type"], cell["source"], cell["metadata"].keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"{path} can't be read: {error}"
+        raise StoreError(message) from error
     return frozen
 
 

@@ -69,7 +69,7 @@ class Circumstances:
 
 def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") -> model.Ended:
     """The ending that the journal's `end` event tells."""
-    if dropped := end.get("dropped"):
+    if dropped := end.get("dropped", 0) + end.get("lost", 0):
         lost = f"the disk was full: {dropped} pieces of output were lost"
         note = f"{note}; {lost}" if note else lost
     cell = end.get("ordinal")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nbbg import model
     from nbbg.store.place import Store
 
 PIECE = 1 << 20  # bytes of events that are read at a time
@@ -29,7 +30,7 @@ _CLOSE = (
 )
 
 
-def take_in_batch(db: sqlite3.Connection, store: Store, number: int) -> None:
+def take_in_batch(db: sqlite3.Connection, store: Store, batch: model.Batch) -> None:
     """Take in a batch with its plan and events; open are runs with a folder that no event closes.
 
     Raises:
@@ -37,7 +38,7 @@ def take_in_batch(db: sqlite3.Connection, store: Store, number: int) -> None:
     """
     db.execute("SAVEPOINT batch")
     try:
-        _take_in_batch(db, store, number)
+        _take_in_batch(db, store, batch)
     except (StoreError, OSError):
         db.execute("ROLLBACK TO batch")
         raise
@@ -45,14 +46,15 @@ def take_in_batch(db: sqlite3.Connection, store: Store, number: int) -> None:
         db.execute("RELEASE batch")
 
 
-def _take_in_batch(db: sqlite3.Connection, store: Store, number: int) -> None:
+def _take_in_batch(db: sqlite3.Connection, store: Store, batch: model.Batch) -> None:
+    number = batch.id
     folder = store.batch(number)
     db.execute("INSERT INTO batches (id, read) VALUES (?, 0)", (number,))
     db.executemany(
         "INSERT INTO runs (id, batch, arm, number, seed) VALUES (?, ?, ?, ?, ?)",
         (
             (run.id, number, run.arm, run.number, run.seed)
-            for run in plans.read(folder / paths.PLAN)
+            for run in plans.whole(folder / paths.PLAN, batch)
         ),
     )
     take_in_events(db, store, number, 0)
@@ -89,7 +91,7 @@ def _pieces(path: Path, offset: int) -> Iterator[bytes]:
     """The whole lines from `offset` on, so many at a time."""
     try:
         file = open(path, "rb", opener=files.opener)  # noqa: SIM115 - closed below
-    except FileNotFoundError:
+    except OSError:  # hints that can't be read: the facts are told without them
         return
     with file:
         file.seek(offset)

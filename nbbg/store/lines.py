@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbbg import files
@@ -91,7 +90,7 @@ def parse(path: Path, line: bytes, key: str) -> Record:
         StoreError: it is none, or has no such key.
     """
     try:
-        record: Record = json.loads(line)
+        record: Record = files.from_json(line)
         record[key]
     except (ValueError, KeyError, TypeError) as error:
         message = f"{path} can't be read: {error}"

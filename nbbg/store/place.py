@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _TOP = (paths.FORMAT, paths.INDEX, paths.PAIRS)  # what lies in a store, beside its batches
+ELSEWHERE = "set `store` to another place"
+WHEN_FULL = f"make space, or {ELSEWHERE}, and type it again"
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,18 @@ class Store:
 
 
 def find_root(start: Path) -> Path:
-    """The project that a folder belongs to."""
-    candidates = list(_upward(start.resolve()))
+    """The project that a folder belongs to.
+
+    Raises:
+        StoreError: its path is no text.
+    """
+    start = start.resolve()
+    try:
+        str(start).encode()
+    except UnicodeEncodeError as error:
+        message = f"{os.fsencode(start)!r} is not UTF-8\nrename the folder, or work in another one"
+        raise StoreError(message) from error
+    candidates = list(_upward(start))
     for wanted in ((f"{paths.STORE}/{paths.FORMAT}",), (".git", "pyproject.toml")):
         for folder in candidates:
             if any((folder / name).exists() for name in wanted):
@@ -105,7 +117,8 @@ def make(store: Store) -> None:
                     folder.replace(name, text.encode())
         files.fsync_folder(store.folder.parent)
     except OSError as error:
-        message = f"{store.folder} can't be written: {error.strerror}\nset `store` to another place"
+        what = WHEN_FULL if files.is_full(error) else ELSEWHERE
+        message = f"{store.folder} can't be written: {error.strerror}\n{what}"
         raise StoreError(message) from error
 
 
@@ -133,7 +146,8 @@ def refuse_newer(folder: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        message = f"{path} can't be read: {error}"
+        why = error.strerror if isinstance(error, OSError) else "it holds no version"
+        message = f"{path} can't be read: {why}\nput it right: echo {paths.FORMAT_VERSION} > {path}"
         raise StoreError(message) from error
     if version > paths.FORMAT_VERSION:
         message = (

@@ -8,10 +8,13 @@ from nbbg.errors import StoreError
 from nbbg.files import to_line
 from nbbg.model import Planned
 from nbbg.store import lines
+from nbbg.store.arms import Arms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from nbbg import model
 
 BEYOND = 1 << 62  # no number in a plan is as large: SQLite holds 64 bits
 _KEY = "id"  # rises from line to line
@@ -29,6 +32,25 @@ def read(path: Path, first: int = 0) -> Iterator[Planned]:
     """The runs of a plan from id `first` on, one at a time, however long it is."""
     for record in lines.read(path, _KEY, first):
         yield _planned(path, record)
+
+
+def whole(path: Path, batch: model.Batch) -> Iterator[Planned]:
+    """The runs of a batch, every one of them.
+
+    Raises:
+        StoreError: some are missing, or are not those that the batch has.
+    """
+    few = not isinstance(batch.arms, Arms)  # many are looked up when they are wanted
+    wanted = batch.first
+    for run in read(path):
+        if run.id != wanted or (few and run.arm not in batch.arms):
+            message = f"{path} can't be read: it has a run {run.id} of {run.arm} in a wrong place"
+            raise StoreError(message)
+        wanted += 1
+        yield run
+    if wanted != batch.last + 1:
+        message = f"{path} can't be read: it lacks runs {wanted} to {batch.last}"
+        raise StoreError(message)
 
 
 def find(path: Path, run: int) -> Planned:
@@ -51,7 +73,8 @@ def _planned(path: Path, record: lines.Record) -> Planned:
         message = f"{path} can't be read: {error}"
         raise StoreError(message) from error
     numbers = (planned.id, planned.number, planned.seed)
-    if not all(type(number) is int and abs(number) < BEYOND for number in numbers):
-        message = f"{path} can't be read: run {planned.id!r} has a number that is none"
+    are_numbers = all(type(number) is int and abs(number) < BEYOND for number in numbers)
+    if not are_numbers or not isinstance(planned.arm, str):
+        message = f"{path} can't be read: {planned}"
         raise StoreError(message)
     return planned

@@ -46,7 +46,9 @@ def again(
         at = (ended_at or _over_at(opened)) + delay(batch, attempt)
     reason = f", {found.reason}" if found.reason else ""
     after = f"{found.word}{reason}"
-    return model.Again(attempt + 1, batch.retries + 1, at, at - time.time(), after)
+    # A clock that was set back since must not make the delay longer.
+    left = min(at - time.time(), delay(batch, attempt))
+    return model.Again(attempt + 1, batch.retries + 1, at, left, after)
 
 
 def delay(batch: model.Batch, attempt: int) -> float:

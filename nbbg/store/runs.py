@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, journal, model, paths
+from nbbg import files, journal, model, paths, process
 from nbbg.errors import StoreError
 from nbbg.store import batches, endings, imported, policy, results, sizes, state
 from nbbg.store.metrics import Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbbg.store.place import Store
 
+JUMP = 2.0  # seconds by which two clocks differ when one was set
 LONGEST = 4096  # bytes of what an event tells of a run
 _KEPT = (
     *("host", "pid", "runner_pid", "gpu", "started_at", "ended_at"),
@@ -133,7 +136,8 @@ def read(
             return replace(run, state=_waiting(stopped))
         return _or_again(run, batch, stopped)
     except OSError as error:
-        return replace(run, state=model.Unknown(f"{run.folder} can't be read: {error.strerror}"))
+        where = os.path.join(run.folder, str(error.filename or ""))
+        return replace(run, state=model.Unknown(f"{where} can't be read: {error.strerror}"))
 
 
 def _or_cleaned(store: Store, batch: model.Batch, plan: model.Planned, run: model.Run) -> model.Run:
@@ -199,13 +203,14 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
     engine = journal.first(head, "engine") or {}
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
     begin = journal.first(head, "begin") or {}
+    ended_at = endings.at(folder, result) if ended else None
     return {
         "host": claim.host,
         "runner_pid": claim.runner.pid,
         "gpu": claim.gpu,
         "pid": engine.get("pid"),
-        "started_at": journal.moment(claim.at),
-        "ended_at": endings.at(folder, result) if ended else None,
+        "started_at": _started_at(claim, result, ended_at),
+        "ended_at": ended_at,
         "cell": _count(cell.get("ordinal")),
         "cells": _count(begin.get("cells")),
         "imported": imported.digest(folder) if ended else "",
@@ -217,6 +222,24 @@ def _facts(folder: files.Folder, *, ended: bool) -> dict[str, Any]:
 def _named(folder: files.Folder) -> dict[str, Any]:
     values, others = results.scalars(folder.where())
     return {"scalars": values, "others": others}
+
+
+def _started_at(
+    claim: model.Claim, result: Mapping[str, Any], ended_at: float | None
+) -> float | None:
+    """When it began, by the clock as it stood at the end, or stands now.
+
+    A clock that was set in between is told by one that nobody sets: durations are right.
+    """
+    told = journal.moment(claim.at)
+    seconds = result.get("seconds") if ended_at else None
+    if told and isinstance(seconds, int | float) and ended_at:
+        counted = ended_at - seconds
+    elif told and claim.up and not ended_at and state.is_here(claim):
+        counted = time.time() - (process.up() - claim.up)
+    else:
+        return told
+    return counted if abs(counted - told) > JUMP else told
 
 
 def _count(value: Any) -> int | None:

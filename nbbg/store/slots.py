@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -187,7 +186,7 @@ class Slots:
     def _read_holder(self, data: bytes) -> Holder:
         """What a slot's file says; one that says nothing yet wants what we want."""
         try:
-            record = json.loads(data)
+            record = files.from_json(data)
             batch = str(record.get("batch", ""))
             return Holder(str(record["marker"]), int(record["wants"]), batch)
         except (ValueError, KeyError, TypeError):

@@ -19,19 +19,25 @@ from nbbg.store import endings, filesystem, hearsay, locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import UnionType
 
     from nbbg.files import Folder
 
 
-_CLAIM = ("host", "boot", "namespace", "lock_device", "lock_inode", "marker", "at")
+_NAMES: dict[str, type | UnionType] = {"pid": int, "start_time": int}
+_CLAIM: dict[str, type | UnionType] = {
+    **dict.fromkeys(("host", "boot", "namespace", "marker"), str),
+    **dict.fromkeys(("lock_device", "lock_inode"), int),
+    "at": int | float,
+}
+_TICKET: dict[str, type | UnionType] = {"host": str, "boot": str}
+_LIMIT: dict[str, type | UnionType] = {"limit": int | float, "at": int | float, "what": str}
 
 
 def derive(attempt: Folder) -> model.RunState:
     """The state of an attempt, now."""
     try:
         return _derive(attempt)
-    except KeyError as error:
-        return model.Unknown(f"a record in {attempt.path} can't be read: it has no {error}")
     except (ValueError, TypeError, AttributeError, OverflowError, StoreError, OSError) as error:
         return model.Unknown(f"a record in {attempt.path} can't be read: {error}")
 
@@ -41,6 +47,7 @@ def read_claim(attempt: Folder) -> model.Claim | None:
     record = attempt.read_json(paths.PROCESS)
     if record is None:
         return None
+    _check(paths.PROCESS, record, _NAMES | _CLAIM)
     runner = model.Identity(record["pid"], record["start_time"])
     known = {name: record[name] for name in _CLAIM}
     return model.Claim(
@@ -48,6 +55,7 @@ def read_claim(attempt: Folder) -> model.Claim | None:
         machine=record.get("machine", ""),
         gpu=record.get("gpu", ""),
         slots=tuple(record.get("slots", ())),
+        up=record.get("up", 0.0),
         **known,
     )
 
@@ -64,6 +72,7 @@ def write_claim(attempt: Folder, claim: model.Claim) -> None:
         "machine": claim.machine,
         "gpu": claim.gpu,
         "slots": claim.slots,
+        "up": claim.up,
         **{name: getattr(claim, name) for name in _CLAIM},
     }
     attempt.write_once(paths.PROCESS, files.to_json(record))
@@ -73,6 +82,19 @@ def is_here(claim: model.Claim) -> bool:
     """Whether the processes of a claim, if they live, can be seen from here."""
     seen = (claim.boot, claim.namespace)
     return seen == (process.boot_id(), process.pid_namespace())
+
+
+def is_copy(attempt: Folder, claim: model.Claim) -> bool:
+    """Whether the lock that is here is another one than the claim's: the records were copied.
+
+    What lives then is the original's, and not to be touched from here.
+    """
+    try:
+        found = os.stat(paths.LOCK, dir_fd=attempt.fd, follow_symlinks=False)
+    except OSError:
+        return False
+    same = (found.st_dev, found.st_ino) == (claim.lock_device, claim.lock_inode)
+    return not same and not filesystem.is_network(attempt.path)
 
 
 def members(attempt: Folder) -> list[model.Identity]:
@@ -124,11 +146,18 @@ def limit_of(attempt: Folder) -> tuple[model.TimedOut | None, float]:
     record = attempt.read_json(paths.LIMIT)
     if record is None:
         return None, 0.0
+    _check(paths.LIMIT, record, _LIMIT)
     limit = float(record["limit"])
     if not math.isfinite(limit):
         raise ValueError(f"{paths.LIMIT}: a limit can't be {limit}")
-    told = model.TimedOut(limit, record["cell"], str(record["what"]))
+    told = model.TimedOut(limit, record.get("cell"), str(record["what"]))
     return told, float(record["at"])
+
+
+def _check(name: str, record: Mapping[str, Any], wanted: Mapping[str, type | UnionType]) -> None:
+    for key, kind in wanted.items():
+        if not isinstance(record.get(key), kind):
+            raise ValueError(f"{name}: it has no {key!r}")  # noqa: TRY004 - of what is in the file
 
 
 def _quiet(attempt: Folder) -> model.Quiet | None:
@@ -154,7 +183,10 @@ def _derive(attempt: Folder) -> model.RunState:
 
 def _result(attempt: Folder) -> model.Ended | None:
     record = attempt.read_json(paths.RESULT)
-    return None if record is None else endings.from_json(record)
+    try:
+        return None if record is None else endings.from_json(record)
+    except StoreError as error:
+        raise StoreError(f"{paths.RESULT}: {error}") from error
 
 
 def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
@@ -162,6 +194,8 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
         if process.is_this_machine(claim.host, claim.machine):
             return _over(attempt) or _of_another_boot(attempt, claim)
         return _elsewhere(attempt, f"it runs on {claim.host}")
+    if is_copy(attempt, claim):
+        return _over(attempt) or model.Lost("its records were copied while it ran")
     held = _lock_is_held(attempt, claim)
     if held is None:
         if claim.namespace != process.pid_namespace():
@@ -252,6 +286,7 @@ def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
     seen = process.is_this_machine(ticket["host"], ticket.get("machine", ""))
     if not seen or "pid" not in ticket:  # it was given to a scheduler, or to another machine
         return _elsewhere(attempt, f"it was carried to {ticket['host']}")
+    _check(paths.TICKET, ticket, _NAMES | _TICKET)
     same_boot = ticket["boot"] == process.boot_id()
     if same_boot and process.alive(model.Identity(ticket["pid"], ticket["start_time"])):
         return model.Submitted((attempt.read_json(paths.WAITING) or {}).get("for", ""))

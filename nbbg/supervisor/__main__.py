@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from nbbg.errors import StoreError
+from nbbg.errors import NbbgError
 from nbbg.store import place
 from nbbg.supervisor.loop import supervise
 
@@ -17,7 +17,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     try:
         place.refuse_newer(place.of_batch(folder).folder)
-    except StoreError as error:
-        print(f"nbbg: {error}", file=sys.stderr)  # noqa: T201 - into the supervisor's log
-        sys.exit(2)
-    supervise(folder)
+        supervise(folder)
+    except (NbbgError, OSError) as error:  # its store is newer, a record can't be read
+        sys.exit(f"the supervisor can't go on: {error}")

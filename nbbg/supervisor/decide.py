@@ -31,7 +31,7 @@ class Next:
 
     run: int
     queued_at: float = 0.0  # when a person queued it again; 0 where nobody did
-    due: float = 0.0  # not before, seconds since the epoch
+    due: float = 0.0  # not before, on the monotonic clock
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Start:
 class Wait:
     """Nothing to do until something ends or somebody asks, or until that time."""
 
-    until: float | None = None  # seconds since the epoch
+    until: float | None = None  # on the monotonic clock
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def decide(
         live: its live runs.
         head: the first of its queue, at least as many as `jobs` that are due, if it has them, and
             the next that is not due yet.
-        now: seconds since the epoch.
+        now: on the monotonic clock.
         free: how many more runs this machine has room for; None: any number.
     """
     if batch.max_failures and batch.failures >= batch.max_failures and head and not batch.held_at:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
+from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, locks, place, policy, runs, state
 from nbbg.supervisor.decide import Finish, Next, Standing, Start, Stop, Wait, decide
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nbbg.supervisor.decide import Action
 
 PADDED = 64  # bytes
+AFTER = 1e-3  # seconds, by which one thing is said to be later than another
 NOBODY = model.Identity(0, 0)
 SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
 
@@ -98,7 +100,7 @@ class Supervisor:
     def wait(self, until: float | None) -> None:
         """Until something ends, until it is time for a look, or until the time that is given."""
         nap = self.seats.nap
-        seconds = nap if until is None else max(0.0, min(nap, until - time.time()))
+        seconds = nap if until is None else max(0.0, min(nap, until - time.monotonic()))
         process.wait_any([live.watch for live in self.live.values()], seconds)
 
     def look(self) -> None:
@@ -120,11 +122,14 @@ class Supervisor:
         """What to do now."""
         self.decided_at = time.time()  # before the look: a stop that came later counts for the run
         now = self.standing()
-        runs_ahead = self.queue.head(now.jobs, self.decided_at, now.held_at)
+        # What starts in spite of a stop was queued after it, whatever the clock says since.
+        self.decided_at = max(self.decided_at, now.held_at + AFTER)
+        moment = time.monotonic()
+        runs_ahead = self.queue.head(now.jobs, moment, now.held_at)
         head = [Next(run, self.queue.queued_at(run), self.queue.due(run)) for run in runs_ahead]
         attempts = [live.folder for live in self.live.values()]
         free = self.seats.most(now.jobs, attempts) - len(attempts)
-        return decide(now, list(self.live), head, self.decided_at, free)
+        return decide(now, list(self.live), head, moment, free)
 
     def standing(self) -> Standing:
         """How the batch stands now."""
@@ -254,8 +259,6 @@ class Supervisor:
 
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
-        from nbbg.runner import hiding
-
         sweep(attempt, self.batch.grace)
         hiding.hide_secrets(attempt, self.environment)
 

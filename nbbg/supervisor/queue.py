@@ -34,7 +34,7 @@ class Queue:
         self.found_live: list[int] = []
         self._offset = self._events_size()
         self._again: dict[int, float] = {}  # when it was queued again
-        self._due: dict[int, float] = {}  # when the next attempt may start
+        self._due: dict[int, float] = {}  # when the next attempt may start, monotonic
         self._by_due: list[tuple[float, int]] = []  # the same, sorted
         self._failed: dict[int, float] = {}  # when it failed for good, about
         self._head: deque[int] = deque()
@@ -45,8 +45,8 @@ class Queue:
     def head(self, length: int, now: float = 0.0, held_at: float = 0.0) -> list[int]:
         """The next runs to start, at most `length`; and the next that is not due at `now`.
 
-        Of a batch that was stopped or paused: of what was queued again since, however much waits
-        before it.
+        `now` is on the monotonic clock, `held_at` on the one that people set. Of a batch that was
+        stopped or paused: of what was queued again since, however much waits before it.
         """
         if held_at:
             since = (run for run, at in self._again.items() if at > held_at)
@@ -66,7 +66,7 @@ class Queue:
         return self._again.get(run, 0.0)
 
     def due(self, run: int) -> float:
-        """When that run may start, seconds since the epoch; 0 where it may at once."""
+        """When that run may start, on the monotonic clock; 0 where it may at once."""
         return self._due.get(run, 0.0)
 
     def failures(self, since: float) -> int:
@@ -145,8 +145,9 @@ class Queue:
             return
         folder = self.store.run(self.batch.id, run) / str(attempt)
         if next_one := policy.again(self.batch, attempt, found, folder):
-            self._due[run] = next_one.at
-            bisect.insort(self._by_due, (next_one.at, run))
+            at = time.monotonic() + next_one.seconds
+            self._due[run] = at
+            bisect.insort(self._by_due, (at, run))
         elif self.batch.max_failures:
             self._failed[run] = policy.over_at(folder)
 
