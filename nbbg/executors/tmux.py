@@ -14,14 +14,17 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from nbbg import process
+from nbbg import faults, process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER")
+_PASSED_ON = (
+    *("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER"),
+    faults.NAME,
+)
 _WHERE = "#{pane_id} #{pane_pid}"
 
 

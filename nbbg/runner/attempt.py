@@ -10,7 +10,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, model, paths, process
+from nbbg import faults, files, model, paths, process
 from nbbg.errors import NbbgError
 from nbbg.runner import engine, environment, seating
 from nbbg.runner.work import Exit, Place, Work, locate
@@ -92,7 +92,9 @@ def _claim(folder: files.Folder, marker: str, seat: Seat) -> int | None:
         gpu=seat.gpu,
         slots=seat.names,
     )
+    faults.step("before", "lock")
     if locks.take(lock):
+        faults.step("after", "lock")
         with contextlib.suppress(FileExistsError):
             state.write_claim(folder, claim)
             return lock

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, journal, model, paths
+from nbbg import faults, files, journal, model, paths
 from nbbg.store import batches, endings, imported, policy, state
 from nbbg.store.metrics import Metrics
 
@@ -45,11 +45,13 @@ def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
     folder = store.run(batch, run)
     files.make_folder(folder)
     path = folder / str(number)
+    faults.step("before", "attempt")
     path.mkdir(files.FOLDER_MODE)
     path.chmod(files.FOLDER_MODE)  # whatever the umask
     files.fsync_folder(folder)
     if number == 1:
         files.fsync_folder(folder.parent)
+    faults.step("after", "attempt")
     return path
 
 
