@@ -35,7 +35,7 @@ def armed(folder: str) -> Callable[[str, str], None]:
             os.rename(f"{folder}/{name}", struck)
             with open(struck, "r+b") as file:
                 number = int(file.read())
-                file.write(os.fsencode(f"\n{os.environ.get('NBBG_RUN_DIR')}\n{sys.argv}"))
+                file.write(os.fsencode(f"\n{_who()}"))
             os.kill(os.getpid(), number)
 
     return come_to
@@ -43,6 +43,12 @@ def armed(folder: str) -> Callable[[str, str], None]:
 
 def _nothing(when: str, what: str) -> None:
     """No test is under way."""
+
+
+def _who() -> str:
+    """Which program this is, and of which attempt."""
+    run, attempt = os.environ.get("NBBG_RUN_DIR", ""), os.environ.get("NBBG_ATTEMPT", "")
+    return f"{os.path.join(run, attempt)} {' '.join(sys.argv)}"
 
 
 def _note(passed: str, name: str) -> None:
