@@ -319,6 +319,8 @@ def _queue(project: Project, run: model.Run) -> None:
                 sweep(opened, grace=2.0)
                 opened.remove(paths.ENVIRONMENT)  # of a runner that never read it
                 attempt += 1
+    # Before it, for readers, should this process be killed; after it, for the supervisor.
+    batches.add_event(project.store, run.batch, "queued", run.id, attempt or 1)
     with contextlib.suppress(FileExistsError):  # it was queued already
         runs.new_attempt(project.store, run.batch, run.id, attempt or 1)
     os.utime(folder / str(attempt or 1))  # queued now, and so after any stop of the batch

@@ -92,13 +92,14 @@ def _round(
     except Exception as error:  # noqa: BLE001 - a harness that breaks has shown nothing
         made.checker.blame(f"the harness: {error!r}")
     count()
+    executed = made.executed
     violated = made.checker.violations
     made.close(keep=bool(violated))
     where = f"--seed {tally.seed} --round {number} ({engine}, {executor}); kept: {made.home}"
     with lock:
         tally.rounds += 1
         tally.done.update(made.done)
-        tally.runs += made.executed
+        tally.runs += executed
         tally.looks += made.checker.looks
         tally.violations += [f"{sentence}\n    {where}" for sentence in violated]
         for sentence in violated:

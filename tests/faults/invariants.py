@@ -36,7 +36,7 @@ class Deeds:
     killed: set[Key] = field(default_factory=set)  # attempts that were hit
     everything: bool = False  # all was killed at once, at least once
     stops: bool = False  # somebody asked runs to stop
-    acknowledged: dict[int, str] = field(default_factory=dict)  # batches, and the line that said so
+    fails: bool = False  # the notebook raises
 
 
 @dataclass
@@ -66,6 +66,7 @@ class Checker:
     looks: int = 0
     _seen: dict[Path, str] = field(default_factory=dict)  # facts, by their hash
     _grown: dict[Path, tuple[int, str]] = field(default_factory=dict)
+    _acknowledged: dict[int, str] = field(default_factory=dict)
     _ended: dict[Key, str] = field(default_factory=dict)  # what was told of each attempt's end
 
     def look(self, status: Callable[[], Json]) -> Json:
@@ -140,6 +141,8 @@ class Checker:
         hit = self.deeds.everything or key in self.deeds.killed
         if state == "succeeded" and not proof.ended:
             self.blame(f"{name} is called succeeded, and did not come to its end")
+        if state == "failed" and self.deeds.fails:
+            return
         if state in NEVER or (state != "succeeded" and not hit and not self.deeds.stops):
             self.blame(f"{name} is called {state} ({reason}), for no reason")
 
@@ -174,9 +177,14 @@ class Checker:
         except records.DamagedError as error:
             self.blame(f"damaged: {error}")
         self._check_unchanged()
-        for number, line in self.deeds.acknowledged.items():
-            if not (self._batch(number) / "plan.jsonl").exists():
-                self.blame(f"acknowledged, and not there: {line}")
+        for number, line in self._acknowledged.items():
+            self.acknowledge(number, line)
+
+    def acknowledge(self, number: int, line: str) -> None:
+        """A launch has said that this batch is there: so it is, from now on."""
+        self._acknowledged[number] = line
+        if not (self._batch(number) / "plan.jsonl").exists():
+            self.blame(f"acknowledged, and not there: {line}")
 
     def _check_plans(self) -> None:
         batches = records.batches(self.root)

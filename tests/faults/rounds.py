@@ -34,6 +34,7 @@ NBBG = (PYTHON, "-P", "-m", "nbbg")
 ENGINES, EXECUTORS = ("ipython", "kernel"), ("local", "tmux")
 _ACKNOWLEDGED = re.compile(r"^batch b(\d+): .*", re.MULTILINE)
 _RUN_OF = re.compile(r"/runs/(\d+)/(\d+)(?: |$)")
+PASSED_ON = ("PATH", "LANG", "PYTHONPATH", "COVERAGE_PROCESS_START")
 LOOK, MEND = 1.5, 0.8  # seconds between two looks, and between two commands that set going
 CONVERGES = 120.0  # seconds in which all must have come to its end, once there are no more faults
 AT_MOST = 12  # commands at once
@@ -96,7 +97,7 @@ class Round:
 
     def environment(self) -> dict[str, str]:
         """What a command sees."""
-        passed = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         given = {"HOME": self.home, "TMUX_TMPDIR": self.home, faults.NAME: self.faults}
         names = {name: str(value) for name, value in given.items()}
         return {**passed, **names, "NBBG_PYTHON": PYTHON, "NBBG_GRACE": "0.3", "SHELL": "/bin/sh"}
@@ -156,7 +157,7 @@ class Round:
             if command.process.poll() is not None:
                 text = command.text()
                 for match in _ACKNOWLEDGED.finditer(text):
-                    self.deeds.acknowledged[int(match[1])] = match[0]
+                    self.checker.acknowledge(int(match[1]), match[0])
                 if "Traceback" in text:
                     self.checker.blame(f"a traceback: {command.process.args}: {text[-1500:]}")
                 self.errors.update(line for line in text.splitlines() if line.startswith("nbbg: "))
@@ -195,6 +196,12 @@ class Round:
             self.checker.compare(before, said)
             self._keep_busy(said)
 
+    def _look_away(self) -> None:
+        """Forget a look that what comes next would spoil."""
+        if self.look:
+            self.look[1].process.wait(60)
+            self.look = None
+
     def _keep_busy(self, said: Json) -> None:
         """Ask for more runs where few are left."""
         if sum(run["state"] != "succeeded" for run in said["runs"]) < FEW:
@@ -219,10 +226,10 @@ class Round:
 
     def _signal(self, fault: Fault) -> None:
         there = [actor for actor in actors.find(self.home) if actor.role in VICTIMS]
-        found = [actor for actor in there if actor.role == fault.victim] or there
-        if not found:
+        if not there:
             return
-        victim = self.schedule.chance.choice(found)
+        role = self.schedule.role({actor.role for actor in there}, fault.victim)
+        victim = self.schedule.chance.choice([each for each in there if each.role == role])
         if fault.signal == signal.SIGSTOP and victim.role == actors.TMUX:
             return  # commands would wait for it
         self._hit(victim.run, victim.attempt)
@@ -296,8 +303,9 @@ class Round:
 
     def _reboot(self) -> None:
         """All ends at once, and what was recorded belongs to an earlier boot."""
-        self.deeds.everything, self.look = True, None
+        self.deeds.everything = True
         actors.kill_all(self.home)
+        self._look_away()
         self.waiting.clear()
         for command in self.commands:
             command.process.wait(20)
@@ -318,17 +326,17 @@ class Round:
         self.disarm()
         self.go_on(all_of_them=True)
         self._end_commands()
-        self.look = None
+        self._look_away()
         if not records.batches(self.root):
             return
         self.deeds.stops = True
         for actor in actors.find(self.home):  # a stop must get along with these
             chance = self.schedule.chance.random()
-            if actor.role in (actors.ENGINE, actors.KERNEL) and chance < 0.3:
+            if actor.role in (actors.ENGINE, actors.KERNEL, actors.RUNNER) and chance < 0.3:
                 self._hit(actor.run, actor.attempt)
                 actor.send(signal.SIGSTOP)
                 self.done[f"SIGSTOP {actor.role}, then nbbg stop"] += 1
-            elif actor.role in (actors.RUNNER, actors.SUPERVISOR) and chance < 0.2:
+            elif actor.role in (actors.RUNNER, actors.SUPERVISOR) and chance < 0.5:
                 self._hit(actor.run, actor.attempt)
                 actor.send(signal.SIGKILL)
                 self.done[f"SIGKILL {actor.role}, then nbbg stop"] += 1
@@ -376,6 +384,7 @@ class Round:
         """No more faults: all comes to its end, and every invariant holds."""
         self.disarm()
         self._end_commands()
+        self._look_away()
         deadline = time.monotonic() + CONVERGES
         while True:
             self.go_on(all_of_them=True)
@@ -411,6 +420,7 @@ class Round:
     def close(self, *, keep: bool = False) -> None:
         """End what is left of it, and remove it."""
         actors.kill_all(self.home)
+        self._look_away()
         for command in self.commands:
             command.process.wait(20)
         if not keep:

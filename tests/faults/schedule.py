@@ -11,9 +11,9 @@ from tests.faults.actors import ENGINE, KERNEL, LAUNCHER, RUNNER, SUPERVISOR, TM
 
 T = TypeVar("T")
 KILL, TERM, HUP, STOP = signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGSTOP
-VICTIMS = {LAUNCHER: 3, SUPERVISOR: 5, RUNNER: 6, ENGINE: 5, KERNEL: 4, TMUX: 1}
+VICTIMS = {LAUNCHER: 2, SUPERVISOR: 5, RUNNER: 6, ENGINE: 7, KERNEL: 7, TMUX: 1}
 _SIGNALS = {KILL: 5, STOP: 4, TERM: 1, HUP: 2}
-_KINDS = {"signal": 130, "step": 60, "launchers": 6, "supervisors": 6, "stop": 2, "reboot": 2}
+_KINDS = {"signal": 130, "step": 60, "launchers": 6, "supervisors": 6, "stop": 2, "reboot": 1}
 TEN = (2, 10)  # of them at once
 STEPS = (
     *("batch.json", "plan.jsonl", "events.jsonl", "train.ipynb", "publish"),
@@ -62,6 +62,11 @@ class Schedule:
     def pause(self, mean: float) -> float:
         """Seconds until then."""
         return self.chance.expovariate(1 / mean)
+
+    def role(self, there: set[str], wanted: str) -> str:
+        """Who is hit: the one that is wanted, where it is there."""
+        present = {role: weight for role, weight in VICTIMS.items() if role in there}
+        return wanted if wanted in there else self._one_of(present)
 
     def _one_of(self, weights: dict[T, int]) -> T:
         return self.chance.choices(list(weights), list(weights.values()))[0]
