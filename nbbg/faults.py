@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 NAME = "NBBG_FAULTS"
 PASSED = "passed"
-FIRED = "fired"  # the folder into which a fault goes when it strikes, as `PID STEP`, with who it was
+FIRED = (
+    "fired"  # the folder into which a fault goes when it strikes, as `PID STEP`, with who it was
+)
 
 
 def armed(folder: str) -> Callable[[str, str], None]:

@@ -567,6 +567,19 @@ def test_a_kernel_that_does_not_start_says_why(
     assert re.search(text, attempt.end["error"]["value"])
 
 
+def test_a_kernel_that_is_killed_while_it_starts(
+    start: Callable[..., Attempt], tmp_path: Path
+) -> None:
+    """A signal before the first cell is told as a signal, not as a failure of the notebook."""
+    dies = tmp_path / "python"
+    dies.write_text("#!/bin/sh\nkill -TERM $$\n")
+    dies.chmod(0o755)
+    attempt = start("1", python=str(dies))
+    assert attempt.wait() == -signal.SIGTERM
+    end = attempt.end
+    assert (end["status"], end["signal"], end["ordinal"]) == ("killed", "SIGTERM", None)
+
+
 def test_a_kernel_that_starts_and_never_answers_is_given_up(tmp_path: Path) -> None:
     """One that is halted in its start is waited for as long as is said, and killed."""
     halted = tmp_path / "python"

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 from nbbg import faults, process
@@ -21,6 +22,9 @@ from nbbg.executors import Ticket
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nbbg.model import Identity
+
+PATIENCE = 1.0  # seconds
 _PASSED_ON = (
     *("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER"),
     faults.NAME,
@@ -52,9 +56,27 @@ class Tmux:
         if made.returncode:
             message = f"tmux: {made.stderr.strip()}"
             raise EnvironmentFault(message)
-        pane, pid = made.stdout.split()
+        said = made.stdout.split()
+        if not said:
+            return Ticket(_found(argv))
+        pane, pid = said
         _tmux("set-option", "-p", "-t", pane, "remain-on-exit", "failed")
         return Ticket(process.identity(int(pid)), {"pane": pane, "session": session})
+
+
+def _found(argv: list[str]) -> Identity:
+    """The runner of a server that was killed before it could say where that is.
+
+    Raises:
+        EnvironmentFault: there is none.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := process.running(argv):
+            return found
+        time.sleep(0.05)
+    message = "tmux: its server ended while it made a window"
+    raise EnvironmentFault(message)
 
 
 def attach(pane: str, session: str, run: int) -> list[str]:

@@ -38,6 +38,7 @@ from nbbg.process.table import (
     is_halted,
     marker,
     processes,
+    running,
     tree,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "pid_namespace",
     "processes",
     "reap_others",
+    "running",
     "send",
     "signal_name",
     "spawn_detached",

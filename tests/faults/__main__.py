@@ -1,5 +1,7 @@
-"""`python -m tests.faults --minutes 10 --seed 7`: faults for as long as one likes; exit code 1 where
-an invariant was violated. `scripts/torture` does all set-up first."""
+"""Faults for as long as one likes; the exit code is 1 where an invariant was violated.
+
+`scripts/torture` does all set-up first.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -42,6 +45,7 @@ def main() -> int:
     until = time.monotonic() + 60 * chosen.minutes
     lock = threading.Lock()
     shown = "{desc} {elapsed}, {n_fmt} faults, {rate_fmt}{postfix}"
+    bar: tqdm[Any]
     with tqdm(bar_format=shown, unit="", desc=f"seed {chosen.seed}", mininterval=1) as bar:
 
         def work(first: int) -> None:
@@ -54,8 +58,8 @@ def main() -> int:
         with ThreadPoolExecutor(chosen.workers) as pool:
             list(pool.map(work, numbers))
     text = report.table(tally)
-    print(text)
-    print("\n".join(tally.violations), file=sys.stderr)
+    sys.stdout.write(f"{text}\n")
+    sys.stderr.writelines(f"{sentence}\n" for sentence in tally.violations)
     if chosen.report:
         report.put(chosen.report, report.section(tally))
     return 1 if tally.violations else 0
@@ -71,9 +75,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _round(
-    number: int, seconds: float, tally: Tally, lock: threading.Lock, bar: tqdm[None]
-) -> None:
+def _round(number: int, seconds: float, tally: Tally, lock: threading.Lock, bar: tqdm[Any]) -> None:
     engine, executor = ENGINES[number % 2], EXECUTORS[number // 2 % 2]
     made = Round(f"{tally.seed} {number}", engine, executor, jobs=4)
     counted = 0

@@ -237,7 +237,9 @@ class Checker:
             yield from batch.path.glob("frozen/*")
             yield from batch.path.glob("changes/*.json")
             for attempt in batch.attempts():
-                yield from (path for name in records.FACTS if (path := attempt.path / name).exists())
+                yield from (
+                    path for name in records.FACTS if (path := attempt.path / name).exists()
+                )
         yield from (path for path in (store / "format",) if path.exists())
 
     def forget(self, path: Path) -> None:

@@ -1,11 +1,13 @@
-"""The records of a project, as a stranger reads them: JSON files and lines, nothing of nbbg asked."""
+"""The records of a project, as a stranger reads them: JSON in files; nothing of nbbg is asked."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Json = dict[str, Any]
 FACTS = ("ticket.json", "process.json", "engine.json", "stop.json", "limit.json", "result.json")

@@ -47,6 +47,7 @@ class Command:
 
     process: subprocess.Popen[bytes]
     said: Path
+    words: str = ""
 
     def text(self) -> str:
         """What it has printed."""
@@ -102,9 +103,7 @@ class Round:
         names = {name: str(value) for name, value in given.items()}
         return {**passed, **names, "NBBG_PYTHON": PYTHON, "NBBG_GRACE": "0.3", "SHELL": "/bin/sh"}
 
-    def start(
-        self, *words: str, program: tuple[str, ...] = NBBG, watched: bool = True
-    ) -> Command:
+    def start(self, *words: str, program: tuple[str, ...] = NBBG, watched: bool = True) -> Command:
         """Start a command, and leave it to itself; a fault may hit it where it is `watched`."""
         fd, name = tempfile.mkstemp(dir=self.home, prefix="said-")
         process = subprocess.Popen(
@@ -117,7 +116,7 @@ class Round:
             start_new_session=True,
         )
         os.close(fd)
-        made = Command(process, Path(name))
+        made = Command(process, Path(name), " ".join((*program, *words)))
         if watched:
             self.commands.append(made)
         return made
@@ -159,16 +158,14 @@ class Round:
                 for match in _ACKNOWLEDGED.finditer(text):
                     self.checker.acknowledge(int(match[1]), match[0])
                 if "Traceback" in text:
-                    self.checker.blame(f"a traceback: {command.process.args}: {text[-1500:]}")
+                    self.checker.blame(f"a traceback: {command.words}: {text[-1500:]}")
                 self.errors.update(line for line in text.splitlines() if line.startswith("nbbg: "))
                 command.said.unlink()
                 self.commands.remove(command)
 
     # Faults.
 
-    def torture(
-        self, seconds: float, mean: float, tell: Callable[[], object] = dict
-    ) -> None:
+    def torture(self, seconds: float, mean: float, tell: Callable[[], object] = dict) -> None:
         """Faults for so many seconds, about every `mean` seconds one, each told."""
         self.launch().process.wait(30)
         end = time.monotonic() + seconds
@@ -221,7 +218,7 @@ class Round:
                 self._supervisors(fault.count)
             case "stop":
                 self._stop()
-            case "reboot":
+            case _:
                 self._reboot()
 
     def _signal(self, fault: Fault) -> None:
@@ -371,7 +368,7 @@ class Round:
             self.reap()
             time.sleep(0.02)
         for command in self.commands:
-            self.checker.blame(f"hangs: {command.process.args}: {command.text()[-500:]}")
+            self.checker.blame(f"hangs: {command.words}: {command.text()[-500:]}")
 
     # The end.
 

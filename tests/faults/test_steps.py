@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from IPython.core import interactiveshell
 
 from nbbg import cli, faults, journal
@@ -150,7 +149,7 @@ def test_every_step_is_named_here(checker: Checker) -> None:
 
 @pytest.mark.parametrize("step", LAUNCH)
 def test_a_launch_that_is_killed_is_whole_or_is_not(checker: Checker, step: str) -> None:
-    """After a kill at any step of a launch nothing is there, or all; the same command completes it."""
+    """After a kill at any step nothing is there, or all of it; the same command completes it."""
     type_in(checker.home, *WORDS, "--runs", "2", step=step)
     published = step == "after publish"
     assert states(checker.home) == (["queued"] * 2 if published else [])

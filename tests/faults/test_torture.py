@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from nbbg import faults
 from tests.faults import actors, records, workload
 from tests.faults.rounds import Round
 from tests.faults.schedule import Fault, Schedule
-from tests.project import Project, until
+from tests.project import PYTHON, Project, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +144,9 @@ def test_one_is_killed_at_a_step(
     run = project.run(1)
     assert len(list((folder / faults.FIRED).iterdir())) == 1
     assert (run["state"], reason in run["reason"]) == (state, True), run["reason"]
-    assert workload.Proof(project.root, 1, 1).ended == (state == "succeeded" or step == "before end")
+    assert workload.Proof(project.root, 1, 1).ended == (
+        state == "succeeded" or step == "before end"
+    )
 
 
 @pytest.mark.parametrize("step", ["before submit", "after submit", "after event starting"])
@@ -159,6 +162,28 @@ def test_a_supervisor_is_killed_at_a_step(project: Project, tmp_path: Path, step
     project.nbbg("wait", "1")
     assert project.run(1)["attempt"] == 1
     assert workload.Proof(project.root, 1, 1).starts == 1
+
+
+def test_an_order_that_is_written_anew_is_waited_for(project: Project) -> None:
+    """A runner that finds half an order does not fail its run: it waits, or leaves it unclaimed."""
+    (project.root / workload.PROOFS).mkdir()
+    (project.root / workload.NAME).write_text(json.dumps(workload.content(0.001)))
+    project.environment["SERVICE_TOKEN"] = "swordfish"
+    project.nbbg("run", workload.NAME, "--wait")
+    attempt = project.attempt(1).with_name("2")
+    attempt.mkdir()
+    order = attempt / "environment.json"
+    whole = json.dumps({"environment": project.environ(), "decided_at": time.time()})
+    order.write_text(whole[:100])
+    argv = [PYTHON, "-P", "-m", "nbbg.runner", str(attempt)]
+    assert subprocess.run(argv, check=False, stderr=subprocess.DEVNULL).returncode == 1
+    assert not (attempt / "process.json").exists()
+    with subprocess.Popen(argv) as runner:
+        time.sleep(0.5)
+        order.write_text(whole)
+        assert runner.wait() == 0
+    assert workload.Proof(project.root, 1, 2).ended
+    assert not order.exists()
 
 
 def test_two_runners_of_an_attempt_that_is_halted(project: Project, tmp_path: Path) -> None:
