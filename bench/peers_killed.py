@@ -30,7 +30,7 @@ from nbbg import process
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-JOBS, SECONDS = 3, 4.0
+JOBS, SECONDS = 3, 6.0
 BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 WORK = """\
 import os, subprocess, sys, time

@@ -30,7 +30,12 @@ def end(index: Index, stopped: Iterable[model.Run]) -> None:
 
 
 def _wake(folder: files.Folder) -> None:
-    for who in state.members(folder)[:1]:  # its runner; a halted engine is ended by that
+    """Have the runner go on, and its engine: halted while that is started, it halts the runner."""
+    runner = next(filter(process.alive, state.members(folder)[:1]), None)
+    if runner is None:
+        return
+    children = [each.identity for each in process.processes() if each.parent == runner.pid]
+    for who in (runner, *children):
         if process.is_halted(who):
             process.send(who, signal.SIGCONT)
 

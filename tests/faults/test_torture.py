@@ -195,12 +195,11 @@ def test_two_runners_of_an_attempt_that_is_halted(project: Project, tmp_path: Pa
     until(lambda: any((folder / faults.FIRED).iterdir()))
     assert project.state(1) == "submitted"
     (halted,) = (one for one in actors.find(project.home) if one.role == actors.RUNNER)
-    attempt = project.attempt(1)
-    (attempt / "ticket.json").unlink()  # as if its supervisor had been killed before it wrote it
     supervisor = project.supervisor()
     assert supervisor is not None
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: project.supervisor() is None)
+    (project.attempt(1) / "ticket.json").unlink()  # as if it had been killed before it wrote it
     project.nbbg("resume")
     project.nbbg("wait", "1")
     halted.send(signal.SIGCONT)
