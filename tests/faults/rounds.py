@@ -36,7 +36,7 @@ _ACKNOWLEDGED = re.compile(r"^batch b(\d+): .*", re.MULTILINE)
 _RUN_OF = re.compile(r"/runs/(\d+)/(\d+)(?: |$)")
 PASSED_ON = ("PATH", "LANG", "PYTHONPATH", "COVERAGE_PROCESS_START")
 LOOK, MEND = 1.5, 0.8  # seconds between two looks, and between two commands that set going
-CONVERGES = 120.0  # seconds in which all must have come to its end, once there are no more faults
+CONVERGES = 240.0  # seconds in which all must have come to its end, once there are no more faults
 AT_MOST = 12  # commands at once
 FEW, MORE = 5, 4  # runs
 

@@ -25,6 +25,7 @@ SECONDS, MEAN = 5.0, 0.1
 SEED = os.environ.get("NBBG_TEST_SEED", "7")
 
 
+@pytest.mark.timeout(400)  # where the machine is busy, what was killed takes long to come again
 @pytest.mark.parametrize(("engine", "executor"), [("ipython", "local"), ("kernel", "tmux")])
 def test_nothing_is_lost(engine: str, executor: str) -> None:
     """Signals at random instants and steps, ten launchers at once, a stop and a reboot: all holds.
