@@ -29,6 +29,7 @@ from nbbg.engines.kernel.spawn import Spawned
 from nbbg.engines.kernel.task import Task
 from nbbg.inside.recorder import Recorder
 from nbbg.store import locks
+from tests.project import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -431,6 +432,19 @@ def test_sigterm_ends_kernel_and_engine(start: Callable[..., Attempt]) -> None:
     """SIGTERM ends a kernel that is deep in one C call, and then the engine, by that signal."""
     attempt = start("import re; print('deep')\nre.match('(a?){40}a{40}', 'a' * 40)")
     wait_for_text(attempt, "deep")
+    attempt.engine.send_signal(signal.SIGTERM)
+    assert attempt.wait() == -signal.SIGTERM
+    assert (attempt.end["status"], attempt.end["signal"]) == ("killed", "SIGTERM")
+
+
+def test_sigterm_before_the_first_cell(start: Callable[..., Attempt], tmp_path: Path) -> None:
+    """SIGTERM to the engine while its kernel starts is told as that signal, too."""
+    slow = tmp_path / "python"
+    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/starts\nexec sleep 60\n")
+    slow.chmod(0o755)
+    attempt = start("1", python=str(slow))
+    until((tmp_path / "starts").exists)
+    until(lambda: "begin" in [event["event"] for event in attempt.events])
     attempt.engine.send_signal(signal.SIGTERM)
     assert attempt.wait() == -signal.SIGTERM
     assert (attempt.end["status"], attempt.end["signal"]) == ("killed", "SIGTERM")

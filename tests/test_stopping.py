@@ -98,6 +98,17 @@ def test_stop_ends_an_engine_that_hears_nothing(project: Project) -> None:
     assert not alive(pid)
 
 
+def test_stop_without_a_runner_of_an_engine_that_hears_nothing(project: Project) -> None:
+    """Deep in a C call, its runner killed: a stop ends the engine, and the run is stopped."""
+    project.write("train.ipynb", "import re\nprint('deep')\nre.match('(a?){40}a{40}', 'a' * 40)")
+    project.nbbg("run", "train.ipynb", "--grace", "0.3")
+    run = project.until_running(1, "deep")
+    kill(run["runner_pid"])
+    project.nbbg("stop", "1")
+    assert states(project) == ["stopped"]
+    assert not alive(run["pid"])
+
+
 def test_stop_wakes_a_runner_that_was_halted(project: Project) -> None:
     """A runner that was halted with SIGSTOP does not keep its run from being stopped."""
     project.write("train.ipynb", LONG)

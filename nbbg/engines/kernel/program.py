@@ -13,7 +13,6 @@ from nbbg.engines.kernel.execution import (
     VANISHED,
     End,
     Execution,
-    interrupted,
 )
 from nbbg.engines.kernel.launch import Named, Python, StartError
 from nbbg.engines.kernel.live import DeadKernelError, Kernel, SilentKernelError
@@ -88,7 +87,7 @@ class Program:
             return _failed("CannotStart", str(error))
         except DeadKernelError as death:
             if self.execution.stopping:
-                return interrupted(None)
+                return self.execution.given_up(None)
             if death.code < 0:
                 return End("killed", death.code)
             last = _last_line(os.path.join(self.task.attempt, paths.LOG))
