@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import threading
 import time
@@ -109,5 +108,4 @@ def _round(number: int, seconds: float, tally: Tally, lock: threading.Lock, bar:
 
 
 if __name__ == "__main__":
-    os.chdir("/")
     sys.exit(main())
