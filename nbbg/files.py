@@ -15,6 +15,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
+from nbbg import faults
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
@@ -156,6 +158,10 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; harmless where there is none."""
+        faults.step("before", f"remove {name}")
+        self._unlink(name)
+
+    def _unlink(self, name: str) -> None:
         try:
             os.unlink(name, dir_fd=self.fd)
         except FileNotFoundError:
@@ -183,6 +189,7 @@ class Folder:
     ) -> Iterator[str]:
         # By chance, not by pid: containers that share a store have the same pids again and again.
         temporary = f".{name}.{os.urandom(8).hex()}"
+        faults.step("before", name)
         fd = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             with os.fdopen(fd, "wb") as file:
@@ -190,9 +197,11 @@ class Folder:
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
+            faults.step("beside", name)
             yield temporary
         finally:
-            self.remove(temporary)
+            self._unlink(temporary)
+        faults.step("after", name)
 
 
 def from_json(data: str | bytes) -> Any:
@@ -276,10 +285,12 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 def write_new(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file that nobody reads yet, and fsync it; its folder is the caller's to fsync."""
     fd = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    faults.step("before", os.path.basename(path))
     with os.fdopen(fd, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    faults.step("after", os.path.basename(path))
 
 
 def users_mode() -> int:

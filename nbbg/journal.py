@@ -29,7 +29,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from nbbg import files, holes
+from nbbg import faults, files, holes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,11 +55,13 @@ class Journal:
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event; the notebook's end waits until the disk has room for it."""
+        faults.step("before", event)
         if event == END and self.dropped:
             fields["dropped"] = self.dropped
         self._append(
             files.to_line({"event": event, "time": time.time(), **fields}), wait=event == END
         )
+        faults.step("after", event)
 
     def stream(self, name: str, start: int, end: int) -> None:
         """The event `stream`, of which there may be millions: spelled here, without JSON's help."""

@@ -29,6 +29,7 @@ from nbbg.engines.kernel.spawn import Spawned
 from nbbg.engines.kernel.task import Task
 from nbbg.inside.recorder import Recorder
 from nbbg.store import locks
+from tests.project import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -436,6 +437,19 @@ def test_sigterm_ends_kernel_and_engine(start: Callable[..., Attempt]) -> None:
     assert (attempt.end["status"], attempt.end["signal"]) == ("killed", "SIGTERM")
 
 
+def test_sigterm_before_the_first_cell(start: Callable[..., Attempt], tmp_path: Path) -> None:
+    """SIGTERM to the engine while its kernel starts is told as that signal, too."""
+    slow = tmp_path / "python"
+    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/starts\nexec sleep 60\n")
+    slow.chmod(0o755)
+    attempt = start("1", python=str(slow))
+    until((tmp_path / "starts").exists)
+    until(lambda: "begin" in [event["event"] for event in attempt.events])
+    attempt.engine.send_signal(signal.SIGTERM)
+    assert attempt.wait() == -signal.SIGTERM
+    assert (attempt.end["status"], attempt.end["signal"]) == ("killed", "SIGTERM")
+
+
 def test_the_kernel_holds_the_lock_until_it_ends(start: Callable[..., Attempt]) -> None:
     """When the engine is killed the kernel still counts as alive; it ends soon, with its lock."""
     attempt = start(SLEEP)
@@ -565,6 +579,19 @@ def test_a_kernel_that_does_not_start_says_why(
     assert attempt.wait() == 1
     assert attempt.end["error"]["name"] == name
     assert re.search(text, attempt.end["error"]["value"])
+
+
+def test_a_kernel_that_is_killed_while_it_starts(
+    start: Callable[..., Attempt], tmp_path: Path
+) -> None:
+    """A signal before the first cell is told as a signal, not as a failure of the notebook."""
+    dies = tmp_path / "python"
+    dies.write_text("#!/bin/sh\nkill -TERM $$\n")
+    dies.chmod(0o755)
+    attempt = start("1", python=str(dies))
+    assert attempt.wait() == -signal.SIGTERM
+    end = attempt.end
+    assert (end["status"], end["signal"], end["ordinal"]) == ("killed", "SIGTERM", None)
 
 
 def test_a_kernel_that_starts_and_never_answers_is_given_up(tmp_path: Path) -> None:

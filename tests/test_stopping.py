@@ -59,10 +59,11 @@ def _alive_in_hiding(project: Project) -> list[str]:
     return [line for line in lines if alive(int(line.split()[0]))]
 
 
-def test_stop_takes_the_whole_tree(project: Project) -> None:
+@pytest.mark.parametrize("engine", ["ipython", "kernel"])
+def test_stop_takes_the_whole_tree(project: Project, engine: str) -> None:
     """However a child hides, by session, orphanhood, environment or deafness, stop ends it."""
     project.write("train.ipynb", HIDES, "time.sleep(600)")
-    project.nbbg("run", "train.ipynb", "--grace", "0.3")
+    project.nbbg("run", "train.ipynb", "--grace", "0.3", "--engine", engine)
     run = project.until_running(1, "all hidden")
     assert len(_alive_in_hiding(project)) == 7
     project.nbbg("stop", "1")
@@ -95,6 +96,28 @@ def test_stop_ends_an_engine_that_hears_nothing(project: Project) -> None:
     said = project.nbbg("stop", "1").stdout
     assert said == "run 1 stopped (nbbg stop in cell 1)\n"
     assert not alive(pid)
+
+
+def test_stop_without_a_runner_of_an_engine_that_hears_nothing(project: Project) -> None:
+    """Deep in a C call, its runner killed: a stop ends the engine, and the run is stopped."""
+    project.write("train.ipynb", "import re\nprint('deep')\nre.match('(a?){40}a{40}', 'a' * 40)")
+    project.nbbg("run", "train.ipynb", "--grace", "0.3")
+    run = project.until_running(1, "deep")
+    kill(run["runner_pid"])
+    project.nbbg("stop", "1")
+    assert states(project) == ["stopped"]
+    assert not alive(run["pid"])
+
+
+def test_stop_wakes_a_runner_that_was_halted(project: Project) -> None:
+    """A runner that was halted with SIGSTOP does not keep its run from being stopped."""
+    project.write("train.ipynb", LONG)
+    project.nbbg("run", "train.ipynb", "--grace", "0.3")
+    run = project.until_running(1, "0")
+    os.kill(run["runner_pid"], signal.SIGSTOP)
+    project.nbbg("stop", "1")
+    assert states(project) == ["stopped"]
+    assert not alive(run["pid"])
 
 
 @pytest.mark.parametrize("end", ["by itself", "by a signal"])

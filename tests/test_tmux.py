@@ -154,6 +154,27 @@ def test_a_tmux_that_fails_leaves_the_batch_to_a_person(project: Project) -> Non
     assert files_with(project.root / ".nbbg", ["swordfish"]) == set()
 
 
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_tmux_server_that_is_killed_while_it_answers(project: Project, starts: bool) -> None:
+    """Where tmux does not say what it did, the runner is looked for; without one it is said."""
+    tools = project.home / "bin"
+    tools.mkdir()
+    carries = '"$@" >/dev/null 2>&1 &' if starts else ""
+    script = f'#!/bin/sh\nwhile [ "$1" != -PF ]; do shift; done\nshift 2\n{carries}\nexit 0\n'
+    (tools / "tmux").write_text(script)
+    (tools / "tmux").chmod(0o755)
+    project.environment["PATH"] = f"{tools}:{os.environ['PATH']}"
+    project.environment["FLAVOUR"] = "of the caller"
+    project.write("train.ipynb", "import os\nprint(os.environ['FLAVOUR'])")
+    project.nbbg("run", "train.ipynb", "--executor", "tmux", "--wait", code=0 if starts else 1)
+    run = project.run(1)
+    assert (run["state"], run["attempt"]) == ("succeeded" if starts else "stopped", 1)
+    if starts:
+        assert project.log(1) == "of the caller\n"
+    else:
+        assert "its server ended while it made a window" in run["reason"]
+
+
 def _pane(project: Project) -> str:
     ticket = json.loads((project.attempt(1) / paths.TICKET).read_bytes())
     return str(ticket["pane"])

@@ -11,6 +11,7 @@ NAMES = ("ipython", "kernel", "plain")
 PACKAGE = Path(__file__).parents[1]
 _GUEST = (
     "__init__.py",
+    "faults.py",
     "files.py",
     "holding.py",
     "holes.py",

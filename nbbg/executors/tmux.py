@@ -12,9 +12,10 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
-from nbbg import process
+from nbbg import faults, process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
 from nbbg.executors.here import Here
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER")
+    from nbbg.model import Identity
+
+PATIENCE = 1.0  # seconds
+_PASSED_ON = (
+    *("HOME", "LANG", "LC_ALL", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "USER"),
+    faults.NAME,
+)
 _WHERE = "#{pane_id} #{pane_pid}"
 
 
@@ -49,9 +56,27 @@ class Tmux(Here):
         if made.returncode:
             message = f"tmux: {made.stderr.strip()}"
             raise EnvironmentFault(message)
-        pane, pid = made.stdout.split()
+        said = made.stdout.split()
+        if not said:
+            return Ticket(_found(argv))
+        pane, pid = said
         _tmux("set-option", "-p", "-t", pane, "remain-on-exit", "failed")
         return Ticket(process.identity(int(pid)), {"pane": pane, "session": session})
+
+
+def _found(argv: list[str]) -> Identity:
+    """The runner of a server that was killed before it could say where that is.
+
+    Raises:
+        EnvironmentFault: there is none.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := process.running(argv):
+            return found
+        time.sleep(0.05)
+    message = "tmux: its server ended while it made a window"
+    raise EnvironmentFault(message)
 
 
 def attach(pane: str, session: str, run: int) -> list[str]:

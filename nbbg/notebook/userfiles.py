@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbbg import files
+from nbbg import faults, files
 from nbbg.errors import NotebookError
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class UserFile:
                 )
             kept = _keep(target) if keep and self.text is not None else None
             made = stamp(temporary)
+            faults.step("before", target.name)
             temporary.rename(target)
+            faults.step("after", target.name)
         finally:
             temporary.unlink(missing_ok=True)
         files.fsync_folder(target.parent)

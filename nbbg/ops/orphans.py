@@ -1,4 +1,4 @@
-"""Engines that outlived their runner: nobody else is left to carry out a stop."""
+"""Runs whose runner can't carry out a stop: it was killed, or halted with SIGSTOP."""
 
 from __future__ import annotations
 
@@ -20,11 +20,24 @@ STUBBORN = 5.0  # seconds after the last step of a stop
 
 
 def end(index: Index, stopped: Iterable[model.Run]) -> None:
-    """Carry out the stop where the runner, whose work that is, was killed."""
+    """Carry out the stop where the runner was killed; where it was halted, have it go on."""
     for run in stopped:
-        if isinstance(run.state, model.Running) and not run.state.runner_alive:
-            with files.Folder(run.folder) as folder:
+        with files.Folder(run.folder) as folder:
+            if isinstance(run.state, model.Running) and not run.state.runner_alive:
                 _end(folder, index.batch(run.batch).grace)
+            else:
+                _wake(folder)
+
+
+def _wake(folder: files.Folder) -> None:
+    """Have the runner go on, and its engine: halted while that is started, it halts the runner."""
+    runner = next(filter(process.alive, state.members(folder)[:1]), None)
+    if runner is None:
+        return
+    children = [each.identity for each in process.processes() if each.parent == runner.pid]
+    for who in (runner, *children):
+        if process.is_halted(who):
+            process.send(who, signal.SIGCONT)
 
 
 def _end(folder: files.Folder, grace: float) -> None:

@@ -15,7 +15,7 @@ from nbbg.model import Identity
 from nbbg.process.machine import LINUX, PROC, of_proc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _OURS = (b"nbbg.supervisor", b"nbbg.runner")
 
@@ -79,6 +79,15 @@ def tree(roots: Iterable[int], marker: str, session: int = 0) -> list[Identity]:
         ):
             inside |= {pid} | _descend([pid], children, ours)
     return [p.identity for p in table if p.identity.pid in inside and p.identity.pid != os.getpid()]
+
+
+def running(argv: Sequence[str]) -> Identity | None:
+    """A process with just these words; None where there is none, or where words can't be seen."""
+    words = b"\0".join(map(os.fsencode, argv)) + b"\0"
+    for each in processes():
+        if of_proc(each.identity.pid, "cmdline") == words:
+            return each.identity
+    return None
 
 
 def marker(pid: int) -> str | None:

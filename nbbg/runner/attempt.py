@@ -7,10 +7,11 @@ import errno
 import json
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, model, paths, process
+from nbbg import faults, files, model, paths, process
 from nbbg.errors import NbbgError
 from nbbg.runner import engine, environment, opening, requeue, seating
 from nbbg.runner.work import Exit, Place, Work, locate
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _PASSES = (*files.FULL, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+PATIENCE = 2.0  # seconds
 FAULTS = (NbbgError, OSError, ValueError, KeyError)
 
 
@@ -35,7 +37,12 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         marker = os.urandom(16).hex()
         if execute is None:
             _stand_alone(folder)
-        seat, fault = _seat(path, folder, marker)
+        try:
+            order = _order(folder)
+        except ValueError as error:  # half of it, of a supervisor that was killed: not claimed
+            sys.stderr.write(f"{folder.path}: {error}\n")
+            return 1
+        seat, fault = _seat(path, folder, marker, order)
         lock = _claim(folder, marker, seat)
         if lock is None:
             seat.leave()
@@ -44,7 +51,7 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         try:
             if fault:
                 raise fault
-            work = _prepare(path, folder, marker, lock, seat)
+            work = _prepare(path, folder, marker, lock, seat, order)
             end = _unless_stopped(folder, work, execute or engine.execute)
         except FAULTS as error:
             record = endings.to_json(model.Failed(None, f"it could not be started: {error}"))
@@ -66,10 +73,27 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
         return 0 if record["state"] == model.Succeeded.word else 1
 
 
-def _seat(path: Path, folder: files.Folder, marker: str) -> tuple[Seat, Exception | None]:
+def _order(folder: files.Folder) -> dict[str, Any]:
+    """What the supervisor asks for; what a second one is writing this moment is waited for.
+
+    Raises:
+        ValueError: it is never whole.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return folder.read_json(paths.ENVIRONMENT) or {}
+        except ValueError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _seat(
+    path: Path, folder: files.Folder, marker: str, order: Mapping[str, Any]
+) -> tuple[Seat, Exception | None]:
     """The run's slots, or why there can't be any, which is said when the attempt is ours."""
     try:
-        order = folder.read_json(paths.ENVIRONMENT) or {}
         given = order.get("environment", os.environ)
         since = order.get("decided_at", time.time())
         return seating.take(
@@ -99,7 +123,9 @@ def _claim(folder: files.Folder, marker: str, seat: Seat) -> int | None:
         gpu=seat.gpu,
         slots=seat.names,
     )
+    faults.step("before", "lock")
     if locks.take(lock):
+        faults.step("after", "lock")
         with contextlib.suppress(FileExistsError):
             state.write_claim(folder, claim)
             return lock
@@ -138,9 +164,17 @@ def _next_task(path: Path, folder: files.Folder, record: Mapping[str, Any]) -> s
     return requeue.prepare(path, folder, record)
 
 
-def _prepare(path: Path, folder: files.Folder, marker: str, lock: int, seat: Seat) -> Work:
+def _prepare(
+    path: Path,
+    folder: files.Folder,
+    marker: str,
+    lock: int,
+    seat: Seat,
+    order: Mapping[str, Any],
+) -> Work:
     at = locate(path)
-    order = folder.read_json(paths.ENVIRONMENT) or {}
+    with contextlib.suppress(ValueError):  # then the first holds
+        order = folder.read_json(paths.ENVIRONMENT) or order
     folder.remove(paths.ENVIRONMENT)
     files.make_folder(path.parent / paths.CHECKPOINT)
     files.make_folder(path / paths.RESULTS)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import journal, model, paths, process
+from nbbg import faults, journal, model, paths, process
 from nbbg.engines import commands
 from nbbg.errors import EnvironmentFault
 from nbbg.runner.work import Exit
@@ -41,7 +41,9 @@ def execute(folder: Folder, work: Work) -> Exit:
     Raises:
         EnvironmentFault: it can't be started; nothing of it lives then.
     """
+    faults.step("before", "spawn")
     program = _start(folder, work)
+    faults.step("after", "spawn")
     from nbbg.runner.guard import Guard
     from nbbg.runner.stopping import Stopping
     from nbbg.runner.trimming import Trimming
@@ -63,6 +65,7 @@ def execute(folder: Folder, work: Work) -> Exit:
         traceback.print_exc()
         _wait_out(program.pid)
     at = time.time()
+    faults.step("after", "exit")
     if not process.is_alone_with(program.pid):
         process.end_tree([os.getpid()], work.marker, who.pid, min(SWEEP, work.batch.grace))
     _, waited, usage = os.wait4(program.pid, 0)

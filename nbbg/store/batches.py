@@ -14,7 +14,7 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, model, paths
+from nbbg import faults, files, model, paths
 from nbbg.errors import StoreError
 from nbbg.store import arms, locks, place, plans
 
@@ -166,7 +166,9 @@ def add_event(
     with files.Folder(store.batch(number)) as folder:
         fd = folder.open(paths.EVENTS, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
+            faults.step("before", f"event {event}")
             files.append_line(fd, line)
+            faults.step("after", f"event {event}")
         finally:
             os.close(fd)
 
@@ -183,8 +185,10 @@ def _put(store: Store, number: int, draft: Draft) -> bool:
     temporary = store.batches / f".new-{os.urandom(16).hex()}"
     try:
         _fill(temporary, draft, store.root)
+        faults.step("before", "publish")
         os.rename(temporary, store.batch(number))
         files.fsync_folder(store.batches)
+        faults.step("after", "publish")
     except OSError as error:
         _remove(temporary)
         if error.errno in _TAKEN:

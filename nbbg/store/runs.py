@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, journal, model, paths, process
+from nbbg import faults, files, journal, model, paths, process
 from nbbg.errors import StoreError
 from nbbg.store import batches, endings, imported, policy, results, sizes, state
 from nbbg.store.metrics import Metrics
@@ -64,6 +64,7 @@ def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
     folder = store.run(batch, run)
     files.make_folder(folder)
     path = folder / str(number)
+    faults.step("before", "attempt")
     path.mkdir(files.FOLDER_MODE)
     path.chmod(files.FOLDER_MODE)  # whatever the umask
     if os.path.exists(folder / paths.CLEANED):  # looked for after: see store/cleaned.py
@@ -73,6 +74,7 @@ def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
     files.fsync_folder(folder)
     if number == 1:
         files.fsync_folder(folder.parent)
+    faults.step("after", "attempt")
     return path
 
 

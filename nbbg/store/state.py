@@ -235,10 +235,10 @@ def _over(attempt: Folder) -> model.RunState | None:
     if ended := _result(attempt):
         return ended
     end = journal.find_last(attempt, paths.CELLS, "end")
-    if end is None:
-        return None
     (by, at), (limit, limit_at) = stop_of(attempt), limit_of(attempt)
     around = endings.Circumstances(by, at, limit=limit, limit_at=limit_at)
+    if end is None:  # a stop may have had to kill an engine that heard nothing
+        return around.asked(math.inf, noticed=True)
     return endings.from_journal(end, around, "its runner was killed")
 
 

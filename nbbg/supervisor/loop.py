@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import executors, files, model, paths, process
+from nbbg import executors, faults, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
@@ -50,6 +50,7 @@ def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None
     with files.Folder(folder) as opened:
         lock = opened.open(paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT)
         while opened.exists(paths.BATCH) and locks.take(lock):
+            faults.step("after", "supervision")
             # Of fixed width, so that a reader never sees half of it.
             os.pwrite(lock, files.to_json({"pid": os.getpid()}).ljust(PADDED), 0)
             here = opened.where()
@@ -172,7 +173,9 @@ class Supervisor:
             order = {"environment": dict(self.environment), "decided_at": self.decided_at}
             opened.overwrite(paths.ENVIRONMENT, files.to_json(order))
             try:
+                faults.step("before", "submit")
                 ticket = self.executor.submit(path)
+                faults.step("after", "submit")
             except (NbbgError, OSError):
                 opened.remove(paths.ENVIRONMENT)
                 raise

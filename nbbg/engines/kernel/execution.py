@@ -60,6 +60,7 @@ class Execution:
         self.kernel = kernel
         self.recorder = recorder
         self.stopping = False
+        self.terminated = False  # by SIGTERM
         self.raised: list[int] = []  # cells that raised, where errors are allowed
         self._sent_at: float | None = None  # when the kernel was given what it works on
 
@@ -70,7 +71,7 @@ class Execution:
         try:
             for cell in self.task.cells:
                 if self.stopping:
-                    return interrupted(ordinal)
+                    return self.given_up(ordinal)
                 ordinal = cell.ordinal
                 count += not cell.idle
                 if end := await self._cell(cell, count):
@@ -95,8 +96,12 @@ class Execution:
 
     async def terminate(self) -> None:
         """End the kernel, whatever it works on."""
-        self.stopping = True
+        self.stopping = self.terminated = True
         await self.kernel.terminate()
+
+    def given_up(self, ordinal: int | None) -> End:
+        """The end where a signal came while no cell was executed."""
+        return died(-signal.SIGTERM, ordinal) if self.terminated else interrupted(ordinal)
 
     async def _cell(self, cell: Cell, count: int) -> End | None:
         """Execute one cell; an end where the notebook ends with it."""

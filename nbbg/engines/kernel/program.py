@@ -8,12 +8,11 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, paths, process
+from nbbg import files, paths
 from nbbg.engines.kernel.execution import (
     VANISHED,
     End,
     Execution,
-    interrupted,
 )
 from nbbg.engines.kernel.launch import Named, Python, StartError
 from nbbg.engines.kernel.live import DeadKernelError, Kernel, SilentKernelError
@@ -88,7 +87,9 @@ class Program:
             return _failed("CannotStart", str(error))
         except DeadKernelError as death:
             if self.execution.stopping:
-                return interrupted(None)
+                return self.execution.given_up(None)
+            if death.code < 0:
+                return End("killed", death.code)
             last = _last_line(os.path.join(self.task.attempt, paths.LOG))
             return _failed("KernelDied", _why(self.task, death.code, last))
         except SilentKernelError as silence:
@@ -125,9 +126,8 @@ def _why(task: Task, code: int, last: str) -> str:
     """Why a kernel ended before it could execute anything, and what to type."""
     if task.python and "No module named ipykernel" in last:
         return f"{last}; type: {task.python} -m pip install ipykernel"
-    how = process.signal_name(-code) if code < 0 else f"exit code {code}"
     said = f"; its last line: {last}" if last else ""
-    return f"{task.origin} ended before it could execute a cell ({how}){said}"
+    return f"{task.origin} ended before it could execute a cell (exit code {code}){said}"
 
 
 def _last_line(log: str) -> str:
