@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import model
 from nbbg.errors import RunFailed, UsageError
-from nbbg.index import Index
 from nbbg.ops import (
+    asking,
     gather,
     keeping,
     project,
@@ -56,7 +56,7 @@ class Run:
         Raises:
             UsageError: there is no such run.
         """
-        with Index(self._where.store) as index:
+        with asking.index(self._where.store) as index:
             return reports.of_run(selection.one(index, str(self.id)))
 
     def results(self, *, trust: bool = False) -> keeping.Results:
@@ -66,7 +66,7 @@ class Run:
             trust: unpickle those that JSON can't hold, which executes whatever the pickle says;
                 without it they are named, and asking for one is an error.
         """
-        with Index(self._where.store) as index:
+        with asking.index(self._where.store) as index:
             return keeping.Results(keeping.of_run(selection.one(index, str(self.id))), trust=trust)
 
     def wait(self, timeout: float | None = None) -> Run:
@@ -157,7 +157,7 @@ def run(
 def runs(*names: str) -> list[Run]:
     """The runs of the current project: those named as on the command line, or all."""
     where = project.here()
-    with Index(where.store) as index:
+    with asking.index(where.store) as index:
         found = selection.select(index, names) if names else index.runs()
         return [Run(where, run.id) for run in found]
 
@@ -173,7 +173,7 @@ def as_completed(runs: Iterable[Run], *, timeout: float | None = None) -> Iterat
     if not known:
         return
     where = next(iter(known.values()))._where  # noqa: SLF001 - our own class
-    with Index(where.store) as index:
+    with asking.index(where.store) as index:
         for ended in waiting.as_they_end(index, known, timeout):
             yield known[ended.id]
 
@@ -212,7 +212,7 @@ def run_notebook(
     number = run.id
     if said := failure(run):
         raise RunFailed(said)
-    with Index(where.store) as index:
+    with asking.index(where.store) as index:
         found = keeping.of_run(selection.one(index, str(number)))
     return tuple(_own(found, name, number) for name in results)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbbg.index import Index
+from nbbg.ops import asking as elsewhere
 from nbbg.ops import project, selection
 from nbbg.results import gathering
 
@@ -61,7 +61,7 @@ def in_project(
         UsageError: as `compare` does.
     """
     wanted = [*names, baseline] if names and baseline else names
-    with Index(where.store) as index:
+    with elsewhere.index(where.store) as index:
         runs = selection.Runs(index, wanted) if wanted else index.each()
         samples = gathering.gather(
             runs, metric, reduce=reduce, lower_is_better=lower_is_better, curves=curves
