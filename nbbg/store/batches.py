@@ -21,11 +21,13 @@ from nbbg.store import arms, locks, place, plans
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import UnionType
 
     from nbbg.store.place import Store
 
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+_KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "str": str, "bool": bool}
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
@@ -270,4 +272,14 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     values["arms"] = arms.from_json(record, folder, root)
     for name in ("command", "results", "retry_on", "options"):
         values[name] = tuple(values.get(name, ()))
+    for field in dataclasses.fields(model.Batch):
+        kind = _KINDS.get(str(field.type))
+        if field.name in values and not (kind is None or _is_of(kind, values[field.name])):
+            raise ValueError(f"{field.name!r} can't be {values[field.name]!r}")
     return model.Batch(**values)
+
+
+def _is_of(kind: type | UnionType, value: Any) -> bool:
+    """Whether a value of a record is one that can be meant, and calculated with."""
+    limited = not isinstance(value, int | float) or -plans.BEYOND < value < plans.BEYOND
+    return isinstance(value, kind) and limited

@@ -39,6 +39,9 @@ def test_words_that_are_refused(trial: Trial, words: list[str]) -> None:
     [
         ("batches/1/plan.jsonl", '"seed":1', f'"seed":{10**30}'),
         ("batches/1/plan.jsonl", '"arm":"train/lr=0.1"', '"arm":"gone"'),
+        ("batches/1/batch.json", '"last":', '"last":null'),
+        ("batches/1/batch.json", '"created_at":', '"created_at":1e999,"was":'),
+        ("batches/1/batch.json", '"jobs":', f'"jobs":{10**400},"was":'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":null'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":"gone"'),
     ],
@@ -56,6 +59,20 @@ def test_records_that_are_named(
     monkeypatch.setenv("HOME", str(made.home))
     _, said = Trial(made.root, made.home).command("status")
     assert "can't be read" in said
+
+
+def test_a_folder_that_is_no_run_s_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Digits that nbbg does not write, and numbers that no index holds."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    for name in ("²", "9" * 30):
+        (made.root / paths.STORE / "batches/1/runs" / name).mkdir()
+    (made.root / paths.STORE / paths.INDEX).unlink(missing_ok=True)
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    code, said = Trial(made.root, made.home).command("status")
+    assert code == 0, said
 
 
 def test_an_ending_without_its_cell_is_refused() -> None:
