@@ -14,7 +14,7 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nbbg import faults, files, model, paths
+from nbbg import faults, files, journal, model, paths
 from nbbg.errors import StoreError
 from nbbg.store import arms, locks, place, plans
 
@@ -276,6 +276,8 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
         kind = _KINDS.get(str(field.type))
         if field.name in values and not (kind is None or _is_of(kind, values[field.name])):
             raise ValueError(f"{field.name!r} can't be {values[field.name]!r}")
+    if journal.moment(values["created_at"]) is None:
+        raise ValueError(f"'created_at' can't be {values['created_at']!r}")
     return model.Batch(**values)
 
 

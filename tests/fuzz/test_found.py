@@ -20,6 +20,8 @@ from tests.fuzz.trial import Trial
     [
         ["run", "good.ipynb", "-n", "--seed", "9" * 30],  # it spoiled the store for ever
         ["run", "good.ipynb", "-n", "--seed=--"],
+        ["run", "good.ipynb", "-n", "--python=--"],
+        ["status", "--json=--"],
         ["run", "good.ipynb", "-n", "--exit-file", "e" * 300],
         ["run", "good.ipynb", "-n", "--python", "e" * 300],
         ["run", "good.ipynb", "-n", "--output", "\udcff"],
@@ -32,6 +34,12 @@ def test_words_that_are_refused(trial: Trial, words: list[str]) -> None:
     code, said = trial.command(*words)
     assert code == 2
     assert "[Errno" not in said
+
+
+@pytest.mark.parametrize("option", ["--prepend", "--note", "--exclude", "--gpus", "--jobs"])
+def test_two_dashes_are_a_value(trial: Trial, option: str) -> None:
+    """The value of an option may be `--`, which is taken or refused like any other."""
+    assert trial.command("run", "good.ipynb", "-n", f"{option}=--")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +81,22 @@ def test_a_folder_that_is_no_run_s_is_passed_over(
     monkeypatch.setenv("HOME", str(made.home))
     code, said = Trial(made.root, made.home).command("status")
     assert code == 0, said
+
+
+@pytest.mark.parametrize("damage", ['"metadata": null, "x": {', '"cells": 3, "x": {'])
+def test_a_frozen_notebook_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """What compares it with another says so in a sentence."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    path = made.root / paths.STORE / "batches/1/frozen/train.ipynb"
+    record = json.loads(path.read_text())
+    record.update(json.loads(f"{{{damage}}}}}"))
+    path.write_text(json.dumps(record))
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    code, said = Trial(made.root, made.home).command("diff", "1", "5")
+    assert (code, "can't be read" in said) == (2, True)
 
 
 def test_an_ending_without_its_cell_is_refused() -> None:
