@@ -86,7 +86,7 @@ def _discover(index: Index, batch: model.Batch) -> None:
     """Tell the index of runs that were started without a supervisor, which would have told it."""
     new = set(index.waiting(batch.id))
     with os.scandir(index.store.batch(batch.id) / paths.RUNS) as entries:
-        begun = [int(entry.name) for entry in entries if entry.name.isdigit()]
+        begun = [int(entry.name) for entry in entries if files.is_number(entry.name)]
     for run in sorted(new.intersection(begun)):
         attempt = runs.newest_attempt(index.store.run(batch.id, run))
         if attempt:

@@ -62,8 +62,10 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
 
             seat.leave()
             record, try_again = outcome.of(folder, end), outcome.with_notebook
-        seconds = round(process.up() - up, 3)
-        record = {"ended_at": time.time(), **record, "started_at": started, "seconds": seconds}
+        record = {"ended_at": time.time(), **record, "started_at": started}
+        # Until its end, and not until its notebook was written.
+        late = max(0.0, time.time() - record["ended_at"])
+        record["seconds"] = round(max(0.0, process.up() - up - late), 3)
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         task = _next_task(path, folder, record)
         _write_result(folder, record, try_again)

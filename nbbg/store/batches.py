@@ -14,18 +14,20 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nbbg import faults, files, model, paths
+from nbbg import faults, files, journal, model, paths
 from nbbg.errors import StoreError
 from nbbg.store import arms, locks, place, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import UnionType
 
     from nbbg.store.place import Store
 
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+_KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "str": str, "bool": bool}
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
@@ -270,4 +272,16 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     values["arms"] = arms.from_json(record, folder, root)
     for name in ("command", "results", "retry_on", "options"):
         values[name] = tuple(values.get(name, ()))
+    for field in dataclasses.fields(model.Batch):
+        kind = _KINDS.get(str(field.type))
+        if field.name in values and not (kind is None or _is_of(kind, values[field.name])):
+            raise ValueError(f"{field.name!r} can't be {values[field.name]!r}")
+    if journal.moment(values["created_at"]) is None:
+        raise ValueError(f"'created_at' can't be {values['created_at']!r}")
     return model.Batch(**values)
+
+
+def _is_of(kind: type | UnionType, value: Any) -> bool:
+    """Whether a value of a record is one that can be meant, and calculated with."""
+    limited = not isinstance(value, int | float) or -plans.BEYOND < value < plans.BEYOND
+    return isinstance(value, kind) and limited

@@ -32,11 +32,11 @@ _ANY = {"state": model.Succeeded.word}
 
 
 @contextlib.contextmanager
-def alone(store: Store) -> Iterator[None]:
+def alone(store: Store, *, waits: bool = True) -> Iterator[None]:
     """While this holds, nobody else cleans the store; waits for whoever does.
 
     Raises:
-        StoreError: the store can't be written.
+        StoreError: the store can't be written; somebody cleans it, and that is not waited for.
     """
     trash = store.folder / paths.TRASH
     try:
@@ -48,6 +48,9 @@ def alone(store: Store) -> Iterator[None]:
         raise StoreError(message) from error
     try:
         while not locks.take(fd):
+            if not waits:
+                message = f"somebody cleans {store.folder} at this moment"
+                raise StoreError(message)
             time.sleep(WAIT)
         yield
     finally:

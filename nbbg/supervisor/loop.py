@@ -14,7 +14,7 @@ from nbbg import executors, faults, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
-from nbbg.store import batches, changes, locks, place, policy, runs, state
+from nbbg.store import batches, changes, cleaned, locks, place, policy, runs, state
 from nbbg.supervisor.decide import Finish, Next, Standing, Start, Stop, Wait, decide
 from nbbg.supervisor.queue import Queue
 from nbbg.supervisor.seats import Seats
@@ -109,8 +109,11 @@ class Supervisor:
         self.queue.read_news()
         while self.queue.found_live:
             self.watch(self.queue.found_live.pop())
-        for run in list(self.live):
-            self.settle(run)
+        for run, live in list(self.live.items()):
+            if cleaned.was(live.folder.parent):  # it was over, and `nbbg clean` was faster
+                self.forget(run)
+            else:
+                self.settle(run)
         exit_file = self.batch.exit_file
         if exit_file and Path(exit_file).exists() and not self.stopped_at():
             batches.ask_to_stop(self.folder, f"exit file {exit_file}", after_run=True)
@@ -221,6 +224,8 @@ class Supervisor:
             return
         folder = self.store.run(self.batch.id, run)
         attempt = runs.newest_attempt(folder)
+        if cleaned.was(folder):
+            return
         path = folder / str(attempt)
         self.live[run] = Live(attempt, path, _watch(path))
         self.settle(run)
@@ -249,8 +254,7 @@ class Supervisor:
             again = policy.again(self.batch, live.attempt, found, live.folder)
             if isinstance(found, model.Ended) and not again:
                 kept = runs.kept_of(opened, found)
-        live.watch.close()
-        del self.live[run]
+        self.forget(run)
         if isinstance(found, model.Ended):
             more = {"state": found.word}
             batches.add_event(self.store, self.batch.id, "ended", run, live.attempt, kept, **more)
@@ -259,6 +263,10 @@ class Supervisor:
             self.faults = 0
         elif isinstance(found, model.Lost):  # such as an nbbg that was broken in mid-batch
             self.note_fault(run, EnvironmentFault(found.why))
+
+    def forget(self, run: int) -> None:
+        """Watch a run no longer."""
+        self.live.pop(run).watch.close()
 
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
