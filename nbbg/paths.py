@@ -59,6 +59,7 @@ TRIMMING = "trimming.json"  # why a log that is too long can't be cut here
 LIMIT = "limit.json"  # a limit of time that is over
 STACKS = "stacks.txt"
 RESULT = "result.json"
+NO_ROOM = "no-room"  # it is over, and a full disk has no room for its result; empty
 ENGINE = "engine.json"
 ENVIRONMENT = "environment.json"
 LISTENS = "listens"

@@ -128,15 +128,20 @@ def clean(
     Raises:
         StoreError: the store can't be written.
     """
-    report = Report()
+    report, chosen = Report(), list(chosen)
+    of_batch = ((index.batch(run.batch), run) for run in chosen)
+    report.freed = cleaned.make_room(where.store, of_batch)
     with cleaned.alone(where.store, waits=waits):
-        report.freed = cleaned.finish_all(where.store)
+        report.freed += cleaned.finish_all(where.store)
         for run in chosen:
             output = _output(run) if outputs else ""
             batch = index.batch(run.batch)
             try:
                 report.freed += cleaned.clean(where.store, batch, run, checkpoint=checkpoints)
-            except (StoreError, OSError, ValueError, KeyError) as error:
+            except OSError as error:
+                report.stayed.append(f"run {run.id} stays: {error.strerror or error}")
+                continue
+            except (StoreError, ValueError, KeyError) as error:
                 report.stayed.append(str(error))
                 continue
             report.runs.append(run)

@@ -79,6 +79,10 @@ def stop(
     return Asked(sorted(waiting - {run.id for run in live}), live)
 
 
+def _has_no_room(run: model.Run) -> bool:
+    return isinstance(run.state, model.Running) and run.state.no_room
+
+
 def _lives(run: model.Run) -> bool:
     return isinstance(run.state, model.Submitted | model.Running)
 
@@ -270,14 +274,17 @@ def missing_secrets(project: Project, index: Index, chosen: Iterable[model.Run])
 def wait_for_end(
     index: Index, chosen: Iterable[model.Run], seconds: float, tell: Callable[[model.Run], None]
 ) -> list[model.Run]:
-    """Wait until the runs have ended, telling each; those that have not after `seconds`."""
+    """Wait until the runs have ended, telling each; those that have not after `seconds`.
+
+    One that is over, and that a full disk keeps from saying so, is not waited for.
+    """
     left = {run.id for run in chosen}
     deadline = time.monotonic() + seconds
     while left and time.monotonic() < deadline:
         index.refresh()
         for number in sorted(left):
             run = index.run(number)
-            if run is None or run.ended:
+            if run is None or run.ended or _has_no_room(run):
                 left.discard(number)
                 if run:
                     tell(run)

@@ -219,7 +219,7 @@ def _unless_stopped(
     The batch's own stop counts when it came after the decision to start this run.
     """
     with files.Folder(work.batch_folder) as batch:
-        asked = batch.read_json(paths.STOP) or {}
+        asked = state.stop_request(batch) or {}
     if asked.get("how") == batches.NOW and asked["at"] >= work.decided_at:
         batches.put_stop(folder, asked["by"])
     return Exit(0, time.time()) if folder.exists(paths.STOP) else execute(folder, work)
@@ -240,7 +240,12 @@ def _write_result(
         except OSError as error:
             if error.errno not in _PASSES:
                 raise
+            if files.is_full(error):
+                with contextlib.suppress(OSError):
+                    os.close(folder.open(paths.NO_ROOM, os.O_WRONLY | os.O_CREAT))
             time.sleep(1)
             record = try_again(folder, record) if try_again else record
         else:
+            with contextlib.suppress(OSError):
+                folder.remove(paths.NO_ROOM)
             return

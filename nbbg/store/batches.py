@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, files, journal, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, locks, place, plans
+from nbbg.store import arms, locks, place, plans, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,18 +93,12 @@ def read_folder(path: Path) -> model.Batch:
 
 
 def stop_of(folder: Path) -> tuple[str, float]:
-    """Who asked a batch to stop, and when; empty and 0 where nobody did.
-
-    A request that can't be read is a request all the same.
-    """
+    """Who asked a batch to stop, and when; empty and 0 where nobody did."""
     with files.Folder(folder) as opened:
         try:
-            record = opened.read_json(paths.STOP)
-        except (ValueError, OSError):
-            record = {}
-    if record is None:
-        return "", 0.0
-    return str(record.get("by", "somebody")), float(record.get("at", time.time()))
+            return state.stop_of(opened)
+        except (ValueError, OSError):  # a request that can't be read is a request all the same
+            return "somebody", time.time()
 
 
 def stopped_by(store: Store, number: int) -> str:
@@ -137,8 +131,9 @@ def ask_to_stop(folder: Path, by: str, *, after_run: bool = False) -> bool:
 def put_stop(folder: files.Folder, by: str, *, after_run: bool = False) -> bool:
     """The same for an open folder, wherever it was moved to."""
     how = AFTER_RUN if after_run else NOW
+    write = folder.write_once if after_run else folder.write_once_if_only_empty
     with contextlib.suppress(FileExistsError):
-        folder.write_once(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
+        write(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
         return True
     return False
 

@@ -141,10 +141,22 @@ def engine_of(attempt: Folder) -> model.Identity | None:
 
 def stop_of(attempt: Folder) -> tuple[str, float]:
     """Who asked this attempt to stop, and when; empty and 0 where nobody did."""
-    record = attempt.read_json(paths.STOP)
+    record = stop_request(attempt)
     if record is None:
         return "", 0.0
     return str(record.get("by", "somebody")), float(record.get("at", 0.0))
+
+
+def stop_request(folder: Folder) -> dict[str, Any] | None:
+    """What asks a batch or an attempt to stop; an empty one was made on a full disk.
+
+    Raises:
+        ValueError: it can't be read.
+    """
+    if folder.read(paths.STOP) == b"":
+        at = os.stat(paths.STOP, dir_fd=folder.fd, follow_symlinks=False).st_mtime
+        return {"by": "nbbg stop, on a full disk", "how": "now", "at": at}
+    return folder.read_json(paths.STOP)
 
 
 def put_limit(attempt: Folder, limit: model.TimedOut, at: float) -> None:
@@ -218,7 +230,8 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
         # From another pid namespace the runner can't be seen; it is not said to be dead then.
         runner_alive = not is_here(claim) or process.alive(claim.runner)
         stopping = attempt.exists(paths.STOP) or attempt.exists(paths.LIMIT)
-        return model.Running(stopping, runner_alive, _quiet(attempt))
+        no_room = runner_alive and attempt.exists(paths.NO_ROOM)
+        return model.Running(stopping, runner_alive, _quiet(attempt), no_room)
     return _over(attempt) or model.Lost("every process of it ended without a word")
 
 
