@@ -358,14 +358,17 @@ def test_bad_input_is_refused(project: Project) -> None:
     assert "can't compare: train is the only arm with acc, and it takes two" in one.stdout
 
 
-def test_scipy_that_is_not_there_is_named(project: Project) -> None:
-    """Without SciPy `compare` says what to type, and everything else works."""
-    (project.home / "sitecustomize.py").write_text("import sys\nsys.modules['scipy'] = None\n")
+def test_a_library_that_is_not_there_is_named(project: Project) -> None:
+    """Without SciPy or NumPy `compare` says what to type, and everything else works."""
     project.environment["PYTHONPATH"] = str(project.home)
     project.write("train.ipynb", "import nbbg\nnbbg.log(acc=1)")
     project.nbbg("run", "train.ipynb", "--wait")
-    done = project.nbbg("compare", "--metric", "acc", code=2)
-    assert done.stderr == (
-        "nbbg: comparing needs scipy, which is not installed\npip install 'nbbg[compare]'\n"
-    )
-    project.nbbg("results")
+    for library in ("scipy", "numpy"):
+        blocked = f"import sys\nsys.modules['{library}'] = None\n"
+        (project.home / "sitecustomize.py").write_text(blocked)
+        done = project.nbbg("compare", "--metric", "acc", code=2)
+        assert done.stderr == (
+            f"nbbg: comparing needs {library}, which is not installed\n"
+            "pip install 'nbbg[compare]'\n"
+        )
+        project.nbbg("results")

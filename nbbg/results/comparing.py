@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import nbbg.results.statistics  # noqa: F401 - before NumPy, for it says what is not installed
+
+# isort: split
 import numpy as np
 
 from nbbg.errors import UsageError
