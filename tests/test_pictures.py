@@ -99,7 +99,7 @@ def test_differences_and_what_is_claimed() -> None:
     ]
     assert filled == [pair.decided for pair in comparison.pairs]
     assert any("p = .012" in said and "n = 12" in said for said in words(axes))
-    assert "difference of accuracy, 95 %, p after Holm" in words(axes)
+    assert "accuracy higher by, 95 %, p after Holm" in words(axes)
 
 
 def test_of_many_pairs_those_with_the_best() -> None:
