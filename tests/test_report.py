@@ -153,7 +153,9 @@ def test_without_libraries_it_says_so(done: Project) -> None:
         blocked.mkdir()
         (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules[{library!r}] = None\n")
         done.environment["PYTHONPATH"] = str(blocked)
-        html = done.nbbg("report", "-o", "-").stdout
+        page_of = done.nbbg("report", "-o", "-")
+        html = page_of.stdout
+        assert f"nbbg[{extra}]" in page_of.stderr
         del done.environment["PYTHONPATH"]
         assert f"nbbg[{extra}]" in html
         assert "What went wrong" in html
