@@ -97,7 +97,10 @@ def test_several_conditions() -> None:
         ("(" * 5000, "--where"),
         ("lr < 1 or " * 5000 + "lr < 1", "longer than"),
         ("lrr < 1", "did you mean lr"),
-        ("metrics.opt == 'adam'", "no run has metrics.opt"),
+        ("metrics.opt == 'adam'", "no run has a column metrics.opt"),
+        ("opt == adam", 'no run has a column adam; if it is a text: "adam"'),
+        ("opt in [adam, 'sgd']", 'if it is a text: "adam"'),
+        ("nothing == 'adam'", "\nthere are lr, opt, on, loss, val/acc, arm, "),
     ],
 )
 def test_what_is_refused(text: str, said: str) -> None:

@@ -99,7 +99,7 @@ def test_differences_and_what_is_claimed() -> None:
     ]
     assert filled == [pair.decided for pair in comparison.pairs]
     assert any("p = .012" in said and "n = 12" in said for said in words(axes))
-    assert "difference of accuracy, 95 %, p after Holm" in words(axes)
+    assert "accuracy higher by, 95 %, p after Holm" in words(axes)
 
 
 def test_of_many_pairs_those_with_the_best() -> None:
@@ -167,6 +167,17 @@ def test_values_beyond_the_axis_are_said() -> None:
     assert "lie beyond the axis" in axes.get_title(loc="left")
 
 
+def test_whole_numbers_have_whole_marks() -> None:
+    """Steps and parameters that are whole are not marked at halves; others are as they need."""
+    for steps, is_whole in ((range(20), True), ([k / 8 for k in range(20)], False)):
+        curve = Curve(tuple(steps), tuple(float(step) for step in steps))
+        axes = panel(comparisons.of_values({"a": {1: 1.0}}, curves={"a": {1: curve}}), "curves")
+        assert all(float(tick).is_integer() for tick in axes.get_xticks()) == is_whole
+    two = comparisons.of_arms(["a", "b"], 3)
+    axes = panel(two, "parameter depth", {"a": {"depth": 2}, "b": {"depth": 4}})
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
 def test_a_sweep() -> None:
     """A number on a log axis where it spans decades, text as categories; lines join what agrees."""
     given = {
@@ -219,6 +230,18 @@ def test_it_can_be_read(comparison: Comparison) -> None:
             assert lies_in or not label.get_text(), label.get_text()
     (verdict,) = [one.get_text() for one in figure.texts if one.get_fontsize() == 10]
     assert verdict.startswith(look.text(comparison.verdict[0])[:20])
+
+
+@pytest.mark.parametrize("arms", [["a", "b", "c"], MANY[:4]], ids=["short", "long"])
+def test_titles_of_panels_alone(arms: list[str]) -> None:
+    """In a report each panel stands for itself: its title is not cut off."""
+    for one in composing.panels(comparisons.of_arms(arms, 10, curves=True)):
+        figure = composing.alone(one)
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        named = axes.get_title(loc="left")
+        (title,) = (t for t in map(_text, axes.findobj(Text)) if t.get_text() == named)
+        assert title.get_window_extent().x1 <= figure.bbox.x1 + 1, named
 
 
 def test_names_stay_apart() -> None:

@@ -100,7 +100,7 @@ def test_best_and_csv(project: Project) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[1][:2] == ["1", "0.5"]
     assert lines[-1][:4] == ["train", "2", "0.75", "0.5"]
-    assert "left out of the order, 1: 1 no loss" in done.stderr
+    assert "left out of the order, 1: no loss (1)" in done.stderr
     found = json.loads(project.nbbg("results", "--best", "loss", "--json").stdout)
     assert [run["value"] for run in found["runs"]] == [1.0, 0.5]
     assert found["left_out"] == [{"run": 3, "why": "no loss"}]
@@ -115,6 +115,20 @@ def test_best_and_csv(project: Project) -> None:
     nowhere = project.nbbg("results", "--csv", "gone/out.csv", code=2).stderr
     assert nowhere == "nbbg: --csv gone/out.csv: No such file or directory\n"
     assert "there are loss" in project.nbbg("results", "--best", "los", code=2).stderr
+    none = project.nbbg("results", "--best", "loss", "--reduce", "mean:2")
+    assert none.stdout == "no run has a place in the order of loss\n"
+    assert "left out of the order, 3: loss has 1 of 2 values (2), no loss (1)" in none.stderr
+
+
+def test_options_that_would_do_nothing_are_refused(project: Project) -> None:
+    """No option is passed over without a word, and no file is made."""
+    for words, said in (
+        (("--csv", "a.csv", "--json", "a.json"), "--csv and --json: one at a time"),
+        (("--reverse",), "--reverse turns the order of --sort COLUMN"),
+        (("--best", "loss", "--sort", "run"), "--best is an order of its own"),
+    ):
+        assert said in project.nbbg("results", *words, code=2).stderr
+    assert not list(project.root.glob("a.*"))
 
 
 def test_choosing_ordering_and_reducing(project: Project) -> None:

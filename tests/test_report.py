@@ -146,13 +146,16 @@ def test_of_many_runs_some() -> None:
 
 
 def test_without_libraries_it_says_so(done: Project) -> None:
-    """Where SciPy or matplotlib is missing, the rest is there, with what to type."""
-    for library, extra in (("scipy", "compare"), ("matplotlib", "pictures")):
+    """Where NumPy, SciPy or matplotlib is missing, the rest is there, with what to type."""
+    missing = (("numpy", "compare"), ("scipy", "compare"), ("matplotlib", "pictures"))
+    for library, extra in missing:
         blocked = done.root / f"no-{library}"
         blocked.mkdir()
         (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules[{library!r}] = None\n")
         done.environment["PYTHONPATH"] = str(blocked)
-        html = done.nbbg("report", "-o", "-").stdout
+        page_of = done.nbbg("report", "-o", "-")
+        html = page_of.stdout
+        assert f"nbbg[{extra}]" in page_of.stderr
         del done.environment["PYTHONPATH"]
         assert f"nbbg[{extra}]" in html
         assert "What went wrong" in html

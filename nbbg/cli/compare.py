@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from nbbg.results.comparison import Comparison, Interval, Pair, Summary
 
-_ARMS = ("arm", "n", "failed", "mean", "IQM", "median", "SD", "min", "max", "5-95 %")
-_PAIRS = ("better", "worse", "n", "difference", "95 %", "p", "p Holm", "improves", "effect")
+_ARMS = ("arm", "n", "left out", "mean", "IQM", "median", "SD", "min", "max", "5-95 %")
+_PAIRS = ("ahead", "behind", "n", "{} by", "95 %", "p", "p Holm", "improves", "effect")
 _PAIRS_SHOWN = 20
 _STRIPS = 30  # arms that are drawn
 _WIDEST = 100  # characters of the picture
@@ -88,7 +88,8 @@ def _show_strips(found: Comparison) -> None:
 def _show_pairs(found: Comparison) -> None:
     """The pairs, those that are decided first where there are many."""
     pairs = sorted(found.pairs, key=lambda pair: not pair.decided)
-    table.show(_PAIRS, map(_of_pair, pairs[:_PAIRS_SHOWN]), numbers=_PAIRS[2:])
+    head = [word.format("lower" if found.lower_is_better else "higher") for word in _PAIRS]
+    table.show(head, map(_of_pair, pairs[:_PAIRS_SHOWN]), numbers=head[2:])
     if pairs[_PAIRS_SHOWN:]:
         output.say(f"and {len(pairs) - _PAIRS_SHOWN} pairs more: --json")
 

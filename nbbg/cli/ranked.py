@@ -23,18 +23,25 @@ def in_order(found: Ranking) -> list[model.Run]:
 
 def show(found: Ranking, runs: list[model.Run], metric: str) -> int:
     """Print both orders; what has no place in them is said."""
+    if found.runs:
+        _show_orders(found, metric)
+    else:
+        print(f"no run has a place in the order of {metric}")
+    for changed in imported.changes(runs):
+        output.say(changed)
+    if found.left_out:
+        reasons = Counter(why for _, why in found.left_out)
+        counted = ", ".join(f"{why} ({count})" for why, count in reasons.items())
+        output.say(f"left out of the order, {len(found.left_out)}: {counted}")
+    return 0
+
+
+def _show_orders(found: Ranking, metric: str) -> None:
     head = ("rank", metric, "arm", "number", "seed", "run")
     table.show(head, map(_of_run, found.runs), numbers={*head} - {"arm"})
     print()
     head = ("arm", "runs", f"mean {metric}", "best", "run", "left out")
     table.show(head, map(_of_arm, found.arms), numbers=head[1:])
-    for changed in imported.changes(runs):
-        output.say(changed)
-    if found.left_out:
-        reasons = Counter(why for _, why in found.left_out)
-        counted = ", ".join(f"{count} {why}" for why, count in reasons.items())
-        output.say(f"left out of the order, {len(found.left_out)}: {counted}")
-    return 0
 
 
 def to_json(found: Ranking, metric: str, how: Reduction) -> Any:

@@ -42,7 +42,7 @@ def command(arguments: argparse.Namespace) -> int:
         sys.stdout.buffer.write(data)
         return 0
     placing.put(path, data, "-o")
-    output.say(f"{path}: {len(runs)} runs, {max(1, len(data) // 1000)} kB")
+    output.say(f"{path}: {_so_many(runs)}, {max(1, len(data) // 1000)} kB")
     return 0
 
 
@@ -56,6 +56,8 @@ def _report(
         lower_is_better=arguments.lower_is_better,
         baseline=arguments.baseline or "",
     )
+    for sentence in found.missing:
+        output.say(sentence)
     cards, more = failed.cards(index, runs)
     return Report(
         title=f"{name}: {found.metric or 'results'}",
@@ -78,7 +80,11 @@ def _about(runs: Sequence[model.Run]) -> str:
     states = Counter(run.state.word for run in runs)
     arms = len({run.arm.name for run in runs})
     counted = ", ".join(f"{count} {word}" for word, count in states.most_common())
-    return f"{len(runs)} runs of {arms} {'arm' if arms == 1 else 'arms'}: {counted}"
+    return f"{_so_many(runs)} of {arms} {'arm' if arms == 1 else 'arms'}: {counted}"
+
+
+def _so_many(runs: Sequence[model.Run]) -> str:
+    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
 
 
 def _warnings(index: Index, runs: Sequence[model.Run], found: Compared) -> list[str]:

@@ -25,6 +25,7 @@ _FILE = ".json"  # ends a name that is no run's, but that of `--json`'s file
 def command(arguments: argparse.Namespace) -> int:
     """One row a run, by arm and number, in the order of a column, or of a metric."""
     file = _file_of_json(arguments)
+    _refuse_what_would_do_nothing(arguments)
     how = reducing.parse(arguments.reduce, lower_is_better=arguments.lower_is_better)
     _refuse_best_of_all(how, arguments)
     runs = _chosen(arguments)
@@ -88,6 +89,19 @@ def _texts(run: model.Run, params: Sequence[str], names: Sequence[str]) -> list[
         *(table.number(given.get(name)) for name in params),
         *(table.number(measured.get(name)) for name in names),
     ]
+
+
+def _refuse_what_would_do_nothing(arguments: argparse.Namespace) -> None:
+    """Refuse options of which one would be passed over without a word."""
+    given = [name for name in ("--csv", "--json", "--to") if getattr(arguments, name[2:])]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)}: one at a time")
+    if arguments.best and (arguments.sort or arguments.reverse):
+        raise UsageError("--best is an order of its own\nleave out --sort and --reverse")
+    if arguments.reverse and not arguments.sort:
+        raise UsageError(
+            "--reverse turns the order of --sort COLUMN\nsuch as: --sort seconds --reverse"
+        )
 
 
 def _refuse_best_of_all(how: reducing.Reduction, arguments: argparse.Namespace) -> None:

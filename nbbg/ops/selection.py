@@ -129,8 +129,11 @@ def _nothing(index: Index, name: str) -> str:
         nothing = "nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
         return f"there is no {name!r}: {nothing}"
     batches = index.batches()
+    last = batches[-1]
+    runs = f"runs 1 to {last.last}" if last.last > 1 else "run 1"
+    ids = f"batches b1 to b{last.id}" if last.id > 1 else "batch b1"
     some = ", ".join(arms[:SOME]) + (", ..." if arms[SOME:] else "")
     return (
-        f"there is no {name!r}; there are runs 1 to {batches[-1].last},"
-        f" batches b1 to b{batches[-1].id}, arms {some}\nsee them: nbbg status"
+        f"there is no {name!r}; there {'are' if last.last > 1 else 'is'} {runs}, {ids},"
+        f" {'arms' if arms[1:] else 'arm'} {some}\nsee them: nbbg status"
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import nbbg.results.statistics  # noqa: F401 - before NumPy, for it says what is not installed
+
+# isort: split
 import numpy as np
 
 from nbbg.errors import UsageError
-from nbbg.results import contrasts, verdict
+from nbbg.results import contrasts, verdict, wording
 from nbbg.results.comparison import Comparison, Interval, Pair, Summary
 from nbbg.results.statistics import describing
 
@@ -79,8 +83,12 @@ def _check(samples: Sequence[Sample], metric: str, baseline: str) -> None:
 
 
 def _why(samples: Sequence[Sample]) -> str:
-    """The first reason why a run does not count."""
-    return next((f": {each.left_out[0].why}" for each in samples if each.left_out), "")
+    """Why none does, by the number of runs: `: accuracy is NaN` where it is one reason for all."""
+    counted = Counter(one.why for each in samples for one in each.left_out).most_common()
+    if len(counted) < _FEWEST:
+        return "".join(f": {why}" for why, _ in counted)
+    said = (f"{why} ({count} {'run' if count == 1 else 'runs'})" for why, count in counted)
+    return f": {wording.some(said)}"
 
 
 def _rank(summary: Summary, sign: int) -> tuple[bool, float]:

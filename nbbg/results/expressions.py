@@ -41,6 +41,7 @@ class Expression:
     Attributes:
         text: as it was typed.
         names: the columns that it asks for.
+        compared_with: those of them that another column is compared with: likely texts.
 
     Raises:
         UsageError: it makes no sense; the message points at the place.
@@ -49,6 +50,7 @@ class Expression:
     def __init__(self, text: str) -> None:
         self.text = text.strip()
         self.names: list[str] = []
+        self.compared_with: set[str] = set()
         self._quoted: list[str] = []
         self._plain = _QUOTED.sub(self._unquote, self.text)
         self._tree = self._parse(self._plain).body
@@ -93,12 +95,21 @@ class Expression:
             self._refuse("a name with such characters stands in `backticks`", node)
         if not _is_allowed(node):
             self._refuse("only comparisons, in, and, or, not can be used", node)
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name | ast.Attribute):
+            self._take_right(node.comparators)
         joined = isinstance(node, ast.BoolOp) or _is_not(node)
         for each in ast.iter_child_nodes(node):
             if isinstance(each, ast.expr):
                 self._check(each)
                 if joined and not _is_condition(each):
                     self._refuse("this is no condition", each)
+
+    def _take_right(self, nodes: Iterable[ast.expr]) -> None:
+        for node in nodes:
+            parts = node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else [node]
+            self.compared_with.update(
+                self._name(each) for each in parts if isinstance(each, ast.Name)
+            )
 
     def _check_name(self, node: ast.Name | ast.Attribute) -> None:
         name = self._name(node)
@@ -203,9 +214,12 @@ def _getter(name: str, one: Expression, runs: list[model.Run]) -> Callable[[mode
 
     alike = difflib.get_close_matches(name, names, 1)
     meant = f"; did you mean {alike[0]}?" if alike else ""
+    if name in one.compared_with:
+        meant = f'; if it is a text: "{name}"'
     more = ", ..." if names[SOME:] else ""
     there = ", ".join([*alike, *(each for each in names if each not in alike)][:SOME])
-    raise UsageError(f"--where {one.text!r}: no run has {name}{meant}\nthere are {there}{more}")
+    message = f"--where {one.text!r}: no run has a column {name}{meant}"
+    raise UsageError(f"{message}\nthere are {there}{more}")
 
 
 def _not_at_all(_: str) -> None:

@@ -63,9 +63,9 @@ def differing(runs: Iterable[model.Run]) -> list[str]:
 
 
 def known(runs: Iterable[model.Run]) -> list[str]:
-    """The names of all columns; one that is a parameter and a metric, once."""
+    """The names of all columns, those of every run last; one that is parameter and metric, once."""
     runs = list(runs)
-    return list(dict.fromkeys([*_FIXED, *params(runs), *values.metrics(runs)]))
+    return list(dict.fromkeys([*params(runs), *values.metrics(runs), *_FIXED]))
 
 
 def getter(name: str, runs: Iterable[model.Run]) -> Getter | None:

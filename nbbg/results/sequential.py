@@ -13,6 +13,9 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import nbbg.results.statistics  # noqa: F401 - before NumPy, for it says what is not installed
+
+# isort: split
 import numpy as np
 
 from nbbg.errors import UsageError

@@ -46,7 +46,8 @@ def sentences(about: About, summaries: Mapping[str, Summary]) -> list[str]:
     """The verdict: which is better, and which is steadier."""
     if len(about.samples) == 1:
         arm = about.samples[0].arm
-        return [f"can't compare: {arm} is the only arm with {about.metric}, and it takes two"]
+        only = f"of those asked for only {arm} has {about.metric}"
+        return [f"can't compare: it takes two arms, and {only}"]
     if not about.pairs:
         return [_nothing_to_pair(about)]
     if (value := _one_value(about)) is not None:
@@ -79,18 +80,26 @@ def _of_two(about: About, pair: Pair) -> str:
     if pair.difference == 0:
         return f"no difference was seen: the mean {about.metric} of both is the same ({counted})"
     said = f"{_difference(about, pair)} for {pair.better}, {wording.p_value(pair.p)} ({counted})"
-    return f"undecided: {said}; {_what_is_missing(pair)}"
+    return f"undecided: {said}; {_what_is_missing(about, pair)}"
 
 
 def _better(about: About, pair: Pair) -> str:
+    return f"{pair.better} is better than {pair.worse}: {_figures(about, pair)}"
+
+
+def _figures(about: About, pair: Pair) -> str:
+    """What bears out that one is better."""
     how_often = wording.percent(pair.improvement or 0.0)
     often = f"better on {how_often} of seeds"
     if not pair.paired:
         often = f"better in {how_often} of all pairs of runs"
-    p = wording.p_value(pair.p_holm or 0.0)
+    return f"{_difference(about, pair)}, {often}, {_p_of(about, pair)}"
+
+
+def _p_of(about: About, pair: Pair) -> str:
+    """`p = .016`, and over how many pairs it is corrected."""
     holm = f" after Holm over {about.tested} pairs" if about.tested > 1 else ""
-    difference = _difference(about, pair)
-    return f"{pair.better} is better than {pair.worse}: {difference}, {often}, {p}{holm}"
+    return f"{wording.p_value(pair.p_holm or 0.0)}{holm}"
 
 
 def _difference(about: About, pair: Pair) -> str:
@@ -115,7 +124,7 @@ def _so_many(pair: Pair) -> str:
     return f"{pair.n} {'paired ' if pair.paired else ''}{seeds}"
 
 
-def _what_is_missing(pair: Pair) -> str:
+def _what_is_missing(about: About, pair: Pair) -> str:
     """Why it is not decided, and how many seeds would decide it."""
     parts = []
     if pair.needed is None:
@@ -127,7 +136,8 @@ def _what_is_missing(pair: Pair) -> str:
     leaves_out_zero = pair.interval is not None and pair.interval.low > 0
     if not pair.reachable:
         although = ", although the interval leaves out 0" if leaves_out_zero else ""
-        parts.append(f"with {pair.n} no test can decide{although}")
+        over = f" and {about.tested} pairs" if about.tested > 1 else ""
+        parts.append(f"with {pair.n}{over} no test can decide{although}")
     elif leaves_out_zero:
         parts.append(f"the interval leaves out 0, but the p-value is not under {ALPHA:g}")
     elif (pair.p_holm or 0) <= ALPHA:
@@ -139,10 +149,10 @@ def _of_many(about: About) -> str:
     others = len(about.samples) - 1
     if about.winner:
         mine = [pair for pair in about.pairs if pair.better == about.winner]
-        nearest = max(mine, key=lambda pair: (pair.p_holm or 0, -pair.difference))
+        least = max(mine, key=lambda pair: (pair.p_holm or 0, -pair.difference))
         all_others = f"{about.winner} is better than each of the {others} others"
-        rest = _better(about, nearest).partition(": ")[2]
-        return f"{all_others}; the nearest is {nearest.worse}: {rest} ({_seeds(about, nearest)})"
+        figures = f"{_figures(about, least)} ({_seeds(about, least)})"
+        return f"{all_others}; least surely than {least.worse}: {figures}"
     beaten = {pair.worse for pair in about.pairs if pair.decided}
     best = [sample.arm for sample in about.samples if sample.arm not in beaten]
     worse = [sample.arm for sample in about.samples if sample.arm in beaten]
@@ -159,9 +169,9 @@ def _of_the_first(about: About, best: Sequence[str]) -> str:
     """How far apart the first two of the best are."""
     for pair in about.pairs:
         if {pair.better, pair.worse} == {*best[:2]} and pair.p_holm is not None:
-            p = f"{wording.p_value(pair.p_holm)} after Holm over {about.tested} pairs"
-            said = f"{pair.better} against {pair.worse}: {_difference(about, pair)}, {p}"
-            return f"; {said} ({_seeds(about, pair)}); {_what_is_missing(pair)}"
+            said = f"{pair.better} against {pair.worse}: {_difference(about, pair)}"
+            said += f" for {pair.better}, {_p_of(about, pair)}"
+            return f"; {said} ({_seeds(about, pair)}); {_what_is_missing(about, pair)}"
     return ""
 
 
@@ -175,9 +185,9 @@ def _beside_baseline(about: About) -> list[str]:
         if pair.p_holm is None:
             found.append(f"can't tell {arm} from {about.baseline} with {_so_many(pair)}")
             continue
-        said = f"{_difference(about, pair)} for {pair.better}, {wording.p_value(pair.p_holm)}"
+        said = f"{_difference(about, pair)} for {pair.better}, {_p_of(about, pair)}"
         what = f"undecided: {arm} against {about.baseline}: {said} ({_seeds(about, pair)})"
-        found.append(f"{what}; {_what_is_missing(pair)}")
+        found.append(f"{what}; {_what_is_missing(about, pair)}")
     return found
 
 
@@ -255,15 +265,19 @@ def _of_pairing(about: About) -> list[str]:
         every = {seed for sample in with_values for seed in sample.values}
         lone = sorted(s for s in every if any(s not in each.values for each in with_values))
         if lone:
-            seeds = wording.some(lone)
-            found.append(
-                f"seeds that some arms lack count in pairs of those that have them: {seeds}"
-            )
+            found.append(f"{_of_lone(len(with_values))}: {wording.some(lone)}")
     apart = [pair for pair in about.pairs if not pair.paired]
     if apart:
         said = wording.some([f"{pair.better} and {pair.worse}" for pair in apart], "; ")
         found.append(f"seeds do not pair, so Welch's test and its permutation: {said}")
     return found
+
+
+def _of_lone(arms: int) -> str:
+    """What seeds count for that not every arm has."""
+    if arms == _TWO:
+        return "seeds that one arm lacks count in the figures of the other, not in the difference"
+    return "seeds that some arms lack count in pairs of those that have them"
 
 
 def _of_constants(about: About, summaries: Mapping[str, Summary]) -> list[str]:

@@ -79,7 +79,8 @@ def _draw(axes: Axes, comparison: Comparison) -> None:
     ends_of = (
         e for pair in pairs if pair.interval for e in (pair.interval.low, pair.interval.high)
     )
-    words = f"difference of {look.text(comparison.metric, look.LONGEST)}, 95 %"
+    way = "lower" if comparison.lower_is_better else "higher"
+    words = f"{look.text(comparison.metric, look.LONGEST)} {way} by, 95 %"
     holm = ", p after Holm" if len(comparison.pairs) > 1 else ""
     drawn = [0.0, *ends_of, *(pair.difference for pair in pairs)]
     look.set_axis(axes, "x", drawn, f"{words}{holm}")

@@ -121,6 +121,7 @@ def _draw(axes: Axes, comparison: Comparison) -> None:
         _arm(axes, sample, looks[sample.arm], names[sample.arm], pale)
     beyond = kind == "linear" and _focus(axes, shown)
     axes.set_xlabel("step")
+    look.mark_whole(axes, (s for one in shown for c in one.curves.values() for s in c.steps))
     some = " (some values lie beyond the axis)" if beyond else ""
     axes.set_title(f"learning curves{some}", loc="left")
     axes.grid(color="#E2E2E2", linewidth=0.6)

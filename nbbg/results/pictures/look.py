@@ -125,6 +125,12 @@ def set_axis(axes: Axes, which: Literal["x", "y"], values: Iterable[float], word
     return kind
 
 
+def mark_whole(axes: Axes, numbers: Iterable[float]) -> None:
+    """Whole numbers alone along an x axis on which all numbers are whole: no step 2.5."""
+    if all(float(number).is_integer() for number in numbers):
+        axes.locator_params(axis="x", integer=True)
+
+
 def is_shown(interval: Interval | None) -> TypeGuard[Interval]:
     """Whether an interval is there, and can be drawn."""
     ends = (interval.low, interval.high) if interval else (math.inf,)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST = 30  # arms
 _DARK = 0.6  # from which on the number is white
+_TITLE = "row better than column, %"
+_BOLD = 1.3  # times as wide as a label of so many characters
 _ROOMY = 10  # arms up to which cells are large
 
 
@@ -28,7 +30,7 @@ def panel(comparison: Comparison) -> Panel:
         "probability",
         "The probability, in percent, that the arm of the row is better than the arm of the column"
         f" on a seed; 50 means that neither is.{some}",
-        cell * len(arms) + labels + 0.6,
+        max(cell * len(arms), look.width_of([_TITLE]) * _BOLD) + labels + 0.6,
         cell * len(arms) + labels * 0.8 + 0.9,
         lambda axes: _draw(axes, comparison),
     )
@@ -61,7 +63,7 @@ def _draw(axes: Axes, comparison: Comparison) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0)
-    axes.set_title("row better than column, %", loc="left")
+    axes.set_title(_TITLE, loc="left")
     for spine in axes.spines.values():
         spine.set_visible(False)
 

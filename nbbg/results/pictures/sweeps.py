@@ -135,6 +135,8 @@ def _places(axes: Axes, found: Sequence[Point]) -> dict[str, float]:
     numbers = [float(point.value) for point in found]
     if min(numbers) > 0 and max(numbers) / min(numbers) >= _DECADES:
         axes.set_xscale("log")
+    else:
+        look.mark_whole(axes, numbers)
     return {_word(point.value): float(point.value) for point in found}
 
 
