@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbbg import logs, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, batches, database, intake, runs
+from nbbg.store import arms, batches, database, intake, looks, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -39,6 +39,7 @@ class Index:
         self.unreadable: dict[int, str] = {}  # batch -> why
         self._batches: dict[int, model.Batch] = {}
         self._stopped: dict[int, str] = {}
+        self._verdicts: dict[int, looks.Look | None] = {}
         self._live: dict[int, model.Run] = {}
         self._measured: dict[str, Metrics] = {}
         self._db = database.open_for(store)
@@ -57,6 +58,7 @@ class Index:
     def refresh(self) -> None:
         """Take in what has happened since."""
         self._stopped.clear()
+        self._verdicts.clear()
         self._live.clear()
         try:
             self._refresh()
@@ -84,8 +86,20 @@ class Index:
             self._stopped[batch] = batches.stopped_by(self.store, batch)
         return self._stopped[batch]
 
+    def verdict(self, batch: int) -> looks.Look | None:
+        """The look that has ended a batch which runs until it is decided; else None."""
+        if batch not in self._verdicts:
+            until = self.batch(batch).until
+            folder = self.store.batch(batch)
+            self._verdicts[batch] = looks.verdict(folder, until) if until else None
+        return self._verdicts[batch]
+
+    def needless(self, batch: int) -> list[int]:
+        """The runs of a batch that was decided without them."""
+        return self._never_started(batch) if self.verdict(batch) else []
+
     def counts(self, batch: int) -> dict[str, int]:
-        """How many runs of a batch are in each state."""
+        """How many runs of a batch are in each state, but for those that it does not need."""
         live = [run.id for run in self._live.values() if run.batch == batch]
         # Another reader may have closed or opened runs since: one statement sees each run once.
         others = f"batch = ? AND id NOT IN ({','.join(map(str, live))})"
@@ -95,7 +109,8 @@ class Index:
         )
         counts: Counter[str] = Counter()
         for word, count, opened in self._rows(query, (batch, batch)):
-            counts[self._word_of_queued(batch) if word == _QUEUED else word] += count
+            if word != _QUEUED or not self.verdict(batch):
+                counts[self._word_of_queued(batch) if word == _QUEUED else word] += count
             live += [opened] if opened else []
         counts.update(run.state.word for number in live if (run := self.run(number)))
         return {word: count for word, count in counts.items() if count}
@@ -135,7 +150,10 @@ class Index:
         return found[0] if found else None
 
     def waiting(self, batch: int) -> list[int]:
-        """The runs of a batch that were never started, nor stopped one by one."""
+        """The runs of a batch that were never started, nor stopped one by one, and still may be."""
+        return [] if self.verdict(batch) else self._never_started(batch)
+
+    def _never_started(self, batch: int) -> list[int]:
         return self.ids(f"batch = ? AND {_WAITING}", (batch,))
 
     def closed_since(self, mark: int) -> Iterator[tuple[int, int]]:
@@ -181,7 +199,10 @@ class Index:
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
         run = runs.planned(self.store, self.batch(batch_id), planned, attempt, stopped)
-        return runs.from_json(run, json.loads(ending)) if ending else run
+        if ending:
+            return runs.from_json(run, json.loads(ending))
+        verdict = self.verdict(batch_id)
+        return runs.needless(run, verdict.why) if verdict else run
 
     def _derive(self, row: Sequence[Any]) -> model.Run:
         number, batch_id, arm, count, seed, *_ = row

@@ -31,6 +31,7 @@ SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
 EVENTS = "events.jsonl"
 CHANGES = "changes"  # what a person changed since the launch: 1.json, 2.json, ...
+LOOK = "look-{}.json"  # what was seen after so many runs of each arm, and whether that decides
 SUPERVISOR_LOCK = "supervisor.lock"
 SUPERVISOR_LOG = "supervisor.log"
 RUNS = "runs"

@@ -212,6 +212,7 @@ def _batch_line(batch: BatchReport) -> str:
     if batch.paused_by and batch.paused_at:
         since = datetime.fromisoformat(batch.paused_at).astimezone()
         stopped += f"; paused by {batch.paused_by} since {since:%Y-%m-%d %H:%M}"
+    stopped += f"; {batch.until}" if batch.until else ""
     note = f"  ({batch.note})" if batch.note else ""
     jobs = "" if set(batch.counts) <= _OVER else f", {batch.jobs} at a time"
     return f"{batch.id}  {arms}: {counts} of {batch.runs}{jobs}{stopped}{note}"

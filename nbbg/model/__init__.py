@@ -35,6 +35,7 @@ from nbbg.model.states import (
     Unknown,
     spelled,
 )
+from nbbg.model.until import Until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,7 @@ __all__ = [
     "Succeeded",
     "TimedOut",
     "Unknown",
+    "Until",
     "identity",
     "spelled",
 ]
@@ -158,6 +160,7 @@ class Batch:
     retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt
     max_failures: int = 0  # runs that may fail for good before nothing more starts; 0: any number
+    until: Until | None = None  # it ends when its arms are told apart
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 
@@ -165,6 +168,11 @@ class Batch:
     def name(self) -> str:
         """As it is typed: `b3`."""
         return f"b{self.id}"
+
+    def last_before(self, look: int) -> int:
+        """The id of the last run that counts at that look, from 1, of one that has looks."""
+        assert self.until is not None  # noqa: S101 - the caller has asked
+        return self.first + len(self.until.arms) * self.until.looks[look - 1] - 1
 
     def at_once(self, jobs: int = 0) -> int:
         """How many of its runs can be at work together; `jobs` where they were changed since."""

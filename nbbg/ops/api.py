@@ -9,6 +9,7 @@ from nbbg import model
 from nbbg.errors import RunFailed, UsageError
 from nbbg.index import Index
 from nbbg.ops import (
+    deciding,
     gather,
     keeping,
     project,
@@ -129,17 +130,21 @@ def run(
             a text such as "1h30m"), `allow_errors` and the other settings; and as on the command
             line `product` (every combination of lists), `allow_new_params`, `allow_any_type`;
             `recursive`, `include`, `exclude` (lists of globs); `output_dir`, `output` (a
-            template), `prepend` and `append` (lists of parameters' names, or words).
+            template), `prepend` and `append` (lists of parameters' names, or words);
+            `until="decided"` with `metric`, `max_runs`, `lower_is_better` and `baseline`.
 
     Raises:
         NbbgError: what was asked can't be done; nothing was launched then.
     """
     freedom = _freedom(settings)
+    of_until = {option: settings.pop(option, None) for option in deciding.OPTIONS}
+    until = deciding.asked(settings.pop("until", None), runs, of_until)
     piece = _piece(_paths(notebooks), {} if params is None else params, settings)
     where = project.here(settings)
     request = Request(
         pieces=[piece],
-        target=target(runs),
+        target=until.target if until else target(runs),
+        until=until,
         seed=seed,
         name=name,
         note=note,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbbg.ops.arms import Wanted
+    from nbbg.ops.deciding import Asked
     from nbbg.ops.pieces import Piece
     from nbbg.ops.planning import Plan
     from nbbg.ops.project import Project
@@ -48,6 +49,7 @@ class Request:
 
     pieces: Sequence[Piece]
     target: Target = ONE_MORE
+    until: Asked | None = None
     seed: int = 0
     name: str | None = None  # of the arm, or a template
     note: str = ""
@@ -140,6 +142,7 @@ def preview(where: Project, request: Request) -> Preview:
     freezing.asked(where)  # refuses sources that are too many
     plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
     notes = [*(note for want in wanted for note in want.notes), *plan.mixtures, *chosen.notes]
+    notes += [str(plan.until)] if plan.until else []
     return Preview(plan, cards.jobs(where.settings, chosen.gpus), tuple(dict.fromkeys(notes)))
 
 
@@ -236,6 +239,7 @@ def _batch(
         max_failures=settings.max_failures,
         results=tuple(request.results),
         exit_file=settings.exit_file,
+        until=plan.until,
         host=process.host(),
         arms=dict(plan.arms),
         root="" if where.store.folder == where.root / paths.STORE else str(where.root),
@@ -253,7 +257,10 @@ def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[mode
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]
     with Index(where.store) as index:
-        steer.start_again(where, index, [*over, *waiting], by=steer.whoever())
+        by = steer.whoever()
+        around = {run.batch for run in covered}
+        also = steer.look_again(where, index, around, by)
+        steer.start_again(where, index, [*over, *waiting], by=by, also=also)
         numbers = {run.batch for run in covered if run.state.word != model.Succeeded.word}
         found = [index.batch(number) for number in sorted(numbers)]
         working = [replace(each, jobs=steer.course(where, each).jobs) for each in found]

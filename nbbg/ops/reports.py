@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
-from nbbg.ops import pace
+from nbbg.ops import deciding, pace
 from nbbg.store import batches, changes, endings
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class BatchReport:
     failed: int  # of them, those that did not succeed and that nobody stopped
     rate_per_hour: float | None  # over the last runs, while any runs
     seconds_left: float | None
+    until: deciding.Report | None  # where it runs until it is decided
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -146,6 +147,7 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         failed=found.failed,
         rate_per_hour=found.rate_per_hour,
         seconds_left=found.seconds_left,
+        until=deciding.report(index, batch),
     )
 
 

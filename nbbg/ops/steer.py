@@ -162,10 +162,38 @@ def go_on(project: Project, index: Index, names: Sequence[str], by: str) -> list
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
     """The queued, stopped and lost runs among those named, or of the whole project.
 
-    Also those of which another attempt would follow by itself, had not their batch been stopped.
+    Also those of which another attempt would follow by itself, had not their batch been stopped;
+    of what a batch was decided without, only runs that are named one by one.
     """
     words = (model.Queued.word, *model.RESUMABLE)
-    return [run for run in _chosen(index, names) if run.state.word in words or run.again]
+    return [
+        run
+        for run in _chosen(index, names)
+        if (run.state.word in words or run.again) and (not is_needless(run) or str(run.id) in names)
+    ]
+
+
+def is_needless(run: model.Run) -> bool:
+    """Whether its batch was decided without it."""
+    return isinstance(run.state, model.Stopped) and run.state.needless
+
+
+def look_again(
+    project: Project, index: Index, numbers: Iterable[int], by: str
+) -> list[model.Batch]:
+    """Those of the batches that run until they are decided and of which a look alone is left."""
+    found = [index.batch(number) for number in sorted(numbers)]
+    left = [each for each in found if awaits_look(index, each)]
+    for batch in left:
+        _lift(project, batch, by)
+    return left
+
+
+def awaits_look(index: Index, batch: model.Batch) -> bool:
+    """Whether all its runs have ended, and it is to be looked whether that decides it."""
+    if batch.until is None or index.verdict(batch.id):
+        return False
+    return not AT_WORK & index.counts(batch.id).keys()
 
 
 def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False) -> list[model.Run]:
@@ -235,12 +263,12 @@ def _start_again(
     """Queue the chosen runs of one batch.
 
     Where the batch was stopped or paused, and others in it wait, for their first attempt or for a
-    further one, it stays so, and the chosen go ahead.
+    further one, it stays so, and the chosen go ahead; as they do where it was decided.
     """
     batch = chosen[0].batch
     others = {run.id for run in index.open() if run.batch == batch and run.again}
     others.update(index.waiting(batch))
-    whole = others <= {run.id for run in chosen}
+    whole = others <= {run.id for run in chosen} and not index.verdict(batch)
     if whole:
         _lift(project, index.batch(batch), by)
     for run in chosen:

@@ -26,6 +26,7 @@ from nbbg.process.machine import (
     pid_namespace,
 )
 from nbbg.process.starting import (
+    ask,
     own_program,
     spawn_detached,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Process",
     "Watch",
     "alive",
+    "ask",
     "become_subreaper",
     "boot_id",
     "booted_at",

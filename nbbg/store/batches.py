@@ -230,7 +230,8 @@ def _remove(folder: Path) -> None:
 
 def _to_json(batch: model.Batch) -> dict[str, Any]:
     """The record, but for its arms."""
-    return {name: value for name, value in vars(batch).items() if name != "arms"}
+    record = {name: value for name, value in vars(batch).items() if name != "arms"}
+    return {**record, "until": dataclasses.asdict(batch.until) if batch.until else None}
 
 
 def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
@@ -240,4 +241,7 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     values["arms"] = arms.from_json(record, folder, root)
     for name in ("command", "results", "retry_on"):
         values[name] = tuple(values.get(name, ()))
+    if until := values.get("until"):
+        lists = {name: tuple(until[name]) for name in ("arms", "looks")}
+        values["until"] = model.Until(**{**until, **lists})
     return model.Batch(**values)
