@@ -10,7 +10,7 @@ from nbbg import model
 from nbbg.cli import ids, output, table
 from nbbg.errors import Abandoned
 from nbbg.index import Index
-from nbbg.ops import deciding, steer, waiting
+from nbbg.ops import deciding, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class _View:
 
     def take(self, run: model.Run) -> None:
         """Tell that a run has ended, or is not needed any more."""
-        if steer.is_needless(run):
+        if run.needless:
             self.bar.update()
             return
         self.done += 1

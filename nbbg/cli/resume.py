@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nbbg.cli import ids, output
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import arms, project, selection, steer
+from nbbg.ops import arms, deciding, project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,7 @@ def command(arguments: argparse.Namespace) -> int:
         chosen = steer.resumable(index, arguments.ids)
         continued = steer.go_on(where, index, arguments.ids, by)
         named = selection.numbers(index, arguments.ids) if arguments.ids else index.ids("1")
-        continued += steer.look_again(where, index, index.batches_of(named), by)
+        continued += deciding.look_again(where, index, index.batches_of(named), by)
         if not chosen and not continued:
             output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
             _say_decided(index, arguments.ids)

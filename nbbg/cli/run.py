@@ -180,13 +180,19 @@ def _next(launched: Launched) -> list[str]:
     if launched.foreground:
         return []
     if batch is None:
-        return ["nothing to start: all have succeeded", "  nbbg results        what came out"]
+        return [*_over(launched), "  nbbg results        what came out"]
     first = batch.first if launched.batch else _first_at_work(launched)
     return [
         "  nbbg status         what runs, waits and has ended",
         f"  nbbg logs {first} -f".ljust(22) + "follow the first",
         f"  nbbg stop {batch.name}".ljust(22) + "stop it",
     ]
+
+
+def _over(launched: Launched) -> list[str]:
+    if launched.verdict:
+        return [launched.verdict, "  nbbg run ... --name 'again/{arm}'    the same once more"]
+    return ["nothing to start: all have succeeded"]
 
 
 def _first_at_work(launched: Launched) -> int:

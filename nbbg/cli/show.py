@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import model, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
-from nbbg.ops import failures, provenance, reports, selection, stack
+from nbbg.ops import deciding, failures, provenance, reports, selection, stack
 
 if TYPE_CHECKING:
     import argparse
@@ -54,8 +54,10 @@ def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
 
 def _show(index: Index, run: model.Run) -> None:
     report = reports.of_run(run)
+    until = deciding.report(index, index.batch(run.batch))
     of_launch = provenance.lines(index.batch(run.batch), run, _others(index, run))
-    for name, value in (*_fields(report, run), *of_launch, *_files(report, run)):
+    so_far = ("until", str(until or ""))
+    for name, value in (*_fields(report, run), so_far, *of_launch, *_files(report, run)):
         if value:
             print(f"{name:<10} {value}")
 

@@ -198,7 +198,8 @@ def _worth_showing(index: Index) -> list[model.Run]:
         "id IN (SELECT id FROM runs WHERE open = 0 AND word = 'queued' ORDER BY id LIMIT 3)"
     )
     for run in (*ended, *failed, *queued):
-        shown.setdefault(run.id, run)
+        if not run.needless:
+            shown.setdefault(run.id, run)
     return [shown[number] for number in sorted(shown)]
 
 
@@ -274,9 +275,16 @@ def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> No
             output.say(f"{batch.id} is paused: nbbg resume {batch.id}")
         elif batch.counts.get(model.Queued.word) and batch.supervisor_pid is None:
             output.say(f"{batch.id} has queued runs and no supervisor: nbbg resume {batch.id}")
+        elif _waits_for_look(batch):
+            output.say(f"{batch.id} waits for a look and has no supervisor: nbbg resume {batch.id}")
     lost = [run for run in runs if isinstance(run.state, model.Lost)]
     if lost:
         numbers = " ".join(str(run.id) for run in lost)
         output.say(f"{len(lost)} lost: nbbg resume {numbers}")
     if any(run.state.word in model.UNSUCCESSFUL and not index.has_newer(run) for run in runs):
         output.say("what failed: nbbg show ID; another attempt: nbbg retry ID, or --failed")
+
+
+def _waits_for_look(batch: BatchReport) -> bool:
+    over = batch.until is None or batch.until.over
+    return not over and set(batch.counts) <= _OVER and batch.supervisor_pid is None

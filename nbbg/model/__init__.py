@@ -237,3 +237,8 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return not isinstance(self.state, Queued | Submitted | Running | Unknown)
+
+    @property
+    def needless(self) -> bool:
+        """Whether it was not started since its batch was decided without it."""
+        return isinstance(self.state, Stopped) and self.state.needless

@@ -91,6 +91,15 @@ class Batch:
     def __repr__(self) -> str:
         return f"<Batch {self.name}: {len(self.runs)} runs>"
 
+    @property
+    def verdict(self) -> str:
+        """What the last look says, where it runs until it is decided; empty before the first."""
+        if self.name is None or not self.runs:
+            return ""
+        with Index(self.runs[0]._where.store) as index:  # noqa: SLF001 - our own class
+            found = deciding.report(index, index.batch(int(self.name[1:])))
+        return (found.verdict or "") if found else ""
+
     def wait(self, timeout: float | None = None) -> Batch:
         """Wait until every run has ended, at most `timeout` seconds; the batch itself.
 

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import model, process
 from nbbg.errors import EnvironmentFault, UsageError
+from nbbg.ops import steer
 from nbbg.ops.asked import Target
 from nbbg.store import looks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from nbbg.index import Index
+    from nbbg.ops.project import Project
 
 DECIDED = "decided"
 OPTIONS = ("metric", "max_runs", "lower_is_better", "baseline")  # that say something with it alone
@@ -130,17 +132,34 @@ def _asked(until: model.Until) -> Asked:
     return Asked(until.metric, until.max_runs, until.lower_is_better, until.baseline)
 
 
-def covered(index: Index, batch: model.Batch) -> tuple[list[model.Run], list[str]]:
-    """The runs of such a batch that may still count, or have succeeded; and what came of it."""
+def covered(index: Index, batch: model.Batch) -> tuple[list[model.Run], str]:
+    """The runs of such a batch that may still count, or have succeeded; and its last verdict."""
     assert batch.until is not None  # noqa: S101 - the caller has asked
     runs = index.runs("batch = ?", (batch.id,))
     if over := index.verdict(batch.id):
-        anew = "the same once more: --name 'again/{arm}'"
         done = [run for run in runs if run.state.word == model.Succeeded.word]
-        return done, [f"{batch.name}: {over.why}\n{anew}"]
+        return done, f"{batch.name}: {over.why}"
     taken = looks.taken(index.store.batch(batch.id), batch.until)
     seen = batch.last_before(len(taken)) if taken else 0
-    return [run for run in runs if run.id > seen or run.state.word == model.Succeeded.word], []
+    return [run for run in runs if run.id > seen or run.state.word == model.Succeeded.word], ""
+
+
+def look_again(
+    project: Project, index: Index, numbers: Iterable[int], by: str
+) -> list[model.Batch]:
+    """Those of the batches that run until they are decided and of which a look alone is left."""
+    found = [index.batch(number) for number in sorted(numbers)]
+    left = [each for each in found if awaits_look(index, each)]
+    for batch in left:
+        steer.lift(project, batch, by)
+    return left
+
+
+def awaits_look(index: Index, batch: model.Batch) -> bool:
+    """Whether all its runs have ended, and it is to be looked whether that decides it."""
+    if batch.until is None or index.verdict(batch.id):
+        return False
+    return not steer.AT_WORK & index.counts(batch.id).keys()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from nbbg.index import Index
 from nbbg.ops import (
     arms,
     cards,
+    deciding,
     freezing,
     planning,
     project,
@@ -76,6 +77,7 @@ class Launched:
     succeeded: int  # how many of them had succeeded before
     unknown: list[model.Run]
     notes: tuple[str, ...] = ()  # sentences about the notebooks
+    verdict: str = ""  # of the batch that was asked for in the same words, and is over
 
     @property
     def foreground(self) -> model.Batch | None:
@@ -119,7 +121,7 @@ def launch(where: Project, request: Request) -> Launched:
     notes += (
         [NETWORK] if batch and batch.id == 1 and filesystem.holds_off(where.store.folder) else []
     )
-    return replace(launched, notes=tuple(dict.fromkeys(notes)))
+    return replace(launched, notes=tuple(dict.fromkeys(notes)), verdict=plan[0].verdict)
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def preview(where: Project, request: Request) -> Preview:
     plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
     notes = [*(note for want in wanted for note in want.notes), *plan.mixtures, *chosen.notes]
     notes += [str(plan.until)] if plan.until else []
+    notes += [plan.verdict] if plan.verdict else []
     return Preview(plan, cards.jobs(where.settings, chosen.gpus), tuple(dict.fromkeys(notes)))
 
 
@@ -259,7 +262,7 @@ def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[mode
     with Index(where.store) as index:
         by = steer.whoever()
         around = {run.batch for run in covered}
-        also = steer.look_again(where, index, around, by)
+        also = deciding.look_again(where, index, around, by)
         steer.start_again(where, index, [*over, *waiting], by=by, also=also)
         numbers = {run.batch for run in covered if run.state.word != model.Succeeded.word}
         found = [index.batch(number) for number in sorted(numbers)]

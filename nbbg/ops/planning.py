@@ -31,6 +31,7 @@ class Plan:
     covered: list[model.Run]  # what is there already of that which is asked for
     mixtures: list[str]  # sentences about arms whose notebook has changed
     until: model.Until | None = None
+    verdict: str = ""  # of the batch that was asked for in the same words, and is over
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _of(
     target = request.target
     if request.until and index:
         if same := deciding.same(index, request.until, arms):
-            return Plan(arms, [], *deciding.covered(index, same))
+            covered, verdict = deciding.covered(index, same)
+            return Plan(arms, [], covered, [], verdict=verdict)
         target = replace(target, first=deciding.first_number(index, arms))
     for arm in arms.values():
         there = index.runs("arm = ?", (arm.name,)) if index and arm.name in known else ()

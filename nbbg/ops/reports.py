@@ -75,7 +75,7 @@ class BatchReport:
     arm_count: int
     runs: int
     counts: dict[str, int]
-    total: int
+    total: int  # that are needed: all, unless it was decided without some
     done: int  # ended, however
     failed: int  # of them, those that did not succeed and that nobody stopped
     rate_per_hour: float | None  # over the last runs, while any runs
@@ -125,7 +125,8 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     """The report of a batch."""
     course = changes.read(index.store.batch(batch.id), batch)
     counts = index.counts(batch.id)
-    total = batch.last - batch.first + 1
+    planned = batch.last - batch.first + 1
+    until = deciding.report(index, batch)
     supervisor = batches.supervisor_pid(index.store.batch(batch.id))
     found = pace.of_batch(index, batch, counts, course, supervised=supervisor is not None)
     return BatchReport(
@@ -140,14 +141,14 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         paused_at=iso(course.paused_at or None),
         arms=list(itertools.islice(batch.arms, ARMS)),
         arm_count=len(batch.arms),
-        runs=total,
+        runs=planned,
         counts=counts,
-        total=total,
+        total=planned - until.needless if until else planned,
         done=found.done,
         failed=found.failed,
         rate_per_hour=found.rate_per_hour,
         seconds_left=found.seconds_left,
-        until=deciding.report(index, batch),
+        until=until,
     )
 
 

@@ -169,31 +169,8 @@ def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
     return [
         run
         for run in _chosen(index, names)
-        if (run.state.word in words or run.again) and (not is_needless(run) or str(run.id) in names)
+        if (run.state.word in words or run.again) and (not run.needless or str(run.id) in names)
     ]
-
-
-def is_needless(run: model.Run) -> bool:
-    """Whether its batch was decided without it."""
-    return isinstance(run.state, model.Stopped) and run.state.needless
-
-
-def look_again(
-    project: Project, index: Index, numbers: Iterable[int], by: str
-) -> list[model.Batch]:
-    """Those of the batches that run until they are decided and of which a look alone is left."""
-    found = [index.batch(number) for number in sorted(numbers)]
-    left = [each for each in found if awaits_look(index, each)]
-    for batch in left:
-        _lift(project, batch, by)
-    return left
-
-
-def awaits_look(index: Index, batch: model.Batch) -> bool:
-    """Whether all its runs have ended, and it is to be looked whether that decides it."""
-    if batch.until is None or index.verdict(batch.id):
-        return False
-    return not AT_WORK & index.counts(batch.id).keys()
 
 
 def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False) -> list[model.Run]:
@@ -270,7 +247,7 @@ def _start_again(
     others.update(index.waiting(batch))
     whole = others <= {run.id for run in chosen} and not index.verdict(batch)
     if whole:
-        _lift(project, index.batch(batch), by)
+        lift(project, index.batch(batch), by)
     for run in chosen:
         by_itself = whole or isinstance(run.state, model.Queued)
         keeps_delay = run.again and by_itself and not at_once
@@ -278,7 +255,7 @@ def _start_again(
             _queue(project, run)
 
 
-def _lift(project: Project, batch: model.Batch, by: str) -> None:
+def lift(project: Project, batch: model.Batch, by: str) -> None:
     """Take back what holds a batch, if anything does; its failures are counted anew."""
     folder = project.store.batch(batch.id)
     if batches.stopped_by(project.store, batch.id) or changes.read(folder, batch).paused_at:
