@@ -287,4 +287,5 @@ def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> No
 
 def _waits_for_look(batch: BatchReport) -> bool:
     over = batch.until is None or batch.until.over
-    return not over and set(batch.counts) <= _OVER and batch.supervisor_pid is None
+    idle = batch.supervisor_pid is None and not batch.stopped_by
+    return not over and idle and set(batch.counts) <= _OVER
