@@ -34,6 +34,7 @@ EVENTS = "events.jsonl"
 CHANGES = "changes"  # what a person changed since the launch: 1.json, 2.json, ...
 JOBS = "jobs"  # submissions to a scheduler: 1.json, 1.id, and the script 1.sh
 TOLD = "told.json"  # what an executor last said; no fact
+LOOK = "look-{}.json"  # what was seen after so many runs of each arm, and whether that decides
 SUPERVISOR_LOCK = "supervisor.lock"
 SUPERVISOR_LOG = "supervisor.log"
 RUNS = "runs"

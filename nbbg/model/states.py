@@ -194,6 +194,7 @@ class Stopped:
     cell: int | None = None
     note: str = ""
     with_batch: bool = False  # it waits, and is stopped only as long as its batch is
+    needless: bool = False  # its batch was decided without it
     word: ClassVar[str] = "stopped"
 
     @property

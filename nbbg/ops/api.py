@@ -9,6 +9,7 @@ from nbbg import model
 from nbbg.errors import RunFailed, UsageError
 from nbbg.ops import (
     asking,
+    deciding,
     gather,
     keeping,
     project,
@@ -90,6 +91,15 @@ class Batch:
     def __repr__(self) -> str:
         return f"<Batch {self.name}: {len(self.runs)} runs>"
 
+    @property
+    def verdict(self) -> str:
+        """What the last look says, where it runs until it is decided; empty before the first."""
+        if self.name is None or not self.runs:
+            return ""
+        with asking.index(self.runs[0]._where.store) as index:  # noqa: SLF001 - our own class
+            found = deciding.report(index, index.batch(int(self.name[1:])))
+        return (found.verdict or "") if found else ""
+
     def wait(self, timeout: float | None = None) -> Batch:
         """Wait until every run has ended, at most `timeout` seconds; the batch itself.
 
@@ -129,17 +139,21 @@ def run(
             a text such as "1h30m"), `allow_errors` and the other settings; and as on the command
             line `product` (every combination of lists), `allow_new_params`, `allow_any_type`;
             `recursive`, `include`, `exclude` (lists of globs); `output_dir`, `output` (a
-            template), `prepend` and `append` (lists of parameters' names, or words).
+            template), `prepend` and `append` (lists of parameters' names, or words);
+            `until="decided"` with `metric`, `max_runs`, `lower_is_better` and `baseline`.
 
     Raises:
         NbbgError: what was asked can't be done; nothing was launched then.
     """
     freedom = _freedom(settings)
+    of_until = {option: settings.pop(option, None) for option in deciding.OPTIONS}
+    until = deciding.asked(settings.pop("until", None), runs, of_until)
     piece = _piece(_paths(notebooks), {} if params is None else params, settings)
     where = project.here(settings)
     request = Request(
         pieces=[piece],
-        target=target(runs),
+        target=until.target if until else target(runs),
+        until=until,
         seed=seed,
         name=name,
         note=note,

@@ -27,6 +27,7 @@ from nbbg.process.machine import (
     up,
 )
 from nbbg.process.starting import (
+    ask,
     own_program,
     spawn_detached,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Process",
     "Watch",
     "alive",
+    "ask",
     "become_subreaper",
     "boot_id",
     "booted_at",

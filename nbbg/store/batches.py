@@ -257,7 +257,8 @@ def _remove(folder: Path) -> None:
 
 def _to_json(batch: model.Batch) -> dict[str, Any]:
     """The record, but for its arms."""
-    return {name: value for name, value in vars(batch).items() if name != "arms"}
+    record = {name: value for name, value in vars(batch).items() if name != "arms"}
+    return {**record, "until": dataclasses.asdict(batch.until) if batch.until else None}
 
 
 def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
@@ -273,6 +274,9 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
             raise ValueError(f"{field.name!r} can't be {values[field.name]!r}")
     if journal.moment(values["created_at"]) is None:
         raise ValueError(f"'created_at' can't be {values['created_at']!r}")
+    if until := values.get("until"):
+        lists = {name: tuple(until[name]) for name in ("arms", "looks")}
+        values["until"] = model.Until(**{**until, **lists})
     return model.Batch(**values)
 
 

@@ -15,7 +15,8 @@ from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, cleaned, locks, place, policy, runs, state
-from nbbg.supervisor.decide import Finish, Next, Standing, Start, Stop, Wait, decide
+from nbbg.supervisor.decide import Finish, Look, Next, Standing, Start, Stop, Wait, decide
+from nbbg.supervisor.looks import Looks
 from nbbg.supervisor.queue import Queue
 from nbbg.supervisor.seats import Seats
 
@@ -79,6 +80,7 @@ class Supervisor:
         self.executor: Executor = executors.get(self.batch.executor)
         self.queue = Queue(self.store, self.batch)
         self.seats = Seats(self.batch, environment)
+        self.looks = Looks(folder, self.batch)
         self.live: dict[int, Live] = {}
         self.decided_at = 0.0
         self.faults = 0
@@ -95,6 +97,8 @@ class Supervisor:
                         self.wait(until)
                     case Stop(why):
                         batches.ask_to_stop(self.folder, why, after_run=True)
+                    case Look():
+                        self.looks.take()
                     case Finish():
                         return
 
@@ -140,12 +144,15 @@ class Supervisor:
         # In this order: a `resume` writes its change first, and then takes the stop away.
         stopped_at = self.stopped_at()
         course = changes.read(self.folder, self.batch)
+        gate, over_at = self.looks.standing()
         return Standing(
             jobs=course.jobs,
             stopped_at=stopped_at,
             paused_at=course.paused_at,
             failures=self.queue.failures(course.resumed_at),
             max_failures=self.batch.max_failures,
+            over_at=over_at,
+            gate=gate,
         )
 
     def has_more_to_do(self) -> bool:
