@@ -399,7 +399,7 @@ def test_designs_that_are_refused(arms: list[str], more: dict[str, Any], why: st
 
 
 def test_a_supervisor_loads_no_statistics() -> None:
-    """NumPy and SciPy, and what reads notebooks, are in no process that lives as long as a batch."""
+    """Neither NumPy and SciPy nor what reads notebooks is in what lives as long as a batch."""
     heavy = {"numpy", "scipy", "jupytext", "nbformat"}
     code = f"import sys, nbbg.supervisor.loop; print({heavy} & set(sys.modules) or '')"
     done = subprocess.run(records.python(code), capture_output=True, text=True, check=True)
