@@ -318,7 +318,8 @@ class Index:
         try:
             intake.take_in_batch(self._db, self.store, self.batch(number))
         except (StoreError, OSError) as error:
-            self.unreadable[number] = str(error)
+            is_ours = isinstance(error, StoreError)
+            self.unreadable[number] = str(error) if is_ours else _of_system(error)
 
     def _derive_open(self) -> None:
         """Derive again what is open, and close what has ended, a few at a time."""
@@ -362,6 +363,11 @@ class Index:
 def _size(events: Path) -> int:
     """Bytes of events that can be read; hints that can't be read are none."""
     return logs.size(events) if os.access(events, os.R_OK) and events.is_file() else 0
+
+
+def _of_system(error: Exception) -> str:
+    where, why = getattr(error, "filename", ""), getattr(error, "strerror", error)
+    return f"{where} can't be read: {why}"
 
 
 def _closing(run: model.Run) -> tuple[object, ...]:

@@ -62,7 +62,8 @@ def test_a_run_that_succeeds_has_a_whole_record(place: Place) -> None:
     place.launch("train.ipynb", "-p", "lr=0.25", "--seed", "40")
     place.end()
     run = place.project.run(1)
-    pid, runner = run.pop("pid"), run.pop("runner_pid")
+    pid, runner, size = run.pop("pid"), run.pop("runner_pid"), run.pop("bytes")
+    assert size > 0
     assert (pid == runner) == (place.executor == "inline")
     times = [
         datetime.fromisoformat(run.pop(f"{name}_at")) for name in ("queued", "started", "ended")
@@ -94,6 +95,7 @@ def test_a_run_that_succeeds_has_a_whole_record(place: Place) -> None:
         "output": str(place.project.root / "outputs/train/lr=0.25/train_lr=0.25_1.ipynb"),
         "metrics": {"loss": 0.25},
         "resumed_after": None,
+        "cleaned_at": None,
         "project": str(place.project.root),
     }
     assert Path(run["log"]).exists()

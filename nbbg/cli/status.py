@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nbbg import logs, model, paths
-from nbbg.cli import output, reading, table, watch
+from nbbg.cli import output, reading, table
 from nbbg.ops import project, reports, selection
 from nbbg.store import imported, sizes
 
@@ -48,6 +48,8 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
+    from nbbg.cli import watch
+
     where = _where(arguments)
     with contextlib.suppress(KeyboardInterrupt):
         if sys.stdout.isatty():

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbbg.model.states import (
+    AT_WORK,
     OF_CELL,
     OF_QUIET,
     OF_RUN,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "AT_WORK",
     "OF_CELL",
     "OF_QUIET",
     "OF_RUN",

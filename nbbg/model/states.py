@@ -250,6 +250,7 @@ class Told:
 Ended = Succeeded | Failed | Exited | Killed | TimedOut | Stopped
 RunState = Queued | Submitted | Running | Ended | Lost | Unknown
 
+AT_WORK = frozenset({Queued.word, Submitted.word, Running.word, Unknown.word})  # or may be
 UNSUCCESSFUL = frozenset({Failed.word, Exited.word, Killed.word, TimedOut.word})
 RESUMABLE = frozenset({Stopped.word, Lost.word})
 # After these there can be another attempt by itself. Never after `stopped`, which a person meant,

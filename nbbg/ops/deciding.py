@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import model, process
 from nbbg.errors import EnvironmentFault, UsageError
-from nbbg.ops import steer
 from nbbg.ops.asked import Target
 from nbbg.store import looks
 
@@ -148,6 +147,8 @@ def look_again(
     project: Project, index: Index, numbers: Iterable[int], by: str
 ) -> list[model.Batch]:
     """Those of the batches that run until they are decided and of which a look alone is left."""
+    from nbbg.ops import steer
+
     found = [index.batch(number) for number in sorted(numbers)]
     left = [each for each in found if awaits_look(index, each)]
     for batch in left:
@@ -159,7 +160,7 @@ def awaits_look(index: Index, batch: model.Batch) -> bool:
     """Whether all its runs have ended, and it is to be looked whether that decides it."""
     if batch.until is None or index.verdict(batch.id):
         return False
-    return not steer.AT_WORK & index.counts(batch.id).keys()
+    return not model.AT_WORK & index.counts(batch.id).keys()
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def _sessions(where: Project, index: Index) -> list[str]:
     ended = [
         batch
         for batch in index.batches()
-        if batch.executor == "tmux" and not _AT_WORK & index.counts(batch.id).keys()
+        if batch.executor == "tmux" and not model.AT_WORK & index.counts(batch.id).keys()
     ]
     if not ended:
         return []
@@ -114,9 +114,6 @@ def _sessions(where: Project, index: Index) -> list[str]:
     dead = tmux.dead_sessions()
     names = [tmux.name_of(where.store.batch(batch.id).resolve()) for batch in ended]
     return [name for name in names if name in dead]
-
-
-_AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
 
 
 def _environments(unused: float) -> list[str]:
@@ -139,7 +136,7 @@ def _used_now() -> set[str]:
     for each in project.remembered():
         with Index(each.store) as index:
             for batch in index.batches():
-                if _AT_WORK & index.counts(batch.id).keys():
+                if model.AT_WORK & index.counts(batch.id).keys():
                     found.update(arm.python for arm in batch.arms.values())
     return found
 

@@ -28,7 +28,6 @@ _NEWER = (
     "SELECT 1 FROM runs AS newer WHERE newer.arm = runs.arm AND newer.number = runs.number"
     " AND newer.id > runs.id"
 )
-AT_WORK = {model.Queued.word, model.Submitted.word, model.Running.word, model.Unknown.word}
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def pause(project: Project, index: Index, names: Sequence[str], by: str) -> list
     paused = [
         batch
         for batch in found
-        if AT_WORK & index.counts(batch.id).keys() and not course(project, batch).paused_at
+        if model.AT_WORK & index.counts(batch.id).keys() and not course(project, batch).paused_at
     ]
     for batch in paused:
         changes.pause(project.store.batch(batch.id), by)

@@ -7,7 +7,6 @@ nearest folder with `.nbbg/format`, else with `.git` or `pyproject.toml`, else t
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +179,8 @@ def _refuse_stranger(store: Store, path: Path) -> None:
         message = f"{path} belongs to another user\nif you trust what is in it: chown it"
         raise StoreError(message)
     if status.st_mode & files.OTHERS_WRITE:
+        import shlex
+
         message = (
             f"others may write in {path}, and what is in it is executed\n"
             f"if you trust what is in it: chmod -R go-w {shlex.quote(str(store.folder))}"

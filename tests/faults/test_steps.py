@@ -186,7 +186,7 @@ def test_a_retry_that_is_killed_makes_one_attempt(checker: Checker, step: str) -
         type_in(checker.home, *WORDS)
     assert states(checker.home) == ["failed"]
     type_in(checker.home, "retry", "1", step=step)
-    queued = step == "after attempt"
+    queued = step != "before attempt"
     assert states(checker.home) == ["queued" if queued else "failed"]
     type_in(checker.home, *(("resume",) if queued else ("retry", "1")))
     (run,) = json.loads(type_in(checker.home, "status", "--json"))["runs"]

@@ -70,7 +70,7 @@ def go_on(project: Project, index: Index, planned: Plan) -> Started:
 
 
 def _is_open(counts: dict[str, int]) -> bool:
-    return bool(counts.keys() & {*steer.AT_WORK, model.Lost.word, model.Stopped.word})
+    return bool(counts.keys() & {*model.AT_WORK, model.Lost.word, model.Stopped.word})
 
 
 def _held(project: Project, index: Index, batch: model.Batch) -> str:
