@@ -52,6 +52,7 @@ def test_two_dashes_are_a_value(trial: Trial, option: str) -> None:
         ("batches/1/batch.json", '"jobs":', f'"jobs":{10**400},"was":'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":null'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":"gone"'),
+        ("batches/7/arms.jsonl", '"name":"many/lr=100"', '"name":null'),
     ],
 )
 def test_records_that_are_named(
