@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "str": str, "bool": bool}
+_PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
@@ -100,11 +101,14 @@ def stop_of(folder: Path) -> tuple[str, float]:
     with files.Folder(folder) as opened:
         try:
             record = opened.read_json(paths.STOP)
-        except (ValueError, OSError):
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in _PASSES:
+                raise  # nothing is known of the record
             record = {}
     if record is None:
         return "", 0.0
-    return str(record.get("by", "somebody")), float(record.get("at", time.time()))
+    at = journal.moment(record.get("at"))
+    return str(record.get("by") or "somebody"), time.time() if at is None else at
 
 
 def stopped_by(store: Store, number: int) -> str:

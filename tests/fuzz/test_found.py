@@ -100,6 +100,20 @@ def test_a_frozen_notebook_that_is_none_is_named(
     assert (code, "can't be read" in said) == (2, True)
 
 
+@pytest.mark.parametrize("at", ['"x"', "null", "1e999", str(10**400)])
+def test_a_stop_at_no_time_is_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """A batch whose stop has lost its time is stopped, and told like every other."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    stop = made.root / paths.STORE / "batches/7/stop.json"
+    stop.write_text(f'{{"by": null, "at": {at}}}')
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    code, said = Trial(made.root, made.home).command("status", "b7")
+    assert (code, "by somebody" in said) == (0, True), said
+
+
 def test_an_ending_without_its_cell_is_refused() -> None:
     """A failure that does not say where is a damaged record."""
     record = json.loads('{"state": "failed", "error": {"name": "E", "value": "x"}, "note": ""}')
