@@ -100,6 +100,20 @@ def test_a_frozen_notebook_that_is_none_is_named(
     assert (code, "can't be read" in said) == (2, True)
 
 
+@pytest.mark.parametrize("damage", ['"gpu": true', '"machine": 3', '"slots": 1', '"up": "x"'])
+def test_a_claim_of_wrong_types_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """A claim with a value that can't be meant makes its run unknown, which says so."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    claim = made.root / paths.STORE / "batches/3/runs/9/1/process.json"
+    claim.write_text(json.dumps({**json.loads(claim.read_text()), **json.loads(f"{{{damage}}}")}))
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    code, said = Trial(made.root, made.home).command("show", "9")
+    assert (code, "unknown" in said, "process.json" in said) == (0, True, True), said
+
+
 @pytest.mark.parametrize("at", ['"x"', "null", "1e999", str(10**400)])
 def test_a_stop_at_no_time_is_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
