@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "str": str, "bool": bool}
+_KINDS |= dict.fromkeys(("Mapping[str, Any]", "Mapping[str, str]"), dict)
 _PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
@@ -282,6 +283,8 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
             raise ValueError(f"{field.name!r} can't be {values[field.name]!r}")
     if journal.moment(values["created_at"]) is None:
         raise ValueError(f"'created_at' can't be {values['created_at']!r}")
+    if not isinstance(values.get("facts", {}).get("environment", {}), dict):
+        raise ValueError("'environment' is no object")  # noqa: TRY004 - of what is in the file
     return model.Batch(**values)
 
 

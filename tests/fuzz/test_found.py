@@ -59,6 +59,8 @@ def test_two_dashes_are_a_value(trial: Trial, option: str) -> None:
         ("batches/1/batch.json", '"last": 4', '"last": null'),
         ("batches/1/batch.json", '"created_at":', '"created_at":1e999,"was":'),
         ("batches/1/batch.json", '"jobs":', f'"jobs":{10**400},"was":'),
+        ("batches/1/batch.json", '"environment":', '"environment": 3, "was":'),
+        ("batches/1/batch.json", '"facts":', '"facts": null, "was":'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":null'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":"gone"'),
         ("batches/7/arms.jsonl", '"name":"many/lr=100"', '"name":null'),
@@ -110,6 +112,13 @@ def test_a_stop_at_no_time_is_a_stop(kept: Trial, at: str) -> None:
     stop.write_text(f'{{"by": null, "at": {at}}}')
     code, said = kept.command("status", "b7")
     assert (code, "by somebody" in said) == (0, True), said
+
+
+def test_packages_of_wrong_types_are_none(kept: Trial) -> None:
+    """A list of packages that is none is no obstacle to a comparison of two runs."""
+    path = kept.root / paths.STORE / "batches/1/packages.json"
+    path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()))))
+    assert kept.command("diff", "1", "5")[0] in {0, 1}
 
 
 def test_an_ending_without_its_cell_is_refused() -> None:
