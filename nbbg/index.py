@@ -317,9 +317,11 @@ class Index:
     def _take_in_batch(self, number: int) -> None:
         try:
             intake.take_in_batch(self._db, self.store, self.batch(number))
-        except (StoreError, OSError) as error:
-            is_ours = isinstance(error, StoreError)
-            self.unreadable[number] = str(error) if is_ours else _of_system(error)
+        except StoreError as error:
+            self.unreadable[number] = str(error)
+        except OSError as error:
+            where = error.filename or self.store.batch(number)
+            self.unreadable[number] = f"{where} can't be read: {error.strerror}"
 
     def _derive_open(self) -> None:
         """Derive again what is open, and close what has ended, a few at a time."""
@@ -363,11 +365,6 @@ class Index:
 def _size(events: Path) -> int:
     """Bytes of events that can be read; hints that can't be read are none."""
     return logs.size(events) if os.access(events, os.R_OK) and events.is_file() else 0
-
-
-def _of_system(error: Exception) -> str:
-    where, why = getattr(error, "filename", ""), getattr(error, "strerror", error)
-    return f"{where} can't be read: {why}"
 
 
 def _closing(run: model.Run) -> tuple[object, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from nbbg.errors import EnvironmentFault
 from nbbg.executors import tmux
 from tests.places import tmux_of
 from tests.project import LONG, Project, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SECRET = "sup3r-s3cret-valu3-0451"
@@ -110,7 +114,7 @@ def test_no_process_list_shows_a_secret(project: Project, how: list[str]) -> Non
 def _launch_and_look(project: Project, how: list[str]) -> None:
     project.nbbg("run", "train.ipynb", *how)
     project.until_running(1, "5")
-    lists = [path.read_bytes() for path in _command_lines()]
+    lists = list(_command_lines())
     assert len(lists) > 2
     assert not any(SECRET.encode() in line for line in lists)
     shown = [
@@ -124,5 +128,7 @@ def _launch_and_look(project: Project, how: list[str]) -> None:
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
-def _command_lines() -> list[Path]:
-    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
+def _command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            yield path.read_bytes()

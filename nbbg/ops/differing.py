@@ -81,8 +81,9 @@ class Side:
     def packages(self) -> dict[str, str]:
         """The packages of its interpreter at launch."""
         with contextlib.suppress(*_UNREADABLE), files.Folder(self.folder) as folder:
-            of_all: dict[str, dict[str, str]] = folder.read_json(paths.PACKAGES) or {}
-            return of_all.get(self.run.arm.python, {})  # none of a kernel of another language
+            of_all = folder.read_json(paths.PACKAGES) or {}
+            found = of_all.get(self.run.arm.python)  # none of a kernel of another language
+            return found if isinstance(found, dict) else {}
         return {}
 
     def outcome(self) -> dict[str, Any]:

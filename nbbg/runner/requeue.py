@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +51,8 @@ def prepare(path: Path, folder: Folder, record: Mapping[str, Any]) -> str:
 
 def ask(task: str) -> None:
     """Have Slurm start this very task again, which ends this process."""
+    import subprocess  # not by every runner
+
     try:
         done = subprocess.run(
             ["scontrol", "requeue", task],

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "str": str, "bool": bool}
+_KINDS |= dict.fromkeys(("Mapping[str, Any]", "Mapping[str, str]"), dict)
+_PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
@@ -97,8 +99,10 @@ def stop_of(folder: Path) -> tuple[str, float]:
     with files.Folder(folder) as opened:
         try:
             return state.stop_of(opened)
-        except (ValueError, OSError):  # a request that can't be read is a request all the same
-            return "somebody", time.time()
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in _PASSES:
+                raise  # nothing is known of the record
+            return "somebody", time.time()  # what can't be read is a request all the same
 
 
 def stopped_by(store: Store, number: int) -> str:
@@ -277,6 +281,8 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     if until := values.get("until"):
         lists = {name: tuple(until[name]) for name in ("arms", "looks")}
         values["until"] = model.Until(**{**until, **lists})
+    if not isinstance(values.get("facts", {}).get("environment", {}), dict):
+        raise ValueError("'environment' is no object")  # noqa: TRY004 - of what is in the file
     return model.Batch(**values)
 
 

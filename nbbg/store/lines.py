@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Record = dict[str, Any]
+NUMBER = "id"  # the key that is a whole number; others are texts
 
 
 def find(path: Path, key: str, wanted: Any) -> Record | None:
@@ -91,8 +92,11 @@ def parse(path: Path, line: bytes, key: str) -> Record:
     """
     try:
         record: Record = files.from_json(line)
-        record[key]
+        found = record[key]
     except (ValueError, KeyError, TypeError) as error:
         message = f"{path} can't be read: {error}"
         raise StoreError(message) from error
+    if not isinstance(found, int if key == NUMBER else str):
+        message = f"{path} can't be read: {key!r} can't be {found!r}"
+        raise StoreError(message)
     return record

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbbg import model
 
 BEYOND = 1 << 62  # no number in a plan is as large: SQLite holds 64 bits
-_KEY = "id"  # rises from line to line
+_KEY = lines.NUMBER  # rises from line to line
 
 
 def to_bytes(plan: Iterable[Planned]) -> bytes:

@@ -30,6 +30,8 @@ _CLAIM: dict[str, type | UnionType] = {
     **dict.fromkeys(("lock_device", "lock_inode"), int),
     "at": int | float,
 }
+_LATER = {"machine": "", "gpu": "", "slots": [], "up": 0.0}  # what older claims lack
+_KINDS: dict[str, type | UnionType] = {"machine": str, "gpu": str, "slots": list, "up": int | float}
 _TICKET: dict[str, type | UnionType] = {"host": str, "boot": str}
 _LIMIT: dict[str, type | UnionType] = {"limit": int | float, "at": int | float, "what": str}
 
@@ -47,15 +49,16 @@ def read_claim(attempt: Folder) -> model.Claim | None:
     record = attempt.read_json(paths.PROCESS)
     if record is None:
         return None
-    _check(paths.PROCESS, record, _NAMES | _CLAIM)
+    record = {**_LATER, **record}
+    _check(paths.PROCESS, record, _NAMES | _CLAIM | _KINDS)
     runner = model.Identity(record["pid"], record["start_time"])
     known = {name: record[name] for name in _CLAIM}
     return model.Claim(
         runner=runner,
-        machine=record.get("machine", ""),
-        gpu=record.get("gpu", ""),
-        slots=tuple(record.get("slots", ())),
-        up=record.get("up", 0.0),
+        machine=record["machine"],
+        gpu=record["gpu"],
+        slots=tuple(map(str, record["slots"])),
+        up=record["up"],
         **known,
     )
 

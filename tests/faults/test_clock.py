@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nbbg import paths
+from nbbg.faults import FIRED, NAME
+from nbbg.ops import reports
+from nbbg.store import runs
 from tests.faults.shims import Clock
 from tests.places import GATE, open_gate, states
 from tests.project import Project, until
@@ -83,3 +90,20 @@ def test_a_stop_before_the_clock_was_set_back(project: Project, clock: Clock) ->
     project.nbbg("resume", "2")
     project.until_running(2)
     assert states(project) == ["stopped", "running", "stopped"]
+
+
+def test_a_notebook_that_is_long_in_the_writing(project: Project, tmp_path: Path) -> None:
+    """A run began when it was claimed, however long its notebook took to be put in its place."""
+    faults = tmp_path / "faults"
+    (faults / FIRED).mkdir(parents=True)
+    (faults / "before train_1.ipynb").write_text(str(int(signal.SIGSTOP)))
+    project.environment[NAME] = str(faults)
+    project.write("train.ipynb", "pass")
+    project.nbbg("run", "train.ipynb")
+    until(lambda: any((faults / FIRED).iterdir()))
+    (fired,) = (faults / FIRED).iterdir()
+    time.sleep(runs.JUMP + 1)
+    os.kill(int(fired.name.split()[0]), signal.SIGCONT)
+    project.nbbg("wait", "1")
+    claim = json.loads((project.attempt(1) / paths.PROCESS).read_bytes())
+    assert project.run(1)["started_at"] == reports.iso(claim["at"])

@@ -55,10 +55,10 @@ def store() -> Iterator[Path]:
         project.nbbg("run", "long.ipynb", "--runs", "2")
         project.nbbg("wait", "b1", code=1)
         project.until_running(3, "begun")
+        project.nbbg("stop", "4")  # before there is room for it
         project.nbbg("jobs", "b2", "2")
         project.end_all()
         project.nbbg("run", "other.ipynb", "--wait")
-        project.nbbg("stop", "4")
         if project.attempt(4).is_dir():
             until(lambda: {run["id"]: run["state"] for run in project.runs()} == STATES)
         yield root

@@ -49,7 +49,10 @@ END = (
     *("after submit", "before event ended", "after event ended"),
 )
 OVER = ("after end", "after event ended")  # from the one to the other, the first run has succeeded
-RETRY = ("before attempt", "after attempt", "before event queued", "after event queued")
+RETRY = (
+    *("after event starting", "before attempt", "after attempt"),
+    *("before event queued", "after event queued"),
+)
 STOP = (
     *("before stop.json", "beside stop.json", "after stop.json", "before event stopped"),
     *("after event stopped", "before attempt", "after attempt"),
@@ -186,7 +189,7 @@ def test_a_retry_that_is_killed_makes_one_attempt(checker: Checker, step: str) -
         type_in(checker.home, *WORDS)
     assert states(checker.home) == ["failed"]
     type_in(checker.home, "retry", "1", step=step)
-    queued = step != "before attempt"
+    queued = RETRY.index(step) >= RETRY.index("after attempt")
     assert states(checker.home) == ["queued" if queued else "failed"]
     type_in(checker.home, *(("resume",) if queued else ("retry", "1")))
     (run,) = json.loads(type_in(checker.home, "status", "--json"))["runs"]

@@ -15,6 +15,15 @@ from tests import sample
 from tests.fuzz.trial import Trial
 
 
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
+    """The sample as the current project."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    return Trial(made.root, made.home)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -50,53 +59,66 @@ def test_two_dashes_are_a_value(trial: Trial, option: str) -> None:
         ("batches/1/batch.json", '"last": 4', '"last": null'),
         ("batches/1/batch.json", '"created_at":', '"created_at":1e999,"was":'),
         ("batches/1/batch.json", '"jobs":', f'"jobs":{10**400},"was":'),
+        ("batches/1/batch.json", '"environment":', '"environment": 3, "was":'),
+        ("batches/1/batch.json", '"facts":', '"facts": null, "was":'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":null'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":"gone"'),
+        ("batches/7/arms.jsonl", '"name":"many/lr=100"', '"name":null'),
     ],
 )
-def test_records_that_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str
-) -> None:
+def test_records_that_are_named(kept: Trial, name: str, old: str, new: str) -> None:
     """A plan or a list of arms that can't be meant is named, in one line."""
-    made = sample.place(tmp_path / "project", tmp_path / "home")
-    path = made.root / paths.STORE / name
+    path = kept.root / paths.STORE / name
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    monkeypatch.chdir(made.root)
-    monkeypatch.setenv("HOME", str(made.home))
-    _, said = Trial(made.root, made.home).command("status")
+    _, said = kept.command("status")
     assert "can't be read" in said
 
 
-def test_a_folder_that_is_no_run_s_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_is_no_run_s_is_passed_over(kept: Trial) -> None:
     """Digits that nbbg does not write, and numbers that no index holds."""
-    made = sample.place(tmp_path / "project", tmp_path / "home")
     for name in ("²", "9" * 30):
-        (made.root / paths.STORE / "batches/1/runs" / name).mkdir()
-    (made.root / paths.STORE / paths.INDEX).unlink(missing_ok=True)
-    monkeypatch.chdir(made.root)
-    monkeypatch.setenv("HOME", str(made.home))
-    code, said = Trial(made.root, made.home).command("status")
+        (kept.root / paths.STORE / "batches/1/runs" / name).mkdir()
+    (kept.root / paths.STORE / paths.INDEX).unlink(missing_ok=True)
+    code, said = kept.command("status")
     assert code == 0, said
 
 
 @pytest.mark.parametrize("damage", ['"metadata": null, "x": {', '"cells": 3, "x": {'])
-def test_a_frozen_notebook_that_is_none_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
-) -> None:
+def test_a_frozen_notebook_that_is_none_is_named(kept: Trial, damage: str) -> None:
     """What compares it with another says so in a sentence."""
-    made = sample.place(tmp_path / "project", tmp_path / "home")
-    path = made.root / paths.STORE / "batches/1/frozen/train.ipynb"
+    path = kept.root / paths.STORE / "batches/1/frozen/train.ipynb"
     record = json.loads(path.read_text())
     record.update(json.loads(f"{{{damage}}}}}"))
     path.write_text(json.dumps(record))
-    monkeypatch.chdir(made.root)
-    monkeypatch.setenv("HOME", str(made.home))
-    code, said = Trial(made.root, made.home).command("diff", "1", "5")
+    code, said = kept.command("diff", "1", "5")
     assert (code, "can't be read" in said) == (2, True)
+
+
+@pytest.mark.parametrize("damage", ['"gpu": true', '"machine": 3', '"slots": 1', '"up": "x"'])
+def test_a_claim_of_wrong_types_is_named(kept: Trial, damage: str) -> None:
+    """A claim with a value that can't be meant makes its run unknown, which says so."""
+    claim = kept.root / paths.STORE / "batches/3/runs/9/1/process.json"
+    claim.write_text(json.dumps({**json.loads(claim.read_text()), **json.loads(f"{{{damage}}}")}))
+    code, said = kept.command("show", "9")
+    assert (code, "unknown" in said, "process.json" in said) == (0, True, True), said
+
+
+@pytest.mark.parametrize("at", ['"x"', "null", "1e999", str(10**400)])
+def test_a_stop_at_no_time_is_a_stop(kept: Trial, at: str) -> None:
+    """A batch whose stop has lost its time is stopped, and told like every other."""
+    stop = kept.root / paths.STORE / "batches/7/stop.json"
+    stop.write_text(f'{{"by": null, "at": {at}}}')
+    code, said = kept.command("status", "b7")
+    assert (code, "by somebody" in said) == (0, True), said
+
+
+def test_packages_of_wrong_types_are_none(kept: Trial) -> None:
+    """A list of packages that is none is no obstacle to a comparison of two runs."""
+    path = kept.root / paths.STORE / "batches/1/packages.json"
+    path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()))))
+    assert kept.command("diff", "1", "5")[0] in {0, 1}
 
 
 def test_an_ending_without_its_cell_is_refused() -> None:
