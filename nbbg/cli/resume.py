@@ -28,7 +28,9 @@ def command(arguments: argparse.Namespace) -> int:
         chosen = steer.resumable(index, arguments.ids)
         continued = steer.go_on(where, index, arguments.ids, by)
         if not chosen and not continued:
-            output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
+            output.say("nothing is queued, stopped or lost")
+            if steer.retriable(index, (), failed_alone=True):
+                output.say("what failed: nbbg retry --failed")
             return 0
         say_what_differs(where, index, chosen)
         tell(steer.start_again(where, index, chosen, by=by, also=continued))
