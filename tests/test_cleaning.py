@@ -356,7 +356,7 @@ def test_environments_that_nobody_uses(
 
 def test_what_is_said_of_cleaned_runs(project: Project) -> None:
     """What stayed of them can go later, and nothing is offered that is no longer there."""
-    save = "import os; open(os.environ['NBBG_CHECKPOINT_DIR'] + '/weights', 'wb').write(bytes(9000))"
+    save = "import os; open(os.environ['NBBG_CHECKPOINT_DIR'] + '/weights', 'w').write('1' * 9000)"
     project.write("train.ipynb", save, "table = {'a': 1}", "1 / 0")
     project.nbbg("run", "train.ipynb", "--runs", "2", "--results", "table", "--wait", code=1)
     checkpoint = project.batch("b1") / "runs/1/checkpoint"

@@ -41,7 +41,7 @@ def _nothing(index: Index) -> str:
     words = "', '".join(model.UNSUCCESSFUL)
     failed = [run for run in index.each(f"word IN ('{words}')") if run.cleaned_at is not None]
     if failed:
-        return "nothing to retry: what failed was cleaned\nits numbers anew: the same nbbg run again"
+        return "nothing to retry: what failed was cleaned\nits numbers anew: the same launch again"
     return "nothing to retry: nothing failed, exited, was killed or timed out"
 
 

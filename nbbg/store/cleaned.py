@@ -137,7 +137,8 @@ def clean(store: Store, batch: model.Batch, run: model.Run, *, checkpoint: bool)
         with contextlib.suppress(FileExistsError):
             folder.write_once(paths.CLEANED, files.to_json(_record(run)))
         # A retry makes its attempt, and then looks for this record: one of the two sees the other.
-        if run.cleaned_at is None and runs.newest_attempt(store.run(run.batch, run.id)) != run.attempt:
+        newest = runs.newest_attempt(store.run(run.batch, run.id))
+        if newest != run.attempt and run.cleaned_at is None:
             folder.remove(paths.CLEANED)
             trash.rmdir()
             raise StoreError(f"run {run.id} stays: it was set going again")
