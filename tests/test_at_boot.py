@@ -97,7 +97,8 @@ def test_the_unit_is_written_enabled_and_taken_away(odd: Project) -> None:
     link = unit.parent / "default.target.wants" / unit.name
     assert link.resolve() == unit.resolve()
     assert str(unit) in said
-    assert "sudo loginctl enable-linger" in said
+    here = os.path.isdir("/run/systemd/system")
+    assert ("sudo loginctl enable-linger" if here else "systemd does not run this machine") in said
     odd.nbbg("resume", "--at-boot", "off")
     assert not unit.exists()
     assert not link.is_symlink()

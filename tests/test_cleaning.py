@@ -387,3 +387,35 @@ def test_environments_that_nobody_uses(
         assert found.environments == [str(folder / "old")]
         leftovers.remove(found)
     assert sorted(os.listdir(folder)) == ["needed", "new"]
+
+
+def test_what_is_said_of_cleaned_runs(project: Project) -> None:
+    """What stayed of them can go later, and nothing is offered that is no longer there."""
+    save = "import os; open(os.environ['NBBG_CHECKPOINT_DIR'] + '/weights', 'w').write('1' * 9000)"
+    project.write("train.ipynb", save, "table = {'a': 1}", "1 / 0")
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--results", "table", "--wait", code=1)
+    checkpoint = project.batch("b1") / "runs/1/checkpoint"
+    project.nbbg("clean", "1", "--yes")
+    assert checkpoint.exists()
+    assert "train_1.ipynb" in project.nbbg("show", "1").stdout
+    assert "retry --failed" in project.nbbg("resume").stderr
+    project.nbbg("clean", "2", "--yes")
+    assert "failed" not in project.nbbg("resume").stderr
+    assert "what failed was cleaned" in project.nbbg("retry", "--failed").stderr
+    assert "nbbg run train.ipynb --runs 1" in project.nbbg("retry", "1", code=2).stderr
+    assert "files were cleaned" in project.nbbg("show", "1", "--result", "table", code=2).stderr
+    assert "also kept" not in project.nbbg("results").stderr
+    project.nbbg("run", "train.ipynb", "--runs", "1", "--wait", code=1)
+    assert "train_1.ipynb" not in project.nbbg("show", "1").stdout  # it is another run's now
+    assert project.nbbg("clean", "b1").stderr == "of what was named none goes: 2 cleaned already\n"
+    words = ("clean", "b1", "--checkpoints", "--outputs")
+    said = project.nbbg(*words).stdout
+    assert "runs 1-2: 2 failed\n1 executed notebooks\n" in said
+    assert said.splitlines()[2].endswith("would be freed")
+    project.nbbg(*words, "--yes")
+    assert not checkpoint.exists()
+    outputs = {path.name for path in (project.root / "outputs/train").iterdir()}
+    assert outputs == {"train_1.ipynb", "train_1.ipynb.~1~"}
+    assert project.nbbg(*words).stdout == "nothing to clean\n"
+    project.nbbg("clean", "3", "--state", "failed", "--yes")
+    assert [run["state"] for run in project.runs()] == ["failed"] * 3

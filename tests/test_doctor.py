@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import resource
@@ -252,6 +253,7 @@ def test_a_store_that_is_a_stranger_s(project: Project) -> None:
     os.chown(project.root / ".nbbg", 12345, -1)
     found = ask(project, code=1)
     assert "belongs to another user" in found["store"]["what"]
+    assert "interpreter" not in found  # which would say the same
     assert found["disk"]["level"] == "ok"
 
 
@@ -268,6 +270,41 @@ def test_the_records_of_a_project(project: Project) -> None:
     assert ask(project)["supervisors"]["mend"] == "nbbg resume b1"
     (project.batch("b1") / paths.BATCH).write_text("{")
     assert "batch.json" in ask(project, code=1)["records"]["what"]
+
+
+def test_what_is_set_up_and_would_not_start(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit without systemd, or without lingering, is no assurance, and the line that mends it."""
+    project.write("a.ipynb", "1")
+    project.nbbg("run", "a.ipynb", "--wait")
+    project.environment["PATH"] = "/nowhere"  # without loginctl and crontab: no change out there
+    project.nbbg("resume", "--at-boot", "systemd", code=None)
+    for name, value in project.environ().items():
+        monkeypatch.setenv(name, value)
+    machine, linger = tmp_path / "machine", f"var/lib/systemd/linger/{getpass.getuser()}"
+    for files, level, mend in (
+        ({}, "warning", "nbbg resume --at-boot cron"),
+        (SYSTEMD, "warning", f"sudo loginctl enable-linger {getpass.getuser()}"),
+        ({linger: ""}, "ok", ""),
+    ):
+        found = on_a_machine(machine, "at boot", files, project.root)
+        assert (found.level, found.mend) == (level, mend), found
+
+
+def test_a_read_only_disk_and_a_notebook_that_is_not_there(project: Project) -> None:
+    """No chmod is offered where it can't help, and what is wrong is said in words, once."""
+    project.write("a.ipynb", "1")
+    project.nbbg("run", "a.ipynb", "--wait")
+    root = project.root
+    script = f"mount --bind {root} {root} && mount -o remount,ro,bind {root}"
+    argv = [*namespaces("--mount"), "sh", "-c", f'{script} && cd {root} && exec "$@"', "sh"]
+    found = ask_within(project, *argv)
+    assert found["store"]["level"] == "problem"
+    assert "chmod" not in found["store"]["mend"] + found["index"]["mend"]
+    assert found["locks"]["what"] == "could not be looked at: Read-only file system"
+    missing = ask(project, "missing.py", code=1)["interpreter"]["what"]
+    assert missing == "missing.py: no such file"
 
 
 def test_it_is_quick(project: Project) -> None:

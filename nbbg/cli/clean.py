@@ -26,7 +26,7 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError("nothing was launched here yet: there is nothing to clean")
     also: dict[str, Any] = {"checkpoints": arguments.checkpoints, "outputs": arguments.outputs}
     with Index(where.store) as index:
-        chosen = cleaning.choose(index, criteria)
+        chosen = cleaning.choose(index, criteria, cleaned_too=any(also.values()))
         unused = (criteria.older_than or leftovers.MONTH) if arguments.environments else 0.0
         left = leftovers.find(where, index, environments=unused)
         if arguments.yes:
@@ -34,12 +34,15 @@ def command(arguments: argparse.Namespace) -> int:
             leftovers.remove(left)
         else:
             report = cleaning.look(where, chosen, **also)
+        why = "" if report.runs or report.stayed else cleaning.why_none(index, criteria)
     if arguments.json:
         output.document({**report.to_json(), "left": left.to_json(), "removed": arguments.yes})
     else:
         _tell(report, left, done=arguments.yes)
         _advise(criteria, report, left, done=arguments.yes)
-    return 0
+        if why:
+            output.say(why)
+    return 1 if report.stayed else 0
 
 
 def _criteria(arguments: argparse.Namespace) -> cleaning.Criteria:
@@ -80,10 +83,10 @@ def _tell(report: Report, left: Leftovers, *, done: bool) -> None:
             print(f"{count} {what}")
     for why in report.stayed:
         output.say(why)
-    if report.runs or left:
+    if report.runs or left or report.freed:
         room = logs.megabytes(report.freed + left.size)
         print(f"{room} freed" if done else f"{room} would be freed")
-    else:
+    elif not report.stayed:
         print("nothing to clean")
 
 

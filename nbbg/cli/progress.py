@@ -39,7 +39,7 @@ def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -
         output.say("\nleft the view; the runs go on\n  nbbg status")
         return INTERRUPTED
     except TimeoutError:
-        output.say(f"nbbg: after {timeout:g} s some have not ended; they go on")
+        output.say(f"nbbg: after {timeout:g} s some have not ended; none was stopped")
         return TIMED_OUT
     except Abandoned as error:
         output.say(f"nbbg: {error}")

@@ -75,7 +75,8 @@ def _show(runs: list[model.Run], *, chosen: bool) -> int:
     table.show(head, shown, numbers={*head} - {"arm", "state"})
     for changed in imported.changes(runs):
         output.say(changed)
-    others = dict.fromkeys(other for run in runs for other in values.named_results(run)[1])
+    there = [run for run in runs if not run.cleaned_at]
+    others = dict.fromkeys(other for run in there for other in values.named_results(run)[1])
     if others:
         output.say(f"also kept: {', '.join(others)}; see: nbbg show RUN --result NAME")
     return 0

@@ -30,7 +30,9 @@ def command(arguments: argparse.Namespace) -> int:
         named = selection.numbers(index, arguments.ids) if arguments.ids else index.ids("1")
         continued += deciding.look_again(where, index, index.batches_of(named), by)
         if not chosen and not continued:
-            output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
+            output.say("nothing is queued, stopped or lost")
+            if steer.retriable(index, (), failed_alone=True):
+                output.say("what failed: nbbg retry --failed")
             _say_decided(index, arguments.ids)
             return 0
         say_what_differs(where, index, chosen)

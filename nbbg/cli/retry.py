@@ -24,15 +24,25 @@ def command(arguments: argparse.Namespace) -> int:
     where = project.here()
     with reading.index(where) as index:
         chosen = steer.retriable(index, arguments.ids, failed_alone=arguments.failed)
-        for run in selection.select(index, arguments.ids):
-            if run not in chosen and not arguments.failed:
+        told = [] if arguments.failed else selection.select(index, arguments.ids)
+        for run in told:
+            if run not in chosen:
                 _say_why_not(index, run)
         if not chosen:
-            output.say("nothing to retry: nothing failed, exited, was killed or timed out")
+            if not told:
+                output.say(_nothing(index))
             return 0
         resume.say_what_differs(where, index, chosen)
         resume.tell(steer.start_again(where, index, chosen, by=steer.whoever(), at_once=True))
     return 0
+
+
+def _nothing(index: Index) -> str:
+    words = "', '".join(model.UNSUCCESSFUL)
+    failed = [run for run in index.each(f"word IN ('{words}')") if run.cleaned_at is not None]
+    if failed:
+        return "nothing to retry: what failed was cleaned\nits numbers anew: the same launch again"
+    return "nothing to retry: nothing failed, exited, was killed or timed out"
 
 
 def _say_why_not(index: Index, run: model.Run) -> None:

@@ -132,6 +132,8 @@ def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
     output = report.output
     if output is None:
         output = "none: the plain engine keeps a log only"
+    elif run.cleaned_at:
+        output = cleaning.executed(run)
     elif not run.ended:
         output += " (when it has ended)"
     elif run.attempt and not Path(output).exists():

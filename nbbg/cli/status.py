@@ -136,8 +136,9 @@ def _say_sizes(where: Project, index: Index) -> None:
         free = logs.megabytes(room.free)
         output.say(f"the records take {logs.megabytes(total)}, {free} are free: nbbg clean")
     if room.nearly_full:
+        free = f"{logs.megabytes(room.free)} are free"
         output.say(
-            f"the disk of {where.store.folder} is nearly full: {logs.megabytes(room.free)} are free"
+            f"the disk of {where.store.folder} is nearly full: {free}\nmake room: nbbg clean"
         )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model
+from nbbg import model, paths
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
 from nbbg.ops import selection
@@ -74,8 +74,13 @@ class Report:
         return {**found, "outputs": self.outputs, "stayed": self.stayed}
 
 
-def choose(index: Index, criteria: Criteria) -> list[model.Run]:
+def choose(index: Index, criteria: Criteria, *, cleaned_too: bool = False) -> list[model.Run]:
     """The runs that would go, by id.
+
+    Args:
+        index: of the project.
+        criteria: what must hold of them.
+        cleaned_too: whether also those that were cleaned, of which something may have stayed.
 
     Raises:
         UsageError: a name means nothing here.
@@ -88,7 +93,7 @@ def choose(index: Index, criteria: Criteria) -> list[model.Run]:
     newest = _newest(index, criteria.keep)
     return [
         run
-        for run in _over(index)
+        for run in _over(index, cleaned_too=cleaned_too)
         if run.state.word in words
         and (named is None or run.id in named)
         and run.id not in newest
@@ -100,15 +105,20 @@ def look(
     where: Project, chosen: Iterable[model.Run], *, checkpoints: bool, outputs: bool
 ) -> Report:
     """What `clean` would do; nothing is changed."""
-    report = Report(list(chosen))
-    for run in report.runs:
-        folder = where.store.run(run.batch, run.id)
-        report.freed += sizes.of(folder)
-        if not checkpoints:
-            report.freed -= sizes.of(folder / "checkpoint")
-        if outputs and (path := _output(run)):
-            report.outputs.append(path)
-            report.freed += sizes.of(path)
+    report = Report()
+    for run in chosen:
+        checkpoint = where.store.run(run.batch, run.id) / paths.CHECKPOINT
+        output = executed(run) if outputs else ""
+        if run.cleaned_at and not output and not (checkpoints and checkpoint.exists()):
+            continue
+        report.runs.append(run)
+        if not run.cleaned_at:
+            report.freed += sizes.of(checkpoint.parent) - sizes.of(checkpoint)
+        if checkpoints:
+            report.freed += sizes.of(checkpoint)
+        if output:
+            report.outputs.append(output)
+            report.freed += sizes.of(output)
     return report
 
 
@@ -128,13 +138,14 @@ def clean(
     Raises:
         StoreError: the store can't be written.
     """
-    report, chosen = Report(), list(chosen)
+    report = Report()
+    chosen = look(where, chosen, checkpoints=checkpoints, outputs=outputs).runs
     of_batch = ((index.batch(run.batch), run) for run in chosen)
     report.freed = cleaned.make_room(where.store, of_batch)
     with cleaned.alone(where.store, waits=waits):
         report.freed += cleaned.finish_all(where.store)
         for run in chosen:
-            output = _output(run) if outputs else ""
+            output = executed(run) if outputs else ""
             batch = index.batch(run.batch)
             try:
                 report.freed += cleaned.clean(where.store, batch, run, checkpoint=checkpoints)
@@ -180,9 +191,21 @@ def gone(run: model.Run) -> str:
     if run.cleaned_at is None:
         return ""
     when = datetime.fromtimestamp(run.cleaned_at).astimezone()
-    output = "" if run.arm.log_only else run.arm.output_of(run.number, run.id)
-    kept = f"\nits executed notebook: {output}" if output and os.path.exists(output) else ""
+    output = executed(run)
+    kept = f"\nits executed notebook: {output}" if output else ""
     return f"run {run.id}: its files were cleaned on {when:%Y-%m-%d}; its record is kept{kept}"
+
+
+def executed(run: model.Run) -> str:
+    """The run's executed notebook, where it is there and is still this run's; else nothing."""
+    if run.arm.log_only:
+        return ""
+    path = run.arm.output_of(run.number, run.id)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(path, "rb") as file:
+        about = json.load(file)["metadata"]["nbbg"]
+        if (about["run"], about["batch"]) == (run.id, run.batch):
+            return path
+    return ""
 
 
 def require_files(run: model.Run) -> None:
@@ -195,13 +218,25 @@ def require_files(run: model.Run) -> None:
         raise UsageError(why)
 
 
-def _over(index: Index) -> Iterator[model.Run]:
-    """Every run that is over and was not cleaned, by id."""
+def why_none(index: Index, criteria: Criteria) -> str:
+    """Why none of the runs that were named goes; empty where none was named."""
+    named = selection.select(index, criteria.names) if criteria.names else []
+    found = Counter(run.state.word for run in named if run.cleaned_at is None)
+    parts = [f"{found[word]} {word}" for word in model.WORDS if found[word]]
+    gone_already = len(named) - found.total()
+    parts += [f"{gone_already} cleaned already"] * bool(gone_already)
+    if model.Lost.word in found and model.Lost.word not in criteria.states:
+        parts[-1] += "; what is lost goes with --state lost"
+    return f"of what was named none goes: {', '.join(parts)}" if parts else ""
+
+
+def _over(index: Index, *, cleaned_too: bool = False) -> Iterator[model.Run]:
+    """Every run that is over, by id; of those that were cleaned only with `cleaned_too`."""
     lost = [run for run in index.open() if isinstance(run.state, model.Lost) and not run.again]
     found = {run.id: run for run in (*index.each(_OVER), *lost)}
     for number in sorted(found):
         run = found[number]
-        if run.attempt and run.cleaned_at is None:
+        if run.attempt and (cleaned_too or run.cleaned_at is None):
             yield run
 
 
@@ -218,15 +253,3 @@ def _newest(index: Index, keep: int | None) -> set[int]:
 
 def _ended_at(run: model.Run) -> float:
     return run.ended_at or run.started_at or run.queued_at
-
-
-def _output(run: model.Run) -> str:
-    """The run's executed notebook, where it is there and is still this run's; else nothing."""
-    if run.arm.log_only:
-        return ""
-    path = run.arm.output_of(run.number, run.id)
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(path, "rb") as file:
-        about = json.load(file)["metadata"]["nbbg"]
-        if (about["run"], about["batch"]) == (run.id, run.batch):
-            return path
-    return ""

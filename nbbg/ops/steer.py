@@ -304,16 +304,18 @@ def _chosen(index: Index, names: Sequence[str]) -> Iterator[model.Run]:
         return
     where = f"id BETWEEN ? AND ? AND {_NOT_DONE} AND NOT EXISTS ({_NEWER})"
     named = set(meant)
-    found = cleaned = 0
+    found, cleaned = 0, None
     for run in index.each(where, (meant[0], meant[-1])):
         if run.id in named:
-            found += 1
-            cleaned += run.cleaned_at is not None
             if run.cleaned_at is None:
+                found += 1
                 yield run
-    if names and found and cleaned == found:
+            else:
+                cleaned = run
+    if names and cleaned and not found:
+        again = f"nbbg run {cleaned.arm.notebook} --runs {cleaned.number}"
         message = f"{', '.join(names)}: cleaned, and can't be started again"
-        raise UsageError(f"{message}\na new run: nbbg run NOTEBOOK --runs +1")
+        raise UsageError(f"{message}\nits number anew: the same launch again, such as {again}")
 
 
 def _stop_queued(project: Project, run: model.Run, by: str) -> None:

@@ -132,7 +132,7 @@ def clean(store: Store, batch: model.Batch, run: model.Run, *, checkpoint: bool)
     Raises:
         StoreError: it is not over, or it was set going meanwhile; all of it is there.
     """
-    if why := why_not(store, batch, run):
+    if run.cleaned_at is None and (why := why_not(store, batch, run)):
         raise StoreError(f"run {run.id} stays: {why}")
     trash = store.folder / paths.TRASH / f"{batch.name}-{run.id}"
     files.make_folder(trash)
@@ -140,7 +140,8 @@ def clean(store: Store, batch: model.Batch, run: model.Run, *, checkpoint: bool)
         with contextlib.suppress(FileExistsError):
             folder.write_once(paths.CLEANED, files.to_json(_record(run)))
         # A retry makes its attempt, and then looks for this record: one of the two sees the other.
-        if runs.newest_attempt(store.run(run.batch, run.id)) != run.attempt:
+        newest = runs.newest_attempt(store.run(run.batch, run.id))
+        if newest != run.attempt and run.cleaned_at is None:
             folder.remove(paths.CLEANED)
             trash.rmdir()
             raise StoreError(f"run {run.id} stays: it was set going again")

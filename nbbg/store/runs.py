@@ -69,7 +69,7 @@ def new_attempt(store: Store, batch: int, run: int, number: int) -> Path:
     path.chmod(files.FOLDER_MODE)  # whatever the umask
     if os.path.exists(folder / paths.CLEANED):  # looked for after: see store/cleaned.py
         path.rmdir()
-        message = f"run {run} was cleaned: it can't be started again\na new one: nbbg run --runs +1"
+        message = f"run {run} was cleaned: it can't be started again\nanother: the launch again"
         raise StoreError(message)
     files.fsync_folder(folder)
     if number == 1:

@@ -6,6 +6,7 @@ import getpass
 import os
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg.errors import EnvironmentFault
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nbbg.ops.booting.order import Order
     from nbbg.ops.project import Project
 
+_START_CRON = "start it, such as: service cron start"
 AUTO, SYSTEMD, CRON, OFF = WAYS = ("auto", "systemd", "cron", "off")
 
 
@@ -34,6 +36,20 @@ def how(project: Project) -> str:
     return CRON if crontab.is_here() and crontab.is_set_up(wanted) else ""
 
 
+def left_to_do(way: str, machine: Path = Path("/")) -> list[str]:
+    """Why what is set up would not start at boot, and what mends it; nothing where it would."""
+    if way == CRON:
+        if not crontab.is_at_work():
+            return ["no cron daemon runs here, and it must, to start anything at boot", _START_CRON]
+    elif not systemd.is_here(machine):
+        why = "a unit of systemd is to go on after a reboot, and systemd does not run this machine"
+        return [why, "nbbg resume --at-boot cron"]
+    elif not systemd.lingers(user := _user(), machine):
+        why = "after a reboot it goes on only when you log in: lingering is off"
+        return [why, f"sudo loginctl enable-linger {user}"]
+    return []
+
+
 def set_up(project: Project, way: str) -> Done:
     """Have systemd or cron start what resumes the project at boot; twice is harmless.
 
@@ -49,6 +65,7 @@ def set_up(project: Project, way: str) -> Done:
         message = "there is neither systemd nor a crontab program here"
         raise EnvironmentFault(f"{message}\nhave this started at boot: {line}")
     done = _by_systemd(wanted) if way == SYSTEMD else _by_cron(wanted)
+    done.said.extend(f"  {line}" for line in _take_away_other(wanted, way))
     done.said.append(f"  what it says at boot: {wanted.log}")
     done.said.append("  take it away: nbbg resume --at-boot off")
     return done
@@ -57,15 +74,21 @@ def set_up(project: Project, way: str) -> Done:
 def take_away(project: Project) -> Done:
     """Take away what `set_up` has written, wherever it is."""
     wanted = order.of(project, os.environ)
-    folder = order.folder_of_units(os.environ)
-    said = []
-    if systemd.take_away(wanted, folder):
-        said.append(f"removed: {systemd.path_of(wanted, folder)}")
-        if systemd.lingers(user := _user()):
-            said.append(f"lingering stays on; off: loginctl disable-linger {user}")
-    if crontab.is_here() and crontab.take_away(wanted):
-        said.append("removed: the line of this project in your crontab (crontab -l)")
+    said = _take_away_other(wanted, CRON)
+    if said and systemd.lingers(user := _user()):
+        said.append(f"lingering stays on; off: loginctl disable-linger {user}")
+    said += _take_away_other(wanted, SYSTEMD)
     return Done(said or ["nothing was set up to start at boot for this project"], [])
+
+
+def _take_away_other(wanted: Order, way: str) -> list[str]:
+    """Take away what was set up the other way: the project is resumed once."""
+    folder = order.folder_of_units(os.environ)
+    if way == CRON and systemd.take_away(wanted, folder):
+        return [f"removed: {systemd.path_of(wanted, folder)}"]
+    if way == SYSTEMD and crontab.is_here() and crontab.take_away(wanted):
+        return ["removed: the line of this project in your crontab (crontab -l)"]
+    return []
 
 
 def _by_systemd(wanted: Order) -> Done:
@@ -78,8 +101,8 @@ def _by_systemd(wanted: Order) -> Done:
     unit = systemd.path_of(wanted, folder)
     said = [f"at boot: {wanted.root} goes on", f"  the unit: {unit}"]
     said.append(f"  see it: systemctl --user status {wanted.name}")
-    left = []
-    if why := systemd.linger(user := _user()):
+    left = left_to_do(SYSTEMD) if not systemd.is_here() else []
+    if not left and (why := systemd.linger(user := _user())):
         left = [f"it starts only when you log in: lingering is off, and was not to be had: {why}"]
         left.append(f"sudo loginctl enable-linger {user}")
     return Done(said, left)
@@ -89,11 +112,7 @@ def _by_cron(wanted: Order) -> Done:
     crontab.set_up(wanted)
     said = [f"at boot: {wanted.root} goes on", f"  the line: {crontab.line(wanted).decode()}"[:-1]]
     said.append("  see it: crontab -l")
-    left = []
-    if not crontab.is_at_work():
-        left = ["no cron daemon runs here, and it must, to start anything at boot"]
-        left.append("start it, such as: service cron start")
-    return Done(said, left)
+    return Done(said, left_to_do(CRON))
 
 
 def _user() -> str:

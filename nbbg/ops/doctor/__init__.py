@@ -51,6 +51,10 @@ def examine(patient: Patient, checks: Iterable[str] = CHECKS) -> Iterator[Findin
         try:
             found = list(CHECKS[name](patient))
         except (NbbgError, OSError, ValueError) as error:
-            found = [Finding(WARNING, f"could not be looked at: {error}")]
+            if str(error) == patient.refused:  # which the check of the store tells
+                continue
+            said = error.strerror if isinstance(error, OSError) else None
+            why, _, mend = (said or str(error)).partition("\n")
+            found = [Finding(WARNING, f"could not be looked at: {why}", mend)]
         for each in found:
             yield each.of(name)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files
+from nbbg import files, logs
 from nbbg.ops.doctor.finding import NOTE, OK, PROBLEM, WARNING, Finding
 from nbbg.store import database, filesystem, locks
 
@@ -31,7 +31,9 @@ def store(patient: Patient) -> Iterator[Finding]:
         why, _, mend = patient.refused.partition("\n")
         yield Finding(PROBLEM, why, mend)
     elif not os.access(patient.records, os.W_OK | os.X_OK):
-        mend = f"chmod u+rwx {patient.records}, or {_ELSEWHERE}"
+        mend = _ELSEWHERE
+        if not _is_read_only(patient.records):
+            mend = f"chmod u+rwx {patient.records}, or {mend}"
         yield Finding(PROBLEM, f"{patient.records} can't be written", mend)
     elif patient.store is None:
         yield Finding(OK, f"nothing was launched yet; records will be in {patient.records}")
@@ -113,14 +115,15 @@ def index(patient: Patient) -> Iterator[Finding]:
         yield Finding(OK, path)
     else:
         what = "can't be kept; every command reads all records anew"
-        yield Finding(WARNING, what, f"chmod u+rw {patient.store.folder}/index.db")
+        mend = f"chmod u+rw {patient.store.folder}/index.db"
+        yield Finding(WARNING, what, _ELSEWHERE if _is_read_only(patient.records) else mend)
 
 
 def disk(patient: Patient) -> Iterator[Finding]:
     """Whether there is room for records, logs and outputs."""
     free = os.statvfs(patient.records)
     room, size = free.f_bavail * free.f_frsize, free.f_blocks * free.f_frsize
-    what = f"{_gib(room)} free of {_gib(size)} in {patient.records}"
+    what = f"{logs.megabytes(room)} free of {logs.megabytes(size)} in {patient.records}"
     mend = "make room: nbbg clean, or set `store` to another disk"
     if room < LEAST:
         yield Finding(PROBLEM, what, mend)
@@ -178,5 +181,5 @@ def _keep(folder: Path) -> str:
     return f"echo 'x {folder}' | sudo tee /etc/tmpfiles.d/nbbg.conf"
 
 
-def _gib(number: int) -> str:
-    return f"{number / 2**30:.1f} GiB"
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

@@ -31,7 +31,7 @@ def readable(patient: Patient) -> Iterator[Finding]:
             WARNING, f"run {run.id} is unknown: {run.state.reason}", f"nbbg show {run.id}"
         )
     if not faults and not odd:
-        yield Finding(OK, f"all of {known} batches can be read")
+        yield Finding(OK, f"each can be read: {known} batch{'es' * (known != 1)}")
 
 
 def supervisors(patient: Patient) -> Iterator[Finding]:
@@ -60,7 +60,9 @@ def at_boot(patient: Patient) -> Iterator[Finding]:
     if patient.project is None or patient.store is None:
         return
     if way := setting_up.how(patient.project):
-        yield Finding(OK, f"what a reboot takes away goes on by itself, by {way}")
+        what = f"what a reboot takes away goes on by itself, by {way}"
+        left = setting_up.left_to_do(way, patient.machine)
+        yield Finding(WARNING if left else OK, *(left or [what]))
         return
     with Index(patient.store) as index:
         opened = [b.name for b in index.batches() if _OPEN & index.counts(b.id).keys()]

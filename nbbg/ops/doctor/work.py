@@ -74,7 +74,7 @@ def _of_notebook(where: Project, path: Path) -> Iterator[Finding]:
             return
         found = interpreter.of(where, doc, engine)
     except NbbgError as error:
-        yield _refused(error, f"{path}: ")
+        yield _refused(error, "" if str(error).startswith(str(path)) else f"{path}: ")
         return
     python = found["python"] or f"kernel {doc.kernel}"
     yield Finding(OK, f"{path}: {python} ({found.get('python_source', doc.language)})")
