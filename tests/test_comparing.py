@@ -336,11 +336,13 @@ def test_compare_command(project: Project) -> None:
     assert found["arms"][0]["values"].keys() == {"1", "2", "3", "4", "5", "6"}
     project.write(
         "look.ipynb",
-        "import nbbg\nprint(nbbg.compare('train/lr=0', metric='acc', baseline='train/lr=2'))",
+        "import nbbg\nfound = nbbg.compare('train/lr=0', metric='acc', baseline='train/lr=2')\n"
+        "print(found, repr(found) == str(found))",
     )
     project.nbbg("run", "look.ipynb", "--executor", "inline", "--wait", code=None)
     log = project.log(15)
     assert "train/lr=2 is better than train/lr=0" in log
+    assert log.rstrip().endswith(" True")
     same = project.nbbg("compare", "--metric", "flat").stdout
     assert "no difference: flat is 1 in every run" in same
 

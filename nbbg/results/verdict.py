@@ -136,7 +136,7 @@ def _what_is_missing(about: About, pair: Pair) -> str:
     leaves_out_zero = pair.interval is not None and pair.interval.low > 0
     if not pair.reachable:
         although = ", although the interval leaves out 0" if leaves_out_zero else ""
-        over = f" and {about.tested} pairs" if about.tested > 1 else ""
+        over = f" seeds and {about.tested} pairs" if about.tested > 1 else ""
         parts.append(f"with {pair.n}{over} no test can decide{although}")
     elif leaves_out_zero:
         parts.append(f"the interval leaves out 0, but the p-value is not under {ALPHA:g}")
