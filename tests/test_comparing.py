@@ -377,7 +377,7 @@ def test_bad_input_is_refused(project: Project) -> None:
 def test_a_library_that_is_not_there_is_named(project: Project) -> None:
     """Without SciPy or NumPy `compare` says what to type, and everything else works."""
     project.environment["PYTHONPATH"] = str(project.home)
-    project.write("train.ipynb", "import nbbg\nnbbg.log(acc=1)")
+    project.write("train.ipynb", "import nbbg\nnbbg.log(acc=1, loss=2)")
     project.nbbg("run", "train.ipynb", "--wait")
     for library in ("scipy", "numpy"):
         blocked = f"import sys\nsys.modules['{library}'] = None\n"
@@ -388,3 +388,6 @@ def test_a_library_that_is_not_there_is_named(project: Project) -> None:
             "pip install 'nbbg[compare]'\n"
         )
         project.nbbg("results")
+        page = project.nbbg("report", "-o", "-")  # of two metrics, with the figures of each
+        assert f"no figures: comparing needs {library}" in page.stderr
+        assert "acc by arm" not in page.stdout
