@@ -225,7 +225,10 @@ EMPTY = Sample("none", {}, [LeftOut(7, 1, "failed")])
         ),
         ([a_sample("a", [1]), a_sample("b", [2])], "can't tell with 1 paired seed: acc +1 for b"),
         ([a_sample("a", [0] * 9), a_sample("b", [0] * 9)], "no difference: acc is 0 in every run"),
-        ([a_sample("a", [1, 2]), EMPTY], "can't tell: of 2 arms only a has a acc that counts"),
+        (
+            [a_sample("a", [1, 2]), EMPTY],
+            "can't tell: of 2 arms only a has values of acc that count",
+        ),
         (
             [a_sample("a", [1, 2, 3]), a_sample("b", [3, 2, 1])],
             "no difference was seen: the mean acc of both is the same (3 paired seeds)",
@@ -235,6 +238,13 @@ EMPTY = Sample("none", {}, [LeftOut(7, 1, "failed")])
 def test_what_can_not_be_told_is_said(samples: Sequence[Sample], verdict: str) -> None:
     """One arm, one run, equal values, an arm without any: an honest sentence each."""
     assert said(compare(samples, "acc")) == verdict
+
+
+def test_a_baseline_without_values_is_compared_with_none() -> None:
+    """The sentence names the arms that have values."""
+    samples = [a_sample("a", [1, 2]), a_sample("b", [1, 2]), EMPTY]
+    told = "can't tell: of 3 arms only a, b have values of acc that count"
+    assert said(compare(samples, "acc", baseline="none")) == told
 
 
 def test_notes_say_what_a_reader_must_know() -> None:
@@ -253,13 +263,13 @@ def test_notes_say_what_a_reader_must_know() -> None:
 @pytest.mark.parametrize(
     ("samples", "baseline", "message"),
     [
-        ([EMPTY], "", "no run has a acc that counts: failed\n"),
+        ([EMPTY], "", "no value of acc counts: failed\n"),
         (
             [EMPTY, Sample("b", {}, [LeftOut(k, k, "acc is no number") for k in (1, 2)])],
             "",
             "counts: acc is no number \\(2 runs\\), failed \\(1 run\\)",
         ),
-        ([], "", "no run has a acc that counts"),
+        ([], "", "no value of acc counts"),
         ([a_sample("a", [1]), a_sample("b", [1])], "c", "'c' is none of the arms a, b"),
         ([a_sample("a", [1, 1e300])], "", "acc of a, seed 2, is 1e\\+300"),
         ([a_sample("a", [math.inf])], "", "acc of a, seed 1, is inf"),
@@ -349,7 +359,7 @@ def test_compare_command(project: Project) -> None:
 
 BAD = [
     (("--metric", "ac"), "no run has a metric 'ac'; did you mean acc?; there are acc, word"),
-    (("--metric", "word"), "no run has a word that counts: word is no number"),
+    (("--metric", "word"), "no value of word counts: word is no number"),
     (("--metric", "acc", "--baseline", "vit"), "'vit' is none of the arms train"),
     (("train", "--metric", "acc", "--baseline", "vit"), "there is no 'vit'"),
     (("--metric", "acc", "--last", "3", "--reduce", "best"), "--last 3 is --reduce mean:3"),

@@ -68,7 +68,7 @@ def compare(
 def _check(samples: Sequence[Sample], metric: str, baseline: str) -> None:
     arms = [sample.arm for sample in samples]
     if not any(sample.values for sample in samples):
-        raise UsageError(f"no run has a {metric} that counts{_why(samples)}\nsee: nbbg results")
+        raise UsageError(f"no value of {metric} counts{_why(samples)}\nsee: nbbg results")
     if baseline and baseline not in arms:
         some = ", ".join(arms[:_NAMED]) + (", ..." if arms[_NAMED:] else "")
         raise UsageError(f"the baseline {baseline!r} is none of the arms {some}\nsee: nbbg results")
@@ -79,7 +79,7 @@ def _check(samples: Sequence[Sample], metric: str, baseline: str) -> None:
         for seed, value in sample.values.items():
             if not abs(value) < LARGEST:
                 message = f"{metric} of {sample.arm}, seed {seed}, is {value:g}"
-                raise UsageError(f"{message}: no statistics of that\nsee: nbbg results")
+                raise UsageError(f"{message}: too large to reckon with\nsee: nbbg results")
 
 
 def _why(samples: Sequence[Sample]) -> str:

@@ -62,7 +62,8 @@ def sentences(about: About, summaries: Mapping[str, Summary]) -> list[str]:
 def _nothing_to_pair(about: About) -> str:
     known = [sample.arm for sample in about.samples if sample.values]
     only = ", ".join(known)
-    return f"can't tell: of {len(about.samples)} arms only {only} has a {about.metric} that counts"
+    have = f"{'has' if len(known) == 1 else 'have'} values of {about.metric} that count"
+    return f"can't tell: of {len(about.samples)} arms only {only} {have}"
 
 
 def _one_value(about: About) -> float | None:
