@@ -138,6 +138,19 @@ class Folder:
                 self._rename_new(temporary, name, error)
             os.fsync(self.fd)
 
+    def write_once_if_only_empty(self, name: str, data: bytes) -> None:
+        """The same for a fact whose being there says most; on a full disk it is left empty.
+
+        Raises:
+            FileExistsError: the fact is there already; it is left as it is.
+        """
+        try:
+            self.write_once(name, data)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            os.close(self.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+
     def replace(self, name: str, data: bytes, mode: int = FILE_MODE) -> None:
         """Put a file that is no fact (a view, a counter) in place, over an older one."""
         self.replace_by(name, lambda file: file.write(data), mode)
@@ -199,6 +212,10 @@ class Folder:
                 os.fsync(file.fileno())
             faults.step("beside", name)
             yield temporary
+        except OSError as error:
+            if error.filename is None:
+                error.filename = os.path.join(self.where(), name)
+            raise
         finally:
             self._unlink(temporary)
         faults.step("after", name)

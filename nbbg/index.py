@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbbg import logs, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, batches, database, intake, lineup, runs
+from nbbg.store import arms, batches, database, intake, lineup, looks, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -44,6 +44,7 @@ class Index:
         self._batches: dict[int, model.Batch] = {}
         self._stopped: dict[int, str] = {}
         self._lines: dict[int, Lineup | None] = {}
+        self._verdicts: dict[int, looks.Look | None] = {}
         self._live: dict[int, model.Run] = {}
         self._measured: dict[str, Metrics] = {}
         self._db = database.open_for(store)
@@ -63,6 +64,7 @@ class Index:
         """Take in what has happened since."""
         self._stopped.clear()
         self._lines.clear()
+        self._verdicts.clear()
         self._live.clear()
         try:
             self._refresh()
@@ -90,8 +92,20 @@ class Index:
             self._stopped[batch] = batches.stopped_by(self.store, batch)
         return self._stopped[batch]
 
+    def verdict(self, batch: int) -> looks.Look | None:
+        """The look that has ended a batch which runs until it is decided; else None."""
+        if batch not in self._verdicts:
+            until = self.batch(batch).until
+            folder = self.store.batch(batch)
+            self._verdicts[batch] = looks.verdict(folder, until) if until else None
+        return self._verdicts[batch]
+
+    def needless(self, batch: int) -> list[int]:
+        """The runs of a batch that was decided without them."""
+        return self._never_started(batch) if self.verdict(batch) else []
+
     def counts(self, batch: int) -> dict[str, int]:
-        """How many runs of a batch are in each state."""
+        """How many runs of a batch are in each state, but for those that it does not need."""
         live = [run.id for run in self._live.values() if run.batch == batch]
         # Another reader may have closed or opened runs since: one statement sees each run once.
         others = f"batch = ? AND id NOT IN ({','.join(map(str, live))})"
@@ -101,10 +115,10 @@ class Index:
         )
         counts: Counter[str] = Counter()
         for word, count, opened in self._rows(query, (batch, batch)):
-            if word == _QUEUED:
-                counts.update(self._counts_of_waiting(batch, count))
-            else:
+            if word != _QUEUED:
                 counts[word] += count
+            elif not self.verdict(batch):
+                counts.update(self._counts_of_waiting(batch, count))
             live += [opened] if opened else []
         counts.update(run.state.word for number in live if (run := self.run(number)))
         return {word: count for word, count in counts.items() if count}
@@ -151,7 +165,10 @@ class Index:
         return sorted(batch for (batch,) in self._rows(query) if self._can_read(batch))
 
     def waiting(self, batch: int) -> list[int]:
-        """The runs of a batch that were never started, nor stopped one by one."""
+        """The runs of a batch that were never started, nor stopped one by one, and still may be."""
+        return [] if self.verdict(batch) else self._never_started(batch)
+
+    def _never_started(self, batch: int) -> list[int]:
         return self.ids(f"batch = ? AND {_WAITING}", (batch,))
 
     def closed_since(self, mark: int) -> Iterator[tuple[int, int]]:
@@ -208,7 +225,10 @@ class Index:
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
         run = runs.planned(self.store, self.batch(batch_id), planned, attempt, stopped)
-        return runs.from_json(run, json.loads(ending)) if ending else self._in_line(run)
+        if ending:
+            return runs.from_json(run, json.loads(ending))
+        verdict = self.verdict(batch_id)
+        return runs.needless(run, verdict.why) if verdict else self._in_line(run)
 
     def _derive(self, row: Sequence[Any]) -> model.Run:
         number, batch_id, arm, count, seed, *_ = row

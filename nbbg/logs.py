@@ -43,30 +43,30 @@ def tail(path: str | os.PathLike[str], lines: int) -> bytes:
     the end is given.
     """
     end = size(path)
-    start = max(start_of_tail(path, lines), end - LONGEST)
-    return b"".join(_read_on(path, start, end))
+    start = max(start_of_tail(path, lines, end), end - LONGEST)
+    return b"".join(between(path, start, end))
 
 
-def start_of_tail(path: str | os.PathLike[str], lines: int) -> int:
-    """Where the last `lines` lines of a file begin; looked for from its end, however long it is.
+def start_of_tail(path: str | os.PathLike[str], lines: int, end: int) -> int:
+    """Where the last `lines` lines before `end` begin; looked for from there, however long it is.
 
-    Of lines that are very long, such as one of a gigabyte, the end of the last ones.
+    Of lines that are very long, such as one of a gigabyte, the end of the last ones. What is
+    written after `end` meanwhile does not count: a flood writes many lines during the look.
     """
     try:
         with open(path, "rb", opener=files.opener) as file:
-            return _start_of_tail(file.fileno(), lines)
+            return _start_of_tail(file.fileno(), lines, min(end, os.fstat(file.fileno()).st_size))
     except FileNotFoundError:
         return 0
 
 
-def _start_of_tail(fd: int, lines: int) -> int:
-    at = end = os.fstat(fd).st_size
+def _start_of_tail(fd: int, lines: int, end: int) -> int:
     if lines <= 0 or not end:
         return end
     lowest = end - max(REACH, lines * LONG)
     lines += os.pread(fd, 1, end - 1) == b"\n"  # which ends the last one
     for first, last in reversed(list(holes.extents(fd))):
-        at = last
+        at = min(last, end)
         while at > first:
             if at <= lowest:
                 return at
@@ -97,7 +97,7 @@ def follow(path: str | os.PathLike[str], start: int, over: Callable[[], bool]) -
     while True:
         last_round = over()
         while (end := size(path)) > position:
-            yield from _read_on(path, position, end)
+            yield from between(path, position, end)
             position = end
         if last_round:
             return
@@ -117,7 +117,7 @@ def megabytes(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
-def _read_on(path: str | os.PathLike[str], start: int, end: int) -> Iterator[bytes]:
+def between(path: str | os.PathLike[str], start: int, end: int) -> Iterator[bytes]:
     """What a file holds from `start` to `end`, and in place of its holes what they were."""
     gap, in_line = 0, False
     try:

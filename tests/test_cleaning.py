@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -19,11 +20,11 @@ from nbbg.ops import cleaning, leftovers
 from nbbg.ops.cleaning import DAY, Criteria
 from nbbg.ops.project import Project as Place
 from nbbg.ops.project import remember
-from nbbg.settings import Settings
+from nbbg.settings import Setting, Settings
 from nbbg.store import cleaned, database, runs
 from nbbg.supervisor.queue import Queue
 from tests import records
-from tests.places import tmux_of
+from tests.places import GATE, open_gate, tmux_of
 from tests.project import LONG, until
 from tests.test_sync_killed import MOST, killed_at
 
@@ -297,6 +298,40 @@ def test_keep_rules(project: Project) -> None:
     assert project.state(1) == model.Succeeded.word
 
 
+def test_faster_than_the_supervisor(project: Project) -> None:
+    """What is cleaned before the supervisor has seen its end does not keep it from the rest."""
+    project.write("train.ipynb", GATE)
+    project.nbbg("run", "train.ipynb", "--runs", "2")
+    project.until_running(1, "at the gate")
+    supervisor = project.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGSTOP)
+    open_gate(project)
+    until(lambda: project.state(1) == "succeeded")
+    until(lambda: _clean_one(project) == [1])
+    os.kill(supervisor, signal.SIGCONT)
+    project.nbbg("wait", "b1")
+    assert [run["state"] for run in project.runs()] == ["succeeded"] * 2
+    assert not (project.batch("b1") / paths.SUPERVISOR_LOG).read_text()
+
+
+def _clean_one(project: Project) -> list[int]:
+    """Whether the run went: its processes may be just ending."""
+    return list(json.loads(project.nbbg("clean", "1", "--yes", "--json").stdout)["runs"])
+
+
+def test_a_launch_is_not_refused_by_its_rules(where: Place) -> None:
+    """Where the settings ask for a clean that can't be made, a sentence says so."""
+    records.publish(where.store, 2)
+    end(where.store, 1, days=9)
+    said = (Setting("keep_runs", 0, "default"), Setting("keep_days", 1.0, ".env"))
+    rules = Place(where.root, Settings(said), where.store)
+    with cleaned.alone(where.store):
+        assert "somebody cleans" in cleaning.by_rules(rules)
+    assert words(where.store)[1] == "succeeded"
+    assert "cleaned 1" in cleaning.by_rules(rules)
+
+
 def test_what_is_read_only(where: Place) -> None:
     """What a notebook has made read-only goes too, and no more is said to be freed than is."""
     records.publish(where.store, 1)
@@ -322,7 +357,7 @@ def test_sessions_of_tmux(project: Project) -> None:
                 project.nbbg("wait", "1")
         live = session_name(project.batch("b2") / "runs/2/1")
         ended = session_name(project.batch("b1") / "runs/1/1")
-        tmux("new-session", "-d", "-s", ended, "false")
+        tmux("new-session", "-d", "-s", ended, "sleep 600")
         tmux("set-option", "-t", ended, "remain-on-exit", "on")
         tmux("respawn-pane", "-k", "-t", ended, "false")
         until(lambda: "1" in tmux("list-panes", "-t", ended, "-F", "#{pane_dead}"))

@@ -240,11 +240,19 @@ def test_what_can_not_be_told_is_said(samples: Sequence[Sample], verdict: str) -
     assert said(compare(samples, "acc")) == verdict
 
 
-def test_a_baseline_without_values_is_compared_with_none() -> None:
-    """The sentence names the arms that have values."""
-    samples = [a_sample("a", [1, 2]), a_sample("b", [1, 2]), EMPTY]
-    told = "can't tell: of 3 arms only a, b have values of acc that count"
-    assert said(compare(samples, "acc", baseline="none")) == told
+@pytest.mark.parametrize("baseline", ["", "b"])
+def test_an_arm_without_values_stands_apart(baseline: str) -> None:
+    """The others are compared; of the arm that failed it is said that nothing can be said."""
+    samples = [a_sample("a", BASE[:12] + 3), a_sample("b", BASE[:12] + NOISE[0, :12]), EMPTY]
+    found = compare(samples, "acc", baseline=baseline)
+    assert found.winner == "a"
+    assert said(found).startswith("a is better than b: acc +")
+    assert said(found).endswith("(12 paired seeds, 1 none run failed)")
+    assert found.verdict[-1] == "nothing can be said of none, which has no acc that counts"
+    samples.append(a_sample("c", BASE[:12] + 6 + NOISE[1, :12]))
+    assert said(compare(samples, "acc")).startswith("c is better than each of the 2 others; ")
+    found = compare(samples, "acc", baseline="none")
+    assert said(found) == "can't tell: the baseline none has no acc that counts"
 
 
 def test_notes_say_what_a_reader_must_know() -> None:
@@ -273,6 +281,7 @@ def test_notes_say_what_a_reader_must_know() -> None:
         ([a_sample("a", [1]), a_sample("b", [1])], "c", "'c' is none of the arms a, b"),
         ([a_sample("a", [1, 1e300])], "", "acc of a, seed 2, is 1e\\+300"),
         ([a_sample("a", [math.inf])], "", "acc of a, seed 1, is inf"),
+        ([a_sample("a", [1e-300, 0])], "", "every acc is at most 1e-300: no statistics of that"),
         ([a_sample(str(k), [k]) for k in range(61)], "", "61 arms are too many"),
     ],
 )

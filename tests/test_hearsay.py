@@ -79,6 +79,24 @@ def test_gone_is_lost_only_after_a_grace(store: Store, attempt: Attempt) -> None
     assert isinstance(attempt.state(), model.Unknown)
 
 
+@pytest.mark.parametrize("then", ["stopped", "succeeded"])
+def test_an_end_is_not_guessed_while_the_result_may_come(
+    store: Store, attempt: Attempt, then: str
+) -> None:
+    """Neither a stop that was asked for nor the notebook's end tells the ending before a grace."""
+    if then == "stopped":
+        attempt.write(paths.STOP, {"by": "you", "at": 1.0})
+    else:
+        attempt.tell("end", status="succeeded", ordinal=1)
+    tell(store, WORD.GONE)
+    assert isinstance(attempt.state(), model.Unknown)
+    age(store, hearsay.GRACE + 1)
+    assert attempt.state().word == then
+    (attempt.path / paths.RESULT).write_text('{"state": "failed", "error": null, "note": ""}')
+    tell(store, WORD.GONE)
+    assert attempt.state().word == "failed"
+
+
 def test_a_result_wins(store: Store, attempt: Attempt) -> None:
     """Whatever is said, the record is the truth."""
     attempt.end()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from nbbg import logs, screen, secrets
+from nbbg import logs, paths, screen, secrets
 from tests import records
 from tests.terminal import Terminal
 
@@ -61,7 +61,8 @@ def test_a_long_bar_is_read_quickly(log: Path) -> None:
     """The last lines of 60 MB without a line end are found quickly, and no more is read."""
     log.write_bytes(b"begin\n" + b"\r 1%|    | 1/100 [00:01<00:02]" * 2_000_000 + b"\r 2%")
     before = time.process_time()
-    assert (logs.start_of_tail(log, 2), logs.start_of_tail(log, 1)) == (0, 6)
+    size = log.stat().st_size
+    assert (logs.start_of_tail(log, 2, size), logs.start_of_tail(log, 1, size)) == (0, 6)
     assert len(logs.tail(log, 2)) == logs.LONGEST
     assert logs.tail(log, 1).endswith(b"\r 2%")
     assert time.process_time() - before < 2
@@ -202,9 +203,21 @@ def test_the_last_lines_of_a_gigabyte(log: Path) -> None:
         file.seek(0, io.SEEK_END)
         file.writelines(b"%d\n" % line for line in range(100_000))
     before = time.process_time()
-    start = logs.start_of_tail(log, 3)
+    start = logs.start_of_tail(log, 3, log.stat().st_size)
     assert b"".join(logs.follow(log, start, lambda: True)) == b"99997\n99998\n99999\n"
     assert time.process_time() - before < 1
+
+
+def test_the_last_lines_of_a_flood(project: Project) -> None:
+    """While a run prints without end, as many lines are shown as were asked for, and it ends."""
+    project.write("flood.ipynb", "while True: print('y' * 99)")
+    project.nbbg("run", "flood.ipynb", "--log-max", "1MB")
+    project.until_running(1, "y")
+    shown = [project.nbbg("logs", "1", "-n", "5").stdout.count("\n") for _ in range(3)]
+    assert max(shown) <= 6, shown  # the last one may be half written
+    log = project.attempt(1) / paths.LOG
+    assert min(logs.tail(log, 3).count(b"\n") for _ in range(30)) >= 2
+    project.nbbg("stop", "1")
 
 
 def test_the_command(project: Project) -> None:

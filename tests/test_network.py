@@ -106,7 +106,11 @@ def test_an_attempt_of_an_earlier_boot_is_lost_after_a_grace(
         attempt.claim(hold=False, boot=records.EARLIER_BOOT, at=1.0)
         attempt.print(b"alive\n")
         assert attempt.state().word == "unknown"
+        attempt.write("stop.json", {"by": "you", "at": 1.0})
+        assert attempt.state().word == "unknown"  # it may be at its end just now
         os.utime(attempt.path / "log.txt", (1, 1))
+        assert attempt.state().word == "stopped"
+        (attempt.path / "stop.json").unlink()
         assert attempt.state().word == "lost"
 
 

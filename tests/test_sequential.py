@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,6 +134,21 @@ def test_failed_runs_are_missing_from_their_pairs() -> None:
     assert not look(samples, made, 1).decided
     assert look(samples, made, 5).winner == "b"
     assert not look([a_sample("a", BASE)], made, 5).decided
+
+
+def test_many_arms() -> None:
+    """Of thirty arms each pair can be told at the first look; of too many none can: refused."""
+    made = design([f"m{k}" for k in range(30)], 30)
+    samples = [a_sample(f"m{k}", BASE + 9 * k) for k in range(30)]
+    few = replace(made, arms=made.arms[:3])
+    assert look(samples, few, 1).winner == "m2"
+    alpha = made.alpha / len(made.pairs)
+    assert sequential.crossed(np.ones(made.looks[0]), made.looks, alpha) == 1
+    assert sequential.crossed(BASE + 9, made.looks, alpha) == 1
+    names = [f"m{k}" for k in range(200)]
+    with pytest.raises(UsageError, match="19900 pairs of arms are too many to decide"):
+        design(names, 30)
+    assert design(names, 30, baseline="m0").looks
 
 
 def test_three_arms() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from nbbg import paths
 from nbbg.errors import UsageError
-from nbbg.executors.slurm import commands, script
+from nbbg.executors.slurm import EXECUTOR, commands, script
 from nbbg.store import submissions
-from tests import cluster
+from tests import cluster, records
 from tests.places import COUNTS, GATE, open_gate
 from tests.project import LONG, until
 
@@ -224,6 +224,25 @@ def test_an_answer_that_was_lost(project: Project) -> None:
     open_gate(project)
     project.nbbg("wait", "b1")
     assert sorted(numbers(project)) == [1, 2, 3]
+
+
+def test_an_answer_that_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sbatch hangs nobody knows what it has done: the job is looked for by its name."""
+    records.publish(store := records.make_store(tmp_path), executor="slurm")
+    batch = store.batch(1)
+    programs = {"sbatch": "exec sleep 60", "squeue": "", "scontrol": "echo MaxArraySize = 1001"}
+    for name, does in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(commands, "PATIENCE", 1.0)
+    with pytest.raises(commands.NoAnswerError):
+        EXECUTOR.hand_over(batch, [1], os.environ)
+    (made,) = submissions.of(batch)
+    assert made.job is None
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\necho '77|0|PENDING|None|{made.name}'\n")
+    EXECUTOR.hand_over(batch, [1], os.environ)
+    assert [each.job for each in submissions.of(batch)] == ["77"]
 
 
 def test_slurm_says_no(project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -210,7 +211,8 @@ def test_effect_sizes() -> None:
     pooled = math.sqrt((SLEEP_1.var(ddof=1) + SLEEP_2.var(ddof=1)) / 2)
     g = effects.hedges_g(SLEEP_2, SLEEP_1)
     assert g == near(1.58 / pooled * effects.correction(18))
-    assert effects.paired_effect(np.array([0.1 + 0.2, 0.3])) is None
+    assert effects.paired_effect(np.array([0.1 + 0.2, 0.3, 0.3])) is None
+    assert effects.paired_effect(np.array([1.0, 2.0])) is None  # J(1) is 0, which is no effect
     assert effects.hedges_g(np.ones(3), np.zeros(3)) is None
 
 
@@ -230,3 +232,41 @@ def test_needed_seeds_at_the_borders() -> None:
     assert effects.needed_paired(1.0, 0.0) == 2
     assert effects.needed_welch(1.0, 0.0, 0.0) == 2
     assert effects.needed_paired(1e9, 1.0) == 2
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e4, 1e8, 1e12])
+@pytest.mark.parametrize("n", [3, 4, 6])
+def test_far_apart_is_no_smaller_p_value_than_there_are_deals(n: int, apart: float) -> None:
+    """However far two arms are apart, no rounding makes p less than the smallest there is."""
+    one, other = some(40, n), some(40, n, seed=2) + 1000 * apart
+    assert unpaired.permuted_welch(one, other) == near(unpaired.smallest_p(n, n))
+    for value in np.linspace(0.01, 0.99, 30):
+        p = unpaired.permuted_welch(np.full(n, value), np.full(n, 0.37 * value))
+        assert float(p) == near(unpaired.smallest_p(n, n))
+
+
+def test_thousands_of_seeds_take_little_memory() -> None:
+    """Signs, deals and resamples of many values are held a part at a time."""
+    one, other = some(3000), some(3000, seed=2)
+    tracemalloc.start()
+    try:
+        location.sign_flip(one - other)
+        unpaired.permuted_welch(one, other)
+        describing.bca(one)
+        assert tracemalloc.get_traced_memory()[1] < 200e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e-90, 1e90, 1e140])
+def test_figures_keep_to_the_unit(scale: float) -> None:
+    """Values that are very large or very small have the figures of others, without a warning."""
+    one, other = some(12), some(14, seed=2) + 1
+    with np.errstate(over="raise", under="ignore"):
+        found, plain = location.welch(one * scale, other * scale), location.welch(one, other)
+        assert float(found.p) == near(float(plain.p))
+        assert float(found.low) / scale == near(float(plain.low))
+        low, high = describing.bca(one * scale, 500)
+        assert [low / scale, high / scale] == near([*map(float, describing.bca(one, 500))])
+        spreads = scale, 2 * scale
+        assert effects.needed_welch(scale, *spreads) == effects.needed_welch(1.0, 1.0, 2.0)

@@ -38,7 +38,7 @@ def command(arguments: argparse.Namespace) -> int:
             if why := cleaning.gone(run):
                 output.say(why)
                 continue
-            over = _ended(index, run.id) if arguments.follow else _now
+            over = _ended(index, run.id) if arguments.follow else None
             _print(path, over, arguments)
             _say_untrimmed(path)
             _say_how_it_ended(index.run(run.id) or run)
@@ -67,10 +67,6 @@ def _say_how_it_ended(run: model.Run) -> None:
         output.say(f"run {run.id} {run.state.word}: {reason}\n  nbbg show {run.id}")
 
 
-def _now() -> bool:
-    return True
-
-
 def _ended(index: Index, number: int) -> Callable[[], bool]:
     def ended() -> bool:
         index.refresh()
@@ -80,12 +76,16 @@ def _ended(index: Index, number: int) -> Callable[[], bool]:
     return ended
 
 
-def _print(path: Path, over: Callable[[], bool], arguments: argparse.Namespace) -> None:
-    """On a terminal as it was written; elsewhere what a terminal would show in the end."""
-    lines = arguments.lines
-    start = 0 if lines is None else logs.start_of_tail(path, lines)
+def _print(path: Path, over: Callable[[], bool] | None, arguments: argparse.Namespace) -> None:
+    """On a terminal as it was written; elsewhere what a terminal would show in the end.
+
+    What is there now is shown, or with `over` what follows too: a flood never comes to its end.
+    """
+    lines, end = arguments.lines, logs.size(path)
+    start = 0 if lines is None else logs.start_of_tail(path, lines, end)
     hidden = secrets.encoded(secrets.values())
-    pieces = secrets.mask_pieces(logs.follow(path, start, over), hidden)
+    written = logs.follow(path, start, over) if over else logs.between(path, start, end)
+    pieces = secrets.mask_pieces(written, hidden)
     if not arguments.raw and not sys.stdout.isatty():
         texts = logs.readable(pieces, live=arguments.follow)
         pieces = (text.encode("utf-8", "replace") for text in texts)

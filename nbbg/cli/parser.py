@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import nbbg
 from nbbg.cli import mistakes
@@ -61,6 +61,14 @@ class Parser(argparse.ArgumentParser):
         if left and names is not None:
             setattr(found, names.dest, [*(getattr(found, names.dest) or ()), *left])
         return found, []
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """argparse drops the value of `--note=--`, and hands on an empty list."""
+        found = super()._get_values(action, arg_strings)
+        if found == [] and action.nargs is None and action.option_strings:
+            found = self._get_value(action, "--")
+            self._check_value(action, found)
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Leave with exit code 2."""

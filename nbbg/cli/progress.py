@@ -10,7 +10,7 @@ from nbbg import model
 from nbbg.cli import ids, output, table
 from nbbg.errors import Abandoned
 from nbbg.index import Index
-from nbbg.ops import waiting
+from nbbg.ops import deciding, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,7 @@ def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -
         with Index(where.store) as index, view.bar:
             for run in waiting.as_they_end(index, numbers, timeout):
                 view.take(run)
+            verdicts = _verdicts(index, numbers)
     except KeyboardInterrupt:
         output.say("\nleft the view; the runs go on\n  nbbg status")
         return INTERRUPTED
@@ -44,7 +45,15 @@ def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -
         output.say(f"nbbg: {error}")
         return 1
     view.say_the_end()
+    for verdict in verdicts:
+        output.say(verdict)
     return 1 if view.unsuccessful else 0
+
+
+def _verdicts(index: Index, numbers: Sequence[int]) -> list[str]:
+    """What came of the batches that run until they are decided."""
+    found = [deciding.report(index, index.batch(each)) for each in index.batches_of(numbers)]
+    return [str(report) for report in found if report]
 
 
 class _View:
@@ -57,7 +66,10 @@ class _View:
         self._began = self._said = time.monotonic()
 
     def take(self, run: model.Run) -> None:
-        """Tell that a run has ended."""
+        """Tell that a run has ended, or is not needed any more."""
+        if run.needless:
+            self.bar.update()
+            return
         self.done += 1
         if run.state.word != model.Succeeded.word:
             self.unsuccessful += 1

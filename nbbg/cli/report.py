@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import output, placing, reading, reported
 from nbbg.errors import UsageError
-from nbbg.index import Index
 from nbbg.ops import selection
 from nbbg.ops.report import facts, failed, page
 from nbbg.ops.report.content import Report
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from nbbg import model
     from nbbg.cli.reported import Compared
+    from nbbg.index import Index
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def command(arguments: argparse.Namespace) -> int:
     if not to_stdout:
         placing.check(path, "-o")
     where = reading.here()
-    with Index(where.store) as index:
+    with reading.index(where) as index:
         chosen = selection.Runs(index, arguments.ids) if arguments.ids else index.each()
         runs = values.current(chosen)
         if not runs:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output, reading
 from nbbg.errors import UsageError
-from nbbg.ops import arms, project, steer
+from nbbg.ops import arms, deciding, project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -27,8 +27,11 @@ def command(arguments: argparse.Namespace) -> int:
     with reading.index(where) as index:
         chosen = steer.resumable(index, arguments.ids)
         continued = steer.go_on(where, index, arguments.ids, by)
+        named = selection.numbers(index, arguments.ids) if arguments.ids else index.ids("1")
+        continued += deciding.look_again(where, index, index.batches_of(named), by)
         if not chosen and not continued:
             output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
+            _say_decided(index, arguments.ids)
             return 0
         say_what_differs(where, index, chosen)
         tell(steer.start_again(where, index, chosen, by=by, also=continued))
@@ -36,6 +39,13 @@ def command(arguments: argparse.Namespace) -> int:
             if run.again and str(run.id) in arguments.ids:
                 output.say(f"run {run.id}: {run.again}\nwithout the delay: nbbg retry {run.id}")
     return 0
+
+
+def _say_decided(index: Index, names: Sequence[str]) -> None:
+    """Of the named batches, those that wait for nothing since they are decided."""
+    for number in index.batches_of(selection.numbers(index, names)):
+        if over := index.verdict(number):
+            output.say(f"b{number}: {over.why}")
 
 
 def _at_boot(arguments: argparse.Namespace) -> int:

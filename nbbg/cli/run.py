@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nbbg import model, screen
 from nbbg.cli import ids, output, preview, progress, reading
 from nbbg.errors import UsageError
-from nbbg.ops import gather, pieces, project, reports, sources, supervision
+from nbbg.ops import deciding, gather, pieces, project, reports, sources, supervision
 from nbbg.ops.asked import target
 from nbbg.ops.giving import Freedom
 from nbbg.ops.launch import Request, launch
@@ -68,11 +68,13 @@ def flags(arguments: argparse.Namespace) -> dict[str, object]:
 def _request(where: Project, arguments: argparse.Namespace) -> Request:
     asked, freedom = _pieces(where, arguments)
     runs = arguments.runs
+    until = deciding.asked(arguments.until, runs, vars(arguments))
     if runs is None and not arguments.notebooks:
         runs = where.settings.run_times
     return Request(
         pieces=asked,
-        target=target(runs),
+        target=until.target if until else target(runs),
+        until=until,
         seed=arguments.seed,
         name=arguments.name,
         note=arguments.note,
@@ -144,6 +146,7 @@ def _lines(launched: Launched) -> list[str]:
         lines += [_of_arm(arm) for arm in itertools.islice(batch.arms.values(), MOST)]
         if more := len(batch.arms) - MOST:
             lines += [f"  and {more} arms more"] if more > 0 else []
+        lines += [f"  {batch.until}"] if batch.until else []
     if launched.succeeded:
         lines.append(f"kept: {launched.succeeded} that have succeeded")
     if launched.again:
@@ -177,13 +180,19 @@ def _next(launched: Launched) -> list[str]:
     if launched.foreground:
         return []
     if batch is None:
-        return ["nothing to start: all have succeeded", "  nbbg results        what came out"]
+        return [*_over(launched), "  nbbg results        what came out"]
     first = batch.first if launched.batch else _first_at_work(launched)
     return [
         "  nbbg status         what runs, waits and has ended",
         f"  nbbg logs {first} -f".ljust(22) + "follow the first",
         f"  nbbg stop {batch.name}".ljust(22) + "stop it",
     ]
+
+
+def _over(launched: Launched) -> list[str]:
+    if launched.verdict:
+        return [launched.verdict, "  nbbg run ... --name 'again/{arm}'    the same once more"]
+    return ["nothing to start: all have succeeded"]
 
 
 def _first_at_work(launched: Launched) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import logs, model, paths, screen
 from nbbg.cli import kept, output, parameters, reading, table
 from nbbg.index import Index
-from nbbg.ops import cleaning, failures, provenance, reports, selection, stack
+from nbbg.ops import cleaning, deciding, failures, provenance, reports, selection, stack
 from nbbg.results import reducing, strips
 from nbbg.store import sizes
 
@@ -61,8 +61,10 @@ def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
 
 def _show(index: Index, run: model.Run) -> None:
     report = reports.of_run(run)
+    until = deciding.report(index, index.batch(run.batch))
     of_launch = provenance.lines(index.batch(run.batch), run, _others(index, run))
-    for name, value in (*_fields(report, run), *of_launch, *_files(report, run)):
+    so_far = ("until", str(until or ""))
+    for name, value in (*_fields(report, run), so_far, *of_launch, *_files(report, run)):
         if value:
             plain = value if name == "state" else screen.without_escapes(value)
             print(f"{name:<10} {plain}")

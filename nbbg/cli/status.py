@@ -214,7 +214,8 @@ def _worth_showing(index: Index) -> list[model.Run]:
         "id IN (SELECT id FROM runs WHERE open = 0 AND word = 'queued' ORDER BY id LIMIT 3)"
     )
     for run in (*ended, *failed, *queued):
-        shown.setdefault(run.id, run)
+        if not run.needless:
+            shown.setdefault(run.id, run)
     return [shown[number] for number in sorted(shown)]
 
 
@@ -228,6 +229,7 @@ def _batch_line(batch: BatchReport) -> str:
     if batch.paused_by and batch.paused_at:
         since = datetime.fromisoformat(batch.paused_at).astimezone()
         stopped += f"; paused by {table.one_line(batch.paused_by)} since {since:%Y-%m-%d %H:%M}"
+    stopped += f"; {table.one_line(str(batch.until))}" if batch.until else ""
     if batch.bytes >= LARGE_SIZE:
         stopped += f", {logs.megabytes(batch.bytes)}"
     note = f"  ({table.one_line(batch.note)})" if batch.note else ""
@@ -291,6 +293,8 @@ def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> No
             output.say(f"{batch.id} is paused: nbbg resume {batch.id}")
         elif batch.counts.get(model.Queued.word) and batch.supervisor_pid is None:
             output.say(f"{batch.id} has queued runs and no supervisor: nbbg resume {batch.id}")
+        elif _waits_for_look(batch):
+            output.say(f"{batch.id} waits for a look and has no supervisor: nbbg resume {batch.id}")
     lost = [run for run in runs if isinstance(run.state, model.Lost) and not run.cleaned_at]
     if lost:
         numbers = " ".join(str(run.id) for run in lost)
@@ -298,3 +302,9 @@ def _advise(index: Index, known: list[BatchReport], runs: list[model.Run]) -> No
     failed = (run for run in runs if run.state.word in model.UNSUCCESSFUL and not run.cleaned_at)
     if any(not index.has_newer(run) for run in failed):
         output.say("what failed: nbbg show ID; another attempt: nbbg retry ID, or --failed")
+
+
+def _waits_for_look(batch: BatchReport) -> bool:
+    over = batch.until is None or batch.until.over
+    idle = batch.supervisor_pid is None and not batch.stopped_by
+    return not over and idle and set(batch.counts) <= _OVER

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbbg import model
 from nbbg.cli import table
 from nbbg.index import Index
-from nbbg.ops import selection
+from nbbg.ops import asking, selection
 from nbbg.store import batches
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def _looks(where: list[Project], names: list[str]) -> Iterator[list[Index]]:
             time.sleep(min(max(UPDATE, SHARE * took), SELDOM))
             for index in indexes:
                 index.refresh()
+                asking.refresh(index, fresh=SELDOM)
 
 
 def _goes_on(indexes: list[Index], names: list[str]) -> tuple[bool, bool]:

@@ -37,6 +37,7 @@ from nbbg.model.states import (
     Word,
     spelled,
 )
+from nbbg.model.until import Until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +74,7 @@ __all__ = [
     "TimedOut",
     "Told",
     "Unknown",
+    "Until",
     "Word",
     "identity",
     "spelled",
@@ -165,6 +167,7 @@ class Batch:
     retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt
     max_failures: int = 0  # runs that may fail for good before nothing more starts; 0: any number
+    until: Until | None = None  # it ends when its arms are told apart
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 
@@ -172,6 +175,11 @@ class Batch:
     def name(self) -> str:
         """As it is typed: `b3`."""
         return f"b{self.id}"
+
+    def last_before(self, look: int) -> int:
+        """The id of the last run that counts at that look, from 1, of one that has looks."""
+        assert self.until is not None  # noqa: S101 - the caller has asked
+        return self.first + len(self.until.arms) * self.until.looks[look - 1] - 1
 
     def at_once(self, jobs: int = 0) -> int:
         """How many of its runs can be at work together; `jobs` where they were changed since."""
@@ -254,3 +262,8 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return not isinstance(self.state, Queued | Submitted | Running | Unknown)
+
+    @property
+    def needless(self) -> bool:
+        """Whether it was not started since its batch was decided without it."""
+        return isinstance(self.state, Stopped) and self.state.needless

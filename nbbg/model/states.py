@@ -89,11 +89,14 @@ class Running:
     stopping: bool = False
     runner_alive: bool = True
     quiet: Quiet | None = None
+    no_room: bool = False  # it is over, and its runner waits until that can be written
     word: ClassVar[str] = "running"
 
     @property
     def reason(self) -> str:
         """What is unusual about it."""
+        if self.no_room:
+            return "over, but the disk is full: how it ended can't be written"
         if self.stopping:
             return "stopping"
         if not self.runner_alive:
@@ -191,6 +194,7 @@ class Stopped:
     cell: int | None = None
     note: str = ""
     with_batch: bool = False  # it waits, and is stopped only as long as its batch is
+    needless: bool = False  # its batch was decided without it
     word: ClassVar[str] = "stopped"
 
     @property

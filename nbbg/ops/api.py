@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import model
 from nbbg.errors import RunFailed, UsageError
-from nbbg.index import Index
 from nbbg.ops import (
+    asking,
+    deciding,
     gather,
     keeping,
     project,
@@ -56,7 +57,7 @@ class Run:
         Raises:
             UsageError: there is no such run.
         """
-        with Index(self._where.store) as index:
+        with asking.index(self._where.store) as index:
             return reports.of_run(selection.one(index, str(self.id)))
 
     def results(self, *, trust: bool = False) -> keeping.Results:
@@ -66,7 +67,7 @@ class Run:
             trust: unpickle those that JSON can't hold, which executes whatever the pickle says;
                 without it they are named, and asking for one is an error.
         """
-        with Index(self._where.store) as index:
+        with asking.index(self._where.store) as index:
             return keeping.Results(keeping.of_run(selection.one(index, str(self.id))), trust=trust)
 
     def wait(self, timeout: float | None = None) -> Run:
@@ -89,6 +90,15 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"<Batch {self.name}: {len(self.runs)} runs>"
+
+    @property
+    def verdict(self) -> str:
+        """What the last look says, where it runs until it is decided; empty before the first."""
+        if self.name is None or not self.runs:
+            return ""
+        with asking.index(self.runs[0]._where.store) as index:  # noqa: SLF001 - our own class
+            found = deciding.report(index, index.batch(int(self.name[1:])))
+        return (found.verdict or "") if found else ""
 
     def wait(self, timeout: float | None = None) -> Batch:
         """Wait until every run has ended, at most `timeout` seconds; the batch itself.
@@ -129,17 +139,21 @@ def run(
             a text such as "1h30m"), `allow_errors` and the other settings; and as on the command
             line `product` (every combination of lists), `allow_new_params`, `allow_any_type`;
             `recursive`, `include`, `exclude` (lists of globs); `output_dir`, `output` (a
-            template), `prepend` and `append` (lists of parameters' names, or words).
+            template), `prepend` and `append` (lists of parameters' names, or words);
+            `until="decided"` with `metric`, `max_runs`, `lower_is_better` and `baseline`.
 
     Raises:
         NbbgError: what was asked can't be done; nothing was launched then.
     """
     freedom = _freedom(settings)
+    of_until = {option: settings.pop(option, None) for option in deciding.OPTIONS}
+    until = deciding.asked(settings.pop("until", None), runs, of_until)
     piece = _piece(_paths(notebooks), {} if params is None else params, settings)
     where = project.here(settings)
     request = Request(
         pieces=[piece],
-        target=target(runs),
+        target=until.target if until else target(runs),
+        until=until,
         seed=seed,
         name=name,
         note=note,
@@ -157,7 +171,7 @@ def run(
 def runs(*names: str) -> list[Run]:
     """The runs of the current project: those named as on the command line, or all."""
     where = project.here()
-    with Index(where.store) as index:
+    with asking.index(where.store) as index:
         found = selection.select(index, names) if names else index.runs()
         return [Run(where, run.id) for run in found]
 
@@ -173,7 +187,7 @@ def as_completed(runs: Iterable[Run], *, timeout: float | None = None) -> Iterat
     if not known:
         return
     where = next(iter(known.values()))._where  # noqa: SLF001 - our own class
-    with Index(where.store) as index:
+    with asking.index(where.store) as index:
         for ended in waiting.as_they_end(index, known, timeout):
             yield known[ended.id]
 
@@ -212,7 +226,7 @@ def run_notebook(
     number = run.id
     if said := failure(run):
         raise RunFailed(said)
-    with Index(where.store) as index:
+    with asking.index(where.store) as index:
         found = keeping.of_run(selection.one(index, str(number)))
     return tuple(_own(found, name, number) for name in results)
 

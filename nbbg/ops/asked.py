@@ -26,6 +26,7 @@ class Target:
 
     count: int = 1
     more: bool = True
+    first: int = 0  # the number to begin with; 0: what follows from the others
 
 
 def target(runs: int | str | None) -> Target:

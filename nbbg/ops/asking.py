@@ -5,12 +5,14 @@ With a scheduler that does not answer, what it said last holds for a while.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths
 from nbbg.errors import NbbgError
+from nbbg.index import Index
 from nbbg.store import batches, hearsay, runs, submissions
 
 if TYPE_CHECKING:
@@ -18,10 +20,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbbg.executors import Scheduler
-    from nbbg.index import Index
+    from nbbg.store.place import Store
 
 FRESH = 3.0  # seconds for which an answer is not asked for again
 CANCELLED = "cancelled"  # the reason of what somebody has taken out of the line
+
+
+@contextlib.contextmanager
+def index(store: Store) -> Iterator[Index]:
+    """The runs of a store as they are now, also as schedulers tell of them."""
+    with Index(store) as opened:
+        refresh(opened)
+        yield opened
 
 
 def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
@@ -76,7 +86,7 @@ def _discover(index: Index, batch: model.Batch) -> None:
     """Tell the index of runs that were started without a supervisor, which would have told it."""
     new = set(index.waiting(batch.id))
     with os.scandir(index.store.batch(batch.id) / paths.RUNS) as entries:
-        begun = [int(entry.name) for entry in entries if entry.name.isdigit()]
+        begun = [int(entry.name) for entry in entries if files.is_number(entry.name)]
     for run in sorted(new.intersection(begun)):
         attempt = runs.newest_attempt(index.store.run(batch.id, run))
         if attempt:

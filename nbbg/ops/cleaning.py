@@ -113,22 +113,35 @@ def look(
 
 
 def clean(
-    where: Project, index: Index, chosen: Iterable[model.Run], *, checkpoints: bool, outputs: bool
+    where: Project,
+    index: Index,
+    chosen: Iterable[model.Run],
+    *,
+    checkpoints: bool,
+    outputs: bool,
+    waits: bool = True,
 ) -> Report:
     """Take away the files of those runs, and finish what a clean that was killed has begun.
+
+    Where another clean is at work, it is waited for, or with `waits=False` it is a StoreError.
 
     Raises:
         StoreError: the store can't be written.
     """
-    report = Report()
-    with cleaned.alone(where.store):
-        report.freed = cleaned.finish_all(where.store)
+    report, chosen = Report(), list(chosen)
+    of_batch = ((index.batch(run.batch), run) for run in chosen)
+    report.freed = cleaned.make_room(where.store, of_batch)
+    with cleaned.alone(where.store, waits=waits):
+        report.freed += cleaned.finish_all(where.store)
         for run in chosen:
             output = _output(run) if outputs else ""
             batch = index.batch(run.batch)
             try:
                 report.freed += cleaned.clean(where.store, batch, run, checkpoint=checkpoints)
-            except (StoreError, OSError, ValueError, KeyError) as error:
+            except OSError as error:
+                report.stayed.append(f"run {run.id} stays: {error.strerror or error}")
+                continue
+            except (StoreError, ValueError, KeyError) as error:
                 report.stayed.append(str(error))
                 continue
             report.runs.append(run)
@@ -141,16 +154,23 @@ def clean(
 
 
 def by_rules(where: Project) -> str:
-    """Clean as the settings `keep_runs` and `keep_days` say; a sentence, where anything went."""
+    """Clean as the settings `keep_runs` and `keep_days` say; a sentence, where anything went.
+
+    What hinders it is a sentence too: it is no reason to take a launch for refused.
+    """
     keep, days = where.settings.keep_runs, where.settings.keep_days
     if not keep and not days:
         return ""
     criteria = Criteria(older_than=days * DAY, keep=keep or None)
-    with Index(where.store) as index:
-        chosen = choose(index, criteria)
-        if not chosen:
-            return ""
-        report = clean(where, index, chosen, checkpoints=False, outputs=False)
+    try:
+        with Index(where.store) as index:
+            chosen = choose(index, criteria)
+            if not chosen:
+                return ""
+            also = {"checkpoints": False, "outputs": False, "waits": False}
+            report = clean(where, index, chosen, **also)
+    except (StoreError, OSError) as error:
+        return f"no earlier runs were cleaned: {error}"
     rules = [f"keep_runs = {keep}"] * bool(keep) + [f"keep_days = {days:g}"] * bool(days)
     return f"cleaned {len(report.runs)} earlier runs, as the settings say: {', '.join(rules)}"
 

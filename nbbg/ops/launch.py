@@ -19,6 +19,7 @@ from nbbg.ops import (
     arms,
     cards,
     cleaning,
+    deciding,
     freezing,
     handing,
     planning,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbbg.ops.arms import Wanted
+    from nbbg.ops.deciding import Asked
     from nbbg.ops.pieces import Piece
     from nbbg.ops.planning import Plan
     from nbbg.ops.project import Project
@@ -50,6 +52,7 @@ class Request:
 
     pieces: Sequence[Piece]
     target: Target = ONE_MORE
+    until: Asked | None = None
     seed: int = 0
     name: str | None = None  # of the arm, or a template
     note: str = ""
@@ -76,6 +79,7 @@ class Launched:
     succeeded: int  # how many of them had succeeded before
     unknown: list[model.Run]
     notes: tuple[str, ...] = ()  # sentences about the notebooks
+    verdict: str = ""  # of the batch that was asked for in the same words, and is over
 
     @property
     def foreground(self) -> model.Batch | None:
@@ -121,7 +125,7 @@ def launch(where: Project, request: Request) -> Launched:
     )
     if said := cleaning.by_rules(where):
         notes.append(said)
-    return replace(launched, notes=tuple(dict.fromkeys(notes)))
+    return replace(launched, notes=tuple(dict.fromkeys(notes)), verdict=plan[0].verdict)
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,8 @@ def preview(where: Project, request: Request) -> Preview:
     freezing.asked(where)  # refuses sources that are too many
     plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
     notes = [*(note for want in wanted for note in want.notes), *plan.mixtures, *chosen.notes]
+    notes += [str(plan.until)] if plan.until else []
+    notes += [plan.verdict] if plan.verdict else []
     return Preview(plan, cards.jobs(where.settings, chosen.gpus), tuple(dict.fromkeys(notes)))
 
 
@@ -245,6 +251,7 @@ def _batch(
         max_failures=settings.max_failures,
         results=tuple(request.results),
         exit_file=settings.exit_file,
+        until=plan.until,
         host=process.host(),
         arms=dict(plan.arms),
         root="" if where.store.folder == where.root / paths.STORE else str(where.root),
@@ -262,7 +269,10 @@ def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[mode
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]
     with Index(where.store) as index:
-        steer.start_again(where, index, [*over, *waiting], by=steer.whoever())
+        by = steer.whoever()
+        around = {run.batch for run in covered}
+        also = deciding.look_again(where, index, around, by)
+        steer.start_again(where, index, [*over, *waiting], by=by, also=also)
         numbers = {run.batch for run in covered if run.state.word != model.Succeeded.word}
         found = [index.batch(number) for number in sorted(numbers)]
         working = [replace(each, jobs=steer.course(where, each).jobs) for each in found]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import model
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
-from nbbg.ops import asking, layout, steer
+from nbbg.ops import asking, deciding, layout, steer
 from nbbg.ops.settling import Names
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Plan:
     new: Sequence[model.Planned]  # by number first, so that early results cover every arm
     covered: list[model.Run]  # what is there already of that which is asked for
     mixtures: list[str]  # sentences about arms whose notebook has changed
+    until: model.Until | None = None
+    verdict: str = ""  # of the batch that was asked for in the same words, and is over
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,15 @@ def _of(
     for want in wanted:
         arm = names.settle(want)
         arms[arm.name] = arm
+    target = request.target
+    if request.until and index:
+        if same := deciding.same(index, request.until, arms):
+            covered, verdict = deciding.covered(index, same)
+            return Plan(arms, [], covered, [], verdict=verdict)
+        target = replace(target, first=deciding.first_number(index, arms))
+    for arm in arms.values():
         there = index.runs("arm = ?", (arm.name,)) if index and arm.name in known else ()
-        found = _of_arm(request.target, arm, there)
+        found = _of_arm(target, arm, there)
         if found.others and not request.mix:
             mixtures.append(_mixture(request, arm, found.others))
         covered += found.covered
@@ -86,7 +95,8 @@ def _of(
     if index:
         for batch in {run.batch for run in covered if not _succeeded(run)}:
             steer.refuse_exit_file(index.batch(batch).exit_file)
-    return Plan(arms, new, covered, mixtures)
+    until = deciding.fix(request.until, arms, new[0].number) if request.until else None
+    return Plan(arms, new, covered, mixtures, until)
 
 
 def _of_arm(target: Target, arm: model.Arm, runs: Iterable[model.Run]) -> _OfArm:
@@ -98,7 +108,7 @@ def _of_arm(target: Target, arm: model.Arm, runs: Iterable[model.Run]) -> _OfArm
 
 
 def _numbers(target: Target, there: Mapping[int, model.Run]) -> range:
-    start = max(there, default=0) + 1 if target.more else 1
+    start = target.first or (max(there, default=0) + 1 if target.more else 1)
     return range(start, start + target.count)
 
 

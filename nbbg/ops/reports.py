@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
-from nbbg.ops import pace
+from nbbg.ops import deciding, pace
 from nbbg.store import batches, changes, endings
 
 if TYPE_CHECKING:
@@ -77,12 +77,13 @@ class BatchReport:
     arm_count: int
     runs: int
     counts: dict[str, int]
-    total: int
+    total: int  # that are needed: all, unless it was decided without some
     done: int  # ended, however
     failed: int  # of them, those that did not succeed and that nobody stopped
     rate_per_hour: float | None  # over the last runs, while any runs
     seconds_left: float | None
     bytes: int  # that the files of its ended runs take
+    until: deciding.Report | None  # where it runs until it is decided
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -129,7 +130,8 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     """The report of a batch."""
     course = changes.read(index.store.batch(batch.id), batch)
     counts = index.counts(batch.id)
-    total = batch.last - batch.first + 1
+    planned = batch.last - batch.first + 1
+    until = deciding.report(index, batch)
     supervisor = batches.supervisor_pid(index.store.batch(batch.id))
     found = pace.of_batch(index, batch, counts, course, supervised=supervisor is not None)
     return BatchReport(
@@ -144,14 +146,15 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         paused_at=iso(course.paused_at or None),
         arms=list(itertools.islice(batch.arms, ARMS)),
         arm_count=len(batch.arms),
-        runs=total,
+        runs=planned,
         counts=counts,
-        total=total,
+        total=planned - until.needless if until else planned,
         done=found.done,
         failed=found.failed,
         rate_per_hour=found.rate_per_hour,
         seconds_left=found.seconds_left,
         bytes=index.size(batch.id),
+        until=until,
     )
 
 

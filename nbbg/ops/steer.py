@@ -79,6 +79,10 @@ def stop(
     return Asked(sorted(waiting - {run.id for run in live}), live)
 
 
+def _has_no_room(run: model.Run) -> bool:
+    return isinstance(run.state, model.Running) and run.state.no_room
+
+
 def _lives(run: model.Run) -> bool:
     return isinstance(run.state, model.Submitted | model.Running)
 
@@ -163,10 +167,15 @@ def go_on(project: Project, index: Index, names: Sequence[str], by: str) -> list
 def resumable(index: Index, names: Sequence[str]) -> list[model.Run]:
     """The queued, stopped and lost runs among those named, or of the whole project.
 
-    Also those of which another attempt would follow by itself, had not their batch been stopped.
+    Also those of which another attempt would follow by itself, had not their batch been stopped;
+    of what a batch was decided without, only runs that are named one by one.
     """
     words = (model.Queued.word, *model.RESUMABLE)
-    return [run for run in _chosen(index, names) if run.state.word in words or run.again]
+    return [
+        run
+        for run in _chosen(index, names)
+        if (run.state.word in words or run.again) and (not run.needless or str(run.id) in names)
+    ]
 
 
 def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False) -> list[model.Run]:
@@ -236,14 +245,14 @@ def _start_again(
     """Queue the chosen runs of one batch.
 
     Where the batch was stopped or paused, and others in it wait, for their first attempt or for a
-    further one, it stays so, and the chosen go ahead.
+    further one, it stays so, and the chosen go ahead; as they do where it was decided.
     """
     batch = chosen[0].batch
     others = {run.id for run in index.open() if run.batch == batch and run.again}
     others.update(index.waiting(batch))
-    whole = others <= {run.id for run in chosen}
+    whole = others <= {run.id for run in chosen} and not index.verdict(batch)
     if whole:
-        _lift(project, index.batch(batch), by)
+        lift(project, index.batch(batch), by)
     held_at = _held_at(project, index.batch(batch))
     for run in chosen:
         by_itself = whole or isinstance(run.state, model.Queued)
@@ -252,7 +261,7 @@ def _start_again(
             _queue(project, run, held_at)
 
 
-def _lift(project: Project, batch: model.Batch, by: str) -> None:
+def lift(project: Project, batch: model.Batch, by: str) -> None:
     """Take back what holds a batch, if anything does; its failures are counted anew."""
     folder = project.store.batch(batch.id)
     if batches.stopped_by(project.store, batch.id) or changes.read(folder, batch).paused_at:
@@ -270,14 +279,17 @@ def missing_secrets(project: Project, index: Index, chosen: Iterable[model.Run])
 def wait_for_end(
     index: Index, chosen: Iterable[model.Run], seconds: float, tell: Callable[[model.Run], None]
 ) -> list[model.Run]:
-    """Wait until the runs have ended, telling each; those that have not after `seconds`."""
+    """Wait until the runs have ended, telling each; those that have not after `seconds`.
+
+    One that is over, and that a full disk keeps from saying so, is not waited for.
+    """
     left = {run.id for run in chosen}
     deadline = time.monotonic() + seconds
     while left and time.monotonic() < deadline:
         index.refresh()
         for number in sorted(left):
             run = index.run(number)
-            if run is None or run.ended:
+            if run is None or run.ended or _has_no_room(run):
                 left.discard(number)
                 if run:
                     tell(run)

@@ -34,6 +34,7 @@ def as_they_end(
     """
     left, mark = set(numbers), 0
     around = index.batches_of(left)
+    whole = [each for each in map(index.batch, around) if {each.first, each.last} <= left]
     deadline = None if timeout is None else time.monotonic() + timeout
     alone_since: float | None = None
     while True:
@@ -45,14 +46,14 @@ def as_they_end(
             if run is not None and run.ended:
                 left.discard(number)
                 yield run
-        if not left:
+        if not left and not any(_looks(index, batch) for batch in whole):
             return
         now = time.monotonic()
         if deadline is not None and now >= deadline:
             raise TimeoutError
         at_it = _lives(index, left) or _supervised(index, left)
         alone_since = None if at_it else (alone_since or now)
-        if alone_since and now - alone_since > _patience(index, around):
+        if left and alone_since and now - alone_since > _patience(index, around):
             message = f"{len(left)} runs are queued and nobody starts them\nstart them: nbbg resume"
             raise Abandoned(message)
         time.sleep(LOOK if deadline is None else max(0.0, min(LOOK, deadline - now)))
@@ -67,7 +68,17 @@ def _news(index: Index, around: Iterable[int], mark: int) -> tuple[set[int], int
     for batch in around:
         if index.stopped_by(batch):  # what waits in a stopped batch has ended by that
             found.update(index.waiting(batch))
+        found.update(index.needless(batch))
     return found, mark
+
+
+def _looks(index: Index, batch: model.Batch) -> bool:
+    """Whether somebody is about to look whether the batch is decided."""
+    if batch.until is None or index.verdict(batch.id) or index.stopped_by(batch.id):
+        return False
+    folder = index.store.batch(batch.id)
+    paused = changes.read(folder, batch).paused_at
+    return not paused and batches.supervisor_pid(folder) is not None
 
 
 def _lives(index: Index, left: Collection[int]) -> bool:

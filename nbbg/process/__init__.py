@@ -27,6 +27,7 @@ from nbbg.process.machine import (
     up,
 )
 from nbbg.process.starting import (
+    ask,
     own_program,
     spawn_detached,
 )
@@ -40,6 +41,7 @@ from nbbg.process.table import (
     is_halted,
     marker,
     name,
+    opened,
     processes,
     running,
     threads_of,
@@ -52,6 +54,7 @@ __all__ = [
     "Process",
     "Watch",
     "alive",
+    "ask",
     "become_subreaper",
     "boot_id",
     "booted_at",
@@ -68,6 +71,7 @@ __all__ = [
     "marker",
     "name",
     "oom_kills",
+    "opened",
     "own_program",
     "pid_namespace",
     "processes",

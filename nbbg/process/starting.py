@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _STDERR = 2
+_KILLED = -signal.SIGKILL
 _DEFAULT = [
     *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD),
@@ -46,6 +48,36 @@ def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]
     )
     _spawned.add(pid)
     return pid
+
+
+def ask(module: str, *arguments: str, given: str = "", seconds: float) -> tuple[int, str]:
+    """Run one of nbbg's own programs to its end.
+
+    Args:
+        module: its name.
+        arguments: on its command line.
+        given: what it reads from stdin.
+        seconds: after which it is killed.
+
+    Returns:
+        Its exit code, and what it wrote to stdout, or where it failed to stderr.
+    """
+    try:
+        done = subprocess.run(
+            own_program(module, *arguments),
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return _KILLED, f"it took longer than {seconds:g} s"
+    except OSError as error:
+        return _KILLED, f"it can't be started: {error.strerror}"
+    if done.returncode and not done.stderr:
+        return done.returncode, f"its process ended with {done.returncode}"
+    return done.returncode, done.stderr if done.returncode else done.stdout
 
 
 def own_program(module: str, *arguments: str) -> list[str]:

@@ -99,6 +99,19 @@ def marker(pid: int) -> str | None:
     return "" if identity(pid) else None
 
 
+def opened(pid: int) -> set[tuple[int, int]] | None:
+    """Device and inode of all that a process has open; None where that can't be seen."""
+    found = set()
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(f"/proc/{pid}/fd/{name}")
+                found.add((status.st_dev, status.st_ino))
+    except OSError:
+        return None
+    return found
+
+
 def name(pid: int) -> bytes:
     """The name of a program; nothing where it is gone or can't be seen."""
     return of_proc(pid, "comm").rstrip(b"\n")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-from nbbg.index import Index
-from nbbg.ops import project, selection
+from nbbg.ops import asking as elsewhere
+from nbbg.ops import deciding, project, selection
 from nbbg.results import gathering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbbg.index import Index
     from nbbg.ops.project import Project
     from nbbg.results.comparison import Comparison
+    from nbbg.results.samples import Sample
 
 
 def compare(
@@ -61,11 +64,16 @@ def in_project(
         UsageError: as `compare` does.
     """
     wanted = [*names, baseline] if names and baseline else names
-    with Index(where.store) as index:
+    with elsewhere.index(where.store) as index:
         runs = selection.Runs(index, wanted) if wanted else index.each()
         samples = gathering.gather(
-            runs, metric, reduce=reduce, lower_is_better=lower_is_better, curves=curves
+            (run for run in runs if not run.needless),
+            metric,
+            reduce=reduce,
+            lower_is_better=lower_is_better,
+            curves=curves,
         )
+        decided = _decided(index, samples)
     if not names:  # an arm that has never had the metric is of other work
         without = f"no {metric}"
         samples = [
@@ -75,6 +83,19 @@ def in_project(
         ]
     from nbbg.results import comparing  # SciPy, which takes a while, and may not be there
 
-    return comparing.compare(
+    found = comparing.compare(
         samples, metric, lower_is_better=lower_is_better, baseline=baseline.removeprefix("arm:")
     )
+    return dataclasses.replace(found, notes=(*found.notes, *decided))
+
+
+def _decided(index: Index, samples: Sequence[Sample]) -> list[str]:
+    """Of the batches with these runs that run until they are decided: what their looks say."""
+    ids = [run for each in samples for run in each.runs.values()]
+    notes = []
+    for batch in map(index.batch, index.batches_of(ids)):
+        report = deciding.report(index, batch)
+        if report and any(batch.first <= run <= batch.last for run in ids):
+            about = f"{batch.name} runs until it is decided by {report.metric}: its looks decide"
+            notes.append(f"{about}, and the figures here only describe\n{batch.name}: {report}")
+    return notes

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbbg.results.samples import Sample
 
 MOST_ARMS = 60  # that are compared each with each: 1770 pairs
-LARGEST = 1e150  # a value's size, so that squares are numbers
+LARGEST, SMALLEST = 1e150, 1e-150  # the size of the largest value, so that squares are numbers
 _NAMED = 8  # arms that a message names
 _FEWEST = 2  # values that have a spread
 
@@ -35,8 +35,8 @@ def compare(
     """Compare arms by a metric: each with each, or each with the baseline.
 
     Raises:
-        UsageError: no arm has a value, there is no such baseline, arms are too many, or a value is
-            too large to be squared.
+        UsageError: no arm has a value, there is no such baseline, arms are too many, or values are
+            too large or too small to be squared.
     """
     _check(samples, metric, baseline)
     sign = -1 if lower_is_better else 1
@@ -50,7 +50,7 @@ def compare(
             if not baseline or baseline in (one.arm, other.arm)
         ]
     )
-    winner = _winner([sample.arm for sample in ordered], found, baseline)
+    winner = _winner([sample.arm for sample in with_values], found, baseline)
     about = verdict.About(metric, lower_is_better, baseline, ordered, found, winner)
     return Comparison(
         metric=metric,
@@ -79,7 +79,11 @@ def _check(samples: Sequence[Sample], metric: str, baseline: str) -> None:
         for seed, value in sample.values.items():
             if not abs(value) < LARGEST:
                 message = f"{metric} of {sample.arm}, seed {seed}, is {value:g}"
-                raise UsageError(f"{message}: too large to reckon with\nsee: nbbg results")
+                raise UsageError(f"{message}: no statistics of that\nsee: nbbg results")
+    largest = max(abs(value) for sample in samples for value in sample.values.values())
+    if 0 < largest < SMALLEST:
+        message = f"every {metric} is at most {largest:g}: no statistics of that"
+        raise UsageError(f"{message}\nlog it in another unit, or its logarithm")
 
 
 def _why(samples: Sequence[Sample]) -> str:
@@ -125,7 +129,7 @@ def _bootstrap(values: NDArray[np.float64]) -> Interval | None:
 
 
 def _winner(arms: Sequence[str], found: Sequence[Pair], baseline: str) -> str:
-    """The arm that is better than every other one; none where some pairs are not looked at."""
+    """The arm that is better than every other with a value; none where not all pairs are known."""
     if baseline and len(arms) > _FEWEST and not _beats_all(baseline, arms, found):
         return ""
     return next((arm for arm in arms if _beats_all(arm, arms, found)), "")

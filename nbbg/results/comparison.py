@@ -75,7 +75,7 @@ class Comparison:
     samples: Sequence[Sample]
     summaries: Mapping[str, Summary]  # by arm, best mean first
     pairs: Sequence[Pair]
-    winner: str  # empty where none can be claimed
+    winner: str  # better than every other arm that has values; empty where none can be claimed
     verdict: Sequence[str]  # sentences
     notes: Sequence[str] = ()  # failures, mixed versions, seeds that do not pair
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import EnvironmentFault, UsageError
-from nbbg.index import Index
-from nbbg.ops import project, selection
+from nbbg.ops import asking, project, selection
 from nbbg.results import expressions, reducing, rows, values
 from nbbg.store import curves as store_curves
 
@@ -100,7 +99,7 @@ def _of_run(run: model.Run, metric: str) -> Iterator[dict[str, Any]]:
 
 
 def _chosen(ids: Sequence[str | int], where: str | Sequence[str]) -> list[model.Run]:
-    with Index(project.here().store) as index:
+    with asking.index(project.here().store) as index:
         runs = selection.Runs(index, map(str, ids)) if ids else index.each()
         found = values.current(runs)
     return expressions.matching(found, [where] if isinstance(where, str) else where)

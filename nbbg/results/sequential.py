@@ -71,14 +71,19 @@ def design(
     """The design for these arms and at most so many runs of each.
 
     Raises:
-        UsageError: fewer than two arms, a baseline that is none of them, or so few runs that no
-            test could decide.
+        UsageError: fewer than two arms, a baseline that is none of them, or so few runs, or so many
+            arms, that no test could decide.
     """
     if len(arms) < 2:  # noqa: PLR2004
         raise UsageError("one arm can't be compared\nname two: nbbg run A.ipynb B.ipynb ...")
     if baseline and baseline not in arms:
         raise UsageError(f"the baseline {baseline!r} is none of the arms {', '.join(arms)}")
     made = Design(tuple(arms), (), first_seed, lower_is_better, baseline)
+    if len(made.pairs) > (most := sequential.most_pairs()):
+        message = f"{len(made.pairs)} pairs of arms are too many to decide (at most {most})"
+        raise UsageError(
+            f"{message}\nname one that the others are compared with: --baseline {arms[0]}"
+        )
     looks = sequential.looks(max_runs, len(made.pairs))
     if not looks:
         least = sequential.fewest_runs(len(made.pairs))
@@ -106,8 +111,13 @@ def _beaten(values: Mapping[str, Mapping[int, float]], design: Design, k: int) -
     """Which arms are better than which: Holm's rule over the pairs, until nothing is added."""
     found: Beaten = {}
     left = {pair: _differences(values, pair, design, k) for pair in design.pairs}
+    # Who does not cross with all of the error does not with a part of it; most need no other look.
+    left = {
+        pair: d for pair, d in left.items() if sequential.crossed(d, design.looks, design.alpha)
+    }
+    untested = len(design.pairs) - len(left)
     while left:
-        alpha = design.alpha / len(left)
+        alpha = design.alpha / (untested + len(left))
         new = {
             pair: at
             for pair, differences in left.items()

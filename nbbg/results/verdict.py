@@ -37,6 +37,11 @@ class About:
     winner: str
 
     @property
+    def known(self) -> list[Sample]:
+        """The arms that have values."""
+        return [sample for sample in self.samples if sample.values]
+
+    @property
     def tested(self) -> int:
         """The pairs that have a p-value."""
         return sum(pair.p is not None for pair in self.pairs)
@@ -52,18 +57,33 @@ def sentences(about: About, summaries: Mapping[str, Summary]) -> list[str]:
         return [_nothing_to_pair(about)]
     if (value := _one_value(about)) is not None:
         return [f"no difference: {about.metric} is {wording.short(value)} in every run"]
-    if len(about.samples) == _TWO:
-        return [_of_two(about, about.pairs[0]), *_steadiness(about, summaries)]
-    if about.baseline:
-        return [*_beside_baseline(about), *_steadiness(about, summaries)]
-    return [_of_many(about), *_steadiness(about, summaries)]
+    return [*_who(about), *_steadiness(about, summaries), *_of_unknown(about)]
+
+
+def _who(about: About) -> list[str]:
+    if len(about.known) == _TWO:
+        return [_of_two(about, about.pairs[0])]
+    return _beside_baseline(about) if about.baseline else [_of_many(about)]
+
+
+def _of_unknown(about: About) -> list[str]:
+    """What the sentences before do not speak of: arms that may be better or worse than any."""
+    arms = [sample.arm for sample in about.samples if not sample.values]
+    if not arms:
+        return []
+    have = "has" if len(arms) == 1 else "have"
+    return [
+        f"nothing can be said of {wording.some(arms)}, which {have} no {about.metric} that counts"
+    ]
 
 
 def _nothing_to_pair(about: About) -> str:
-    known = [sample.arm for sample in about.samples if sample.values]
+    known = [sample.arm for sample in about.known]
+    if about.baseline and about.baseline not in known:
+        return f"can't tell: the baseline {about.baseline} has no {about.metric} that counts"
     only = ", ".join(known)
-    have = f"{'has' if len(known) == 1 else 'have'} values of {about.metric} that count"
-    return f"can't tell: of {len(about.samples)} arms only {only} {have}"
+    said = f"can't tell: of {len(about.samples)} arms only {only}"
+    return f"{said} has values of {about.metric} that count"
 
 
 def _one_value(about: About) -> float | None:
@@ -133,7 +153,8 @@ def _what_is_missing(about: About, pair: Pair) -> str:
             f"more than {effects.MOST} seeds would be needed to show so small a difference"
         )
     else:
-        parts.append(f"about {pair.needed} seeds would be needed to show such a difference")
+        each = "" if pair.paired else " of each"
+        parts.append(f"about {pair.needed} seeds{each} would be needed to show such a difference")
     leaves_out_zero = pair.interval is not None and pair.interval.low > 0
     if not pair.reachable:
         although = ", although the interval leaves out 0" if leaves_out_zero else ""
@@ -147,7 +168,7 @@ def _what_is_missing(about: About, pair: Pair) -> str:
 
 
 def _of_many(about: About) -> str:
-    others = len(about.samples) - 1
+    others = len(about.known) - 1
     if about.winner:
         mine = [pair for pair in about.pairs if pair.better == about.winner]
         least = max(mine, key=lambda pair: (pair.p_holm or 0, -pair.difference))
@@ -155,8 +176,8 @@ def _of_many(about: About) -> str:
         figures = f"{_figures(about, least)} ({_seeds(about, least)})"
         return f"{all_others}; least surely than {least.worse}: {figures}"
     beaten = {pair.worse for pair in about.pairs if pair.decided}
-    best = [sample.arm for sample in about.samples if sample.arm not in beaten]
-    worse = [sample.arm for sample in about.samples if sample.arm in beaten]
+    best = [sample.arm for sample in about.known if sample.arm not in beaten]
+    worse = [sample.arm for sample in about.known if sample.arm in beaten]
     if not worse:
         said = f"undecided: none of the {others + 1} arms is shown to be better than another"
     else:
@@ -205,7 +226,7 @@ def _steadiness(about: About, summaries: Mapping[str, Summary]) -> list[str]:
     if claimed:
         return found
     if len(about.pairs) == 1 and known:
-        sds = [wording.short(summaries[each.arm].sd or 0.0) for each in about.samples]
+        sds = [wording.short(summaries[each.arm].sd or 0.0) for each in about.known]
         p = wording.p_value(known[0].p_spread or 0.0)
         return [f"neither is shown to be steadier: SD {sds[0]} and {sds[1]}, {p} (Brown-Forsythe)"]
     return ["no arm is shown to be steadier than another (Brown-Forsythe)"] if known else []
@@ -215,7 +236,7 @@ def notes(about: About, summaries: Mapping[str, Summary]) -> list[str]:
     """What a reader must know beside the verdict."""
     return [
         *_of_direction(about),
-        *(_of_left_out(about) if len(about.samples) != _TWO or not about.pairs else []),
+        *(_of_left_out(about) if len(about.known) != _TWO or not about.pairs else []),
         *_of_runs_to_come(about),
         *_of_pairing(about),
         *_of_constants(about, summaries),

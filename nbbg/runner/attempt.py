@@ -62,8 +62,10 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
 
             seat.leave()
             record, try_again = outcome.of(folder, end), outcome.with_notebook
-        seconds = round(process.up() - up, 3)
-        record = {"ended_at": time.time(), **record, "started_at": started, "seconds": seconds}
+        record = {"ended_at": time.time(), **record, "started_at": started}
+        # Until its end, and not until its notebook was written.
+        late = max(0.0, time.time() - record["ended_at"])
+        record["seconds"] = round(max(0.0, process.up() - up - late), 3)
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         task = _next_task(path, folder, record)
         _write_result(folder, record, try_again)
@@ -217,7 +219,7 @@ def _unless_stopped(
     The batch's own stop counts when it came after the decision to start this run.
     """
     with files.Folder(work.batch_folder) as batch:
-        asked = batch.read_json(paths.STOP) or {}
+        asked = state.stop_request(batch) or {}
     if asked.get("how") == batches.NOW and asked["at"] >= work.decided_at:
         batches.put_stop(folder, asked["by"])
     return Exit(0, time.time()) if folder.exists(paths.STOP) else execute(folder, work)
@@ -238,7 +240,12 @@ def _write_result(
         except OSError as error:
             if error.errno not in _PASSES:
                 raise
+            if files.is_full(error):
+                with contextlib.suppress(OSError):
+                    os.close(folder.open(paths.NO_ROOM, os.O_WRONLY | os.O_CREAT))
             time.sleep(1)
             record = try_again(folder, record) if try_again else record
         else:
+            with contextlib.suppress(OSError):
+                folder.remove(paths.NO_ROOM)
             return

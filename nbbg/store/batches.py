@@ -14,18 +14,20 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nbbg import faults, files, model, paths
+from nbbg import faults, files, journal, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, locks, place, plans
+from nbbg.store import arms, locks, place, plans, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import UnionType
 
     from nbbg.store.place import Store
 
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+_KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "str": str, "bool": bool}
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
@@ -91,18 +93,12 @@ def read_folder(path: Path) -> model.Batch:
 
 
 def stop_of(folder: Path) -> tuple[str, float]:
-    """Who asked a batch to stop, and when; empty and 0 where nobody did.
-
-    A request that can't be read is a request all the same.
-    """
+    """Who asked a batch to stop, and when; empty and 0 where nobody did."""
     with files.Folder(folder) as opened:
         try:
-            record = opened.read_json(paths.STOP)
-        except (ValueError, OSError):
-            record = {}
-    if record is None:
-        return "", 0.0
-    return str(record.get("by", "somebody")), float(record.get("at", time.time()))
+            return state.stop_of(opened)
+        except (ValueError, OSError):  # a request that can't be read is a request all the same
+            return "somebody", time.time()
 
 
 def stopped_by(store: Store, number: int) -> str:
@@ -135,8 +131,9 @@ def ask_to_stop(folder: Path, by: str, *, after_run: bool = False) -> bool:
 def put_stop(folder: files.Folder, by: str, *, after_run: bool = False) -> bool:
     """The same for an open folder, wherever it was moved to."""
     how = AFTER_RUN if after_run else NOW
+    write = folder.write_once if after_run else folder.write_once_if_only_empty
     with contextlib.suppress(FileExistsError):
-        folder.write_once(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
+        write(paths.STOP, files.to_json({"by": by, "how": how, "at": time.time()}))
         return True
     return False
 
@@ -260,7 +257,8 @@ def _remove(folder: Path) -> None:
 
 def _to_json(batch: model.Batch) -> dict[str, Any]:
     """The record, but for its arms."""
-    return {name: value for name, value in vars(batch).items() if name != "arms"}
+    record = {name: value for name, value in vars(batch).items() if name != "arms"}
+    return {**record, "until": dataclasses.asdict(batch.until) if batch.until else None}
 
 
 def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
@@ -270,4 +268,19 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     values["arms"] = arms.from_json(record, folder, root)
     for name in ("command", "results", "retry_on", "options"):
         values[name] = tuple(values.get(name, ()))
+    for field in dataclasses.fields(model.Batch):
+        kind = _KINDS.get(str(field.type))
+        if field.name in values and not (kind is None or _is_of(kind, values[field.name])):
+            raise ValueError(f"{field.name!r} can't be {values[field.name]!r}")
+    if journal.moment(values["created_at"]) is None:
+        raise ValueError(f"'created_at' can't be {values['created_at']!r}")
+    if until := values.get("until"):
+        lists = {name: tuple(until[name]) for name in ("arms", "looks")}
+        values["until"] = model.Until(**{**until, **lists})
     return model.Batch(**values)
+
+
+def _is_of(kind: type | UnionType, value: Any) -> bool:
+    """Whether a value of a record is one that can be meant, and calculated with."""
+    limited = not isinstance(value, int | float) or -plans.BEYOND < value < plans.BEYOND
+    return isinstance(value, kind) and limited

@@ -21,22 +21,23 @@ from nbbg.errors import StoreError
 from nbbg.store import batches, locks, policy, runs, sizes, state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from nbbg.store.place import Store
 
 _NAME = re.compile(r"b(\d+)-(\d+)")
 WAIT = 0.1  # seconds
+_ROOM = 1 << 15  # bytes
 _ANY = {"state": model.Succeeded.word}
 
 
 @contextlib.contextmanager
-def alone(store: Store) -> Iterator[None]:
+def alone(store: Store, *, waits: bool = True) -> Iterator[None]:
     """While this holds, nobody else cleans the store; waits for whoever does.
 
     Raises:
-        StoreError: the store can't be written.
+        StoreError: the store can't be written; somebody cleans it, and that is not waited for.
     """
     trash = store.folder / paths.TRASH
     try:
@@ -48,6 +49,9 @@ def alone(store: Store) -> Iterator[None]:
         raise StoreError(message) from error
     try:
         while not locks.take(fd):
+            if not waits:
+                message = f"somebody cleans {store.folder} at this moment"
+                raise StoreError(message)
             time.sleep(WAIT)
         yield
     finally:
@@ -68,6 +72,52 @@ def why_not(store: Store, batch: model.Batch, run: model.Run) -> str:
         if policy.again(batch, newest, found, attempt.path):
             return "another attempt follows by itself"
     return ""
+
+
+def make_room(store: Store, found: Iterable[tuple[model.Batch, model.Run]]) -> int:
+    """On a full disk, where even a record has no room, the logs of what is to go give it some.
+
+    So that `clean` works when it is needed most. Nothing is changed where there is room. How many
+    bytes that has freed.
+    """
+    freed = 0
+    for batch, run in found:
+        if not _is_full(store):
+            break
+        if not why_not(store, batch, run):
+            for number in range(1, run.attempt + 1):
+                for name in (paths.LOG, paths.CELLS):
+                    freed += _empty(store.run(run.batch, run.id) / str(number), name)
+    return freed
+
+
+def _is_full(store: Store) -> bool:
+    """Whether a few records would have no room; by trying, for a quota shows in no other way."""
+    with files.Folder(store.folder) as folder:
+        name = f".room.{os.urandom(8).hex()}"
+        try:
+            with os.fdopen(folder.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+                file.write(bytes(_ROOM))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            return files.is_full(error)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=folder.fd)
+    return False
+
+
+def _empty(attempt: Path, name: str) -> int:
+    with contextlib.suppress(OSError), files.Folder(attempt) as folder:
+        fd = folder.open(name, os.O_WRONLY)
+        try:
+            freed = os.fstat(fd).st_blocks * 512
+            os.ftruncate(fd, 0)
+            return freed
+        finally:
+            os.close(fd)
+    return 0
 
 
 def clean(store: Store, batch: model.Batch, run: model.Run, *, checkpoint: bool) -> int:

@@ -73,8 +73,10 @@ def read_frozen(batch_folder: Path, arm: model.Arm) -> Json:
     path = batch_folder / arm.frozen
     try:
         frozen: Json = files.from_json(path.read_bytes())
+        for part in (frozen, *frozen["cells"]):
+            part["metadata"].keys()
         for cell in frozen["cells"]:
-            cell["cell_type"], cell["source"], cell["metadata"].keys()
+            "".join((cell["cell_type"], cell["source"]))  # texts
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{path} can't be read: {error}"
         raise StoreError(message) from error

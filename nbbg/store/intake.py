@@ -59,7 +59,8 @@ def _take_in_batch(db: sqlite3.Connection, store: Store, batch: model.Batch) -> 
     )
     take_in_events(db, store, number, 0)
     with os.scandir(folder / paths.RUNS) as entries:
-        started = ((int(entry.name),) for entry in entries if entry.name.isdigit())
+        names = (entry.name for entry in entries if files.is_number(entry.name))
+        started = ((run,) for run in map(int, names) if run < plans.BEYOND)
         db.executemany("UPDATE runs SET open = 1 WHERE id = ? AND closed IS NULL", started)
     closed = db.execute("SELECT id, attempt FROM runs WHERE batch = ? AND open = 0", (number,))
     later = [(at, run) for run, at in closed if at and _has_attempt(folder, run, at + 1)]

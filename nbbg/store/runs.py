@@ -169,6 +169,11 @@ def _waiting(stopped: str) -> model.RunState:
     return model.Stopped(stopped, note="before it started", with_batch=True)
 
 
+def needless(run: model.Run, why: str) -> model.Run:
+    """A run that was never started, of a batch that was decided without it."""
+    return replace(run, state=model.Stopped(why, with_batch=True, needless=True))
+
+
 def _waited_before(run: model.Run, store: Store) -> bool:
     """Whether a run was queued before its batch was stopped: its empty folder was made then."""
     return os.stat(run.folder).st_mtime <= batches.stop_of(store.batch(run.batch))[1]

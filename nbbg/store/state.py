@@ -85,16 +85,29 @@ def is_here(claim: model.Claim) -> bool:
 
 
 def is_copy(attempt: Folder, claim: model.Claim) -> bool:
-    """Whether the lock that is here is another one than the claim's: the records were copied.
-
-    What lives then is the original's, and not to be touched from here.
+    """Whether the records were copied: the lock is another one than the claim's, and what lives of
+    the attempt has nothing here open. That is the original's, and not to be touched from here.
     """
     try:
         found = os.stat(paths.LOCK, dir_fd=attempt.fd, follow_symlinks=False)
     except OSError:
         return False
     same = (found.st_dev, found.st_ino) == (claim.lock_device, claim.lock_inode)
-    return not same and not filesystem.is_network(attempt.path)
+    if same or not is_here(claim) or filesystem.holds_off(attempt.path):
+        return False
+    # A backup that was put back may have replaced the lock of a run that lives.
+    here = _identities(attempt)
+    opened = [process.opened(who.pid) for who in members(attempt) if process.alive(who)]
+    return not any(each is None or each & here for each in opened)
+
+
+def _identities(folder: Folder) -> set[tuple[int, int]]:
+    """Device and inode of a folder, and of what is in it."""
+    found = [os.fstat(folder.fd)]
+    for name in os.listdir(folder.fd):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.stat(name, dir_fd=folder.fd, follow_symlinks=False))
+    return {(status.st_dev, status.st_ino) for status in found}
 
 
 def members(attempt: Folder) -> list[model.Identity]:
@@ -128,10 +141,22 @@ def engine_of(attempt: Folder) -> model.Identity | None:
 
 def stop_of(attempt: Folder) -> tuple[str, float]:
     """Who asked this attempt to stop, and when; empty and 0 where nobody did."""
-    record = attempt.read_json(paths.STOP)
+    record = stop_request(attempt)
     if record is None:
         return "", 0.0
     return str(record.get("by", "somebody")), float(record.get("at", 0.0))
+
+
+def stop_request(folder: Folder) -> dict[str, Any] | None:
+    """What asks a batch or an attempt to stop; an empty one was made on a full disk.
+
+    Raises:
+        ValueError: it can't be read.
+    """
+    if folder.read(paths.STOP) == b"":
+        at = os.stat(paths.STOP, dir_fd=folder.fd, follow_symlinks=False).st_mtime
+        return {"by": "nbbg stop, on a full disk", "how": "now", "at": at}
+    return folder.read_json(paths.STOP)
 
 
 def put_limit(attempt: Folder, limit: model.TimedOut, at: float) -> None:
@@ -192,7 +217,7 @@ def _result(attempt: Folder) -> model.Ended | None:
 def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
     if claim.boot != process.boot_id():
         if process.is_this_machine(claim.host, claim.machine):
-            return _over(attempt) or _of_another_boot(attempt, claim)
+            return _of_another_boot(attempt, claim)
         return _elsewhere(attempt, f"it runs on {claim.host}")
     if is_copy(attempt, claim):
         return _over(attempt) or model.Lost("its records were copied while it ran")
@@ -205,12 +230,15 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
         # From another pid namespace the runner can't be seen; it is not said to be dead then.
         runner_alive = not is_here(claim) or process.alive(claim.runner)
         stopping = attempt.exists(paths.STOP) or attempt.exists(paths.LIMIT)
-        return model.Running(stopping, runner_alive, _quiet(attempt))
+        no_room = runner_alive and attempt.exists(paths.NO_ROOM)
+        return model.Running(stopping, runner_alive, _quiet(attempt), no_room)
     return _over(attempt) or model.Lost("every process of it ended without a word")
 
 
 def _of_another_boot(attempt: Folder, claim: model.Claim) -> model.RunState:
-    """Lost; unless on a network a machine of the same name and id (a clone) may run it still."""
+    """Over; unless on a network a machine of the same name and id (a clone) may run it still."""
+    if ended := _result(attempt):
+        return ended
     if filesystem.holds_off(attempt.path):
         if claim.at > process.booted_at():
             return model.Unknown(f"it runs on another machine that is called {claim.host} too")
@@ -218,7 +246,7 @@ def _of_another_boot(attempt: Folder, claim: model.Claim) -> model.RunState:
             return model.Unknown(
                 f"it was at work on {claim.host} within the last {hearsay.GRACE:.0f} s"
             )
-    return model.Lost("the machine was restarted while it ran")
+    return _over(attempt) or model.Lost("the machine was restarted while it ran")
 
 
 def _last_sign(attempt: Folder) -> float:
@@ -231,7 +259,7 @@ def _last_sign(attempt: Folder) -> float:
 
 
 def _over(attempt: Folder) -> model.RunState | None:
-    """What is told by the records of an attempt of which nothing lives."""
+    """What is told by the records of an attempt of which nothing lives; not to be asked before."""
     if ended := _result(attempt):
         return ended
     end = journal.find_last(attempt, paths.CELLS, "end")
@@ -268,7 +296,7 @@ def _elsewhere(attempt: Folder, where: str) -> model.RunState:
         return model.Submitted(told.reason)
     if told.word is model.Word.RUNNING:
         return model.Running(attempt.exists(paths.STOP) or attempt.exists(paths.LIMIT))
-    return _over(attempt) or _gone(attempt, where, told)
+    return _result(attempt) or _gone(attempt, where, told)
 
 
 def _gone(attempt: Folder, where: str, told: model.Told) -> model.RunState:
@@ -279,10 +307,11 @@ def _gone(attempt: Folder, where: str, told: model.Told) -> model.RunState:
     asked, _ = stop_of(attempt)
     if asked and not attempt.exists(paths.PROCESS):
         return model.Stopped(asked, note="before it started")
-    return model.Lost(f"{where}, and is gone there without a word{more}")
+    return _over(attempt) or model.Lost(f"{where}, and is gone there without a word{more}")
 
 
 def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
+    _check(paths.TICKET, ticket, {"host": str})
     seen = process.is_this_machine(ticket["host"], ticket.get("machine", ""))
     if not seen or "pid" not in ticket:  # it was given to a scheduler, or to another machine
         return _elsewhere(attempt, f"it was carried to {ticket['host']}")

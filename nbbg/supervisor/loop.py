@@ -14,8 +14,9 @@ from nbbg import executors, faults, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
-from nbbg.store import batches, changes, locks, place, policy, runs, state
-from nbbg.supervisor.decide import Finish, Next, Standing, Start, Stop, Wait, decide
+from nbbg.store import batches, changes, cleaned, locks, place, policy, runs, state
+from nbbg.supervisor.decide import Finish, Look, Next, Standing, Start, Stop, Wait, decide
+from nbbg.supervisor.looks import Looks
 from nbbg.supervisor.queue import Queue
 from nbbg.supervisor.seats import Seats
 
@@ -79,6 +80,7 @@ class Supervisor:
         self.executor: Executor = executors.get(self.batch.executor)
         self.queue = Queue(self.store, self.batch)
         self.seats = Seats(self.batch, environment)
+        self.looks = Looks(folder, self.batch)
         self.live: dict[int, Live] = {}
         self.decided_at = 0.0
         self.faults = 0
@@ -95,6 +97,8 @@ class Supervisor:
                         self.wait(until)
                     case Stop(why):
                         batches.ask_to_stop(self.folder, why, after_run=True)
+                    case Look():
+                        self.looks.take()
                     case Finish():
                         return
 
@@ -109,8 +113,11 @@ class Supervisor:
         self.queue.read_news()
         while self.queue.found_live:
             self.watch(self.queue.found_live.pop())
-        for run in list(self.live):
-            self.settle(run)
+        for run, live in list(self.live.items()):
+            if cleaned.was(live.folder.parent):  # it was over, and `nbbg clean` was faster
+                self.forget(run)
+            else:
+                self.settle(run)
         exit_file = self.batch.exit_file
         if exit_file and Path(exit_file).exists() and not self.stopped_at():
             batches.ask_to_stop(self.folder, f"exit file {exit_file}", after_run=True)
@@ -137,12 +144,15 @@ class Supervisor:
         # In this order: a `resume` writes its change first, and then takes the stop away.
         stopped_at = self.stopped_at()
         course = changes.read(self.folder, self.batch)
+        gate, over_at = self.looks.standing()
         return Standing(
             jobs=course.jobs,
             stopped_at=stopped_at,
             paused_at=course.paused_at,
             failures=self.queue.failures(course.resumed_at),
             max_failures=self.batch.max_failures,
+            over_at=over_at,
+            gate=gate,
         )
 
     def has_more_to_do(self) -> bool:
@@ -221,6 +231,8 @@ class Supervisor:
             return
         folder = self.store.run(self.batch.id, run)
         attempt = runs.newest_attempt(folder)
+        if cleaned.was(folder):
+            return
         path = folder / str(attempt)
         self.live[run] = Live(attempt, path, _watch(path))
         self.settle(run)
@@ -249,8 +261,7 @@ class Supervisor:
             again = policy.again(self.batch, live.attempt, found, live.folder)
             if isinstance(found, model.Ended) and not again:
                 kept = runs.kept_of(opened, found)
-        live.watch.close()
-        del self.live[run]
+        self.forget(run)
         if isinstance(found, model.Ended):
             more = {"state": found.word}
             batches.add_event(self.store, self.batch.id, "ended", run, live.attempt, kept, **more)
@@ -259,6 +270,10 @@ class Supervisor:
             self.faults = 0
         elif isinstance(found, model.Lost):  # such as an nbbg that was broken in mid-batch
             self.note_fault(run, EnvironmentFault(found.why))
+
+    def forget(self, run: int) -> None:
+        """Watch a run no longer."""
+        self.live.pop(run).watch.close()
 
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""

@@ -114,7 +114,7 @@ class Queue:
         ended = self._ended_by_events()
         with os.scandir(self.folder / paths.RUNS) as entries:
             for entry in entries:
-                if entry.name.isdigit():
+                if files.is_number(entry.name):
                     run = int(entry.name)
                     self._begun.add(run)
                     if not self._is_over(entry.path, ended.get(run, (0, ""))):

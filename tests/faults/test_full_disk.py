@@ -15,7 +15,7 @@ import pytest
 from nbbg import paths
 from tests.faults.namespaces import Housed, World, a_world
 from tests.places import GATE
-from tests.project import notebook, until
+from tests.project import alive, notebook, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +119,26 @@ def test_full_while_it_runs(housed: Housed) -> None:
     assert [run["state"] for run in housed.runs()] == ["succeeded"] * 2
     assert "the disk was full" in housed.run(1)["reason"]
     assert housed.see(housed.run(1)["output"]).exists()
+
+
+def test_stop_and_clean_on_a_full_disk(housed: Housed) -> None:
+    """What a full disk needs works on one: runs are stopped, and cleaning makes room."""
+    write(housed, "print('x' * 9000)")
+    housed.nbbg("run", "train.ipynb", "--runs", "2", "--wait")
+    write(housed, GATE)
+    housed.nbbg("run", "train.ipynb", "--runs", "+2")
+    running = housed.until_running(3, "at the gate")
+    fill(housed)
+    stopped = housed.nbbg("stop", "b2").stdout
+    assert not alive(running["pid"])
+    assert "run 3 running (over, but the disk is full" in stopped
+    assert "the disk is full" in housed.nbbg("status").stdout
+    done = housed.nbbg("clean", "1", "--yes")
+    assert done.stdout.startswith("run 1: 1 succeeded\n"), done.stderr
+    make_space(housed)
+    housed.nbbg("wait", "b2", code=1)
+    assert [run["state"] for run in housed.runs()] == ["succeeded"] * 2 + ["stopped"] * 2
+    assert housed.nbbg("clean").stdout == "nothing to clean\n"
 
 
 def test_full_when_pairs_are_made(housed: Housed) -> None:

@@ -20,6 +20,8 @@ from tests.fuzz.trial import Trial
     [
         ["run", "good.ipynb", "-n", "--seed", "9" * 30],  # it spoiled the store for ever
         ["run", "good.ipynb", "-n", "--seed=--"],
+        ["run", "good.ipynb", "-n", "--python=--"],
+        ["status", "--json=--"],
         ["run", "good.ipynb", "-n", "--exit-file", "e" * 300],
         ["run", "good.ipynb", "-n", "--python", "e" * 300],
         ["run", "good.ipynb", "-n", "--output", "\udcff"],
@@ -34,11 +36,20 @@ def test_words_that_are_refused(trial: Trial, words: list[str]) -> None:
     assert "[Errno" not in said
 
 
+@pytest.mark.parametrize("option", ["--prepend", "--note", "--exclude", "--gpus", "--jobs"])
+def test_two_dashes_are_a_value(trial: Trial, option: str) -> None:
+    """The value of an option may be `--`, which is taken or refused like any other."""
+    assert trial.command("run", "good.ipynb", "-n", f"{option}=--")
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
         ("batches/1/plan.jsonl", '"seed":1', f'"seed":{10**30}'),
         ("batches/1/plan.jsonl", '"arm":"train/lr=0.1"', '"arm":"gone"'),
+        ("batches/1/batch.json", '"last": 4', '"last": null'),
+        ("batches/1/batch.json", '"created_at":', '"created_at":1e999,"was":'),
+        ("batches/1/batch.json", '"jobs":', f'"jobs":{10**400},"was":'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":null'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":"gone"'),
     ],
@@ -56,6 +67,36 @@ def test_records_that_are_named(
     monkeypatch.setenv("HOME", str(made.home))
     _, said = Trial(made.root, made.home).command("status")
     assert "can't be read" in said
+
+
+def test_a_folder_that_is_no_run_s_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Digits that nbbg does not write, and numbers that no index holds."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    for name in ("²", "9" * 30):
+        (made.root / paths.STORE / "batches/1/runs" / name).mkdir()
+    (made.root / paths.STORE / paths.INDEX).unlink(missing_ok=True)
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    code, said = Trial(made.root, made.home).command("status")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("damage", ['"metadata": null, "x": {', '"cells": 3, "x": {'])
+def test_a_frozen_notebook_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """What compares it with another says so in a sentence."""
+    made = sample.place(tmp_path / "project", tmp_path / "home")
+    path = made.root / paths.STORE / "batches/1/frozen/train.ipynb"
+    record = json.loads(path.read_text())
+    record.update(json.loads(f"{{{damage}}}}}"))
+    path.write_text(json.dumps(record))
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("HOME", str(made.home))
+    code, said = Trial(made.root, made.home).command("diff", "1", "5")
+    assert (code, "can't be read" in said) == (2, True)
 
 
 def test_an_ending_without_its_cell_is_refused() -> None:

@@ -25,6 +25,7 @@ def run(subparsers: Subparsers) -> None:
         "nbbg run notebooks/ -f params.json --recursive --output-dir out --prepend x,results",
         "nbbg run -f configs.json -n                 what it would run, and where outputs would go",
         "nbbg run train.ipynb                        one more run, the next number",
+        "nbbg run a.ipynb b.ipynb --until decided --metric accuracy --max-runs 30",
         "nbbg run                                    NOTEBOOKS, RUN_TIMES, EXIT_FILE from .env",
     )
     add = parser.add_argument
@@ -33,6 +34,7 @@ def run(subparsers: Subparsers) -> None:
     shared.add_selection(parser)
     runs = "runs 1..N shall succeed; +K: K more; without it: one more"
     add("--runs", "--repeat", metavar="N", help=runs)
+    _add_until(parser)
     add("--seed", type=int, default=0, metavar="BASE", help="run k has the seed BASE + k")
     one = (
         "a parameter; commas separate values, one arm each; as JSON it is one: 'a=\"1,2\"', a=[1,2]"
@@ -84,6 +86,16 @@ def completion(subparsers: Subparsers) -> None:
         'nbbg completion zsh > "${fpath[1]}/_nbbg"',
     )
     parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def _add_until(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    until = "run the arms side by side until one is better, at most --max-runs of each"
+    add("--until", choices=("decided",), help=until)
+    add("--metric", metavar="METRIC", help="with --until: what they are compared by")
+    add("--max-runs", type=int, metavar="N", help="with --until: the most runs of each arm")
+    add("--lower-is-better", action="store_true", help="with --until: less of it is better")
+    add("--baseline", metavar="ARM", help="with --until: tell each from this one alone")
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:

@@ -191,6 +191,8 @@ def _submit(batch: Path, runs: Sequence[int], environment: Mapping[str, str]) ->
         ]
         try:
             after = commands.sbatch(words, "", environment)
+        except commands.NoAnswerError:  # to be found again by its name
+            raise
         except EnvironmentFault:
             submissions.settle(batch, made, "")
             raise

@@ -22,6 +22,10 @@ _PART = re.compile(r"(\d+)(?:-(\d+))?(?::(\d+))?")
 _ALONE = re.compile(r"(SLURM_(JOB|ARRAY|STEP|TASK|NODE|PROC|LOCAL|GTIDS|SUBMIT|RESTART)|SBATCH_)")
 
 
+class NoAnswerError(EnvironmentFault):
+    """Slurm did not answer in time: it may have done what it was asked, or do it yet."""
+
+
 @dataclass(frozen=True)
 class Line:
     """What squeue says of some tasks of one array."""
@@ -43,6 +47,7 @@ def sbatch(arguments: list[str], script: str, environment: Mapping[str, str] | N
     """Submit a script; the job's id.
 
     Raises:
+        NoAnswerError: nobody knows whether it was taken.
         EnvironmentFault: Slurm has not taken it; in its own words.
     """
     given = dict(os.environ if environment is None else environment)
@@ -126,7 +131,7 @@ def _call(
         raise EnvironmentFault(message) from None
     except subprocess.TimeoutExpired:
         message = f"Slurm does not answer: {words[0]} took more than {PATIENCE:.0f} s"
-        raise EnvironmentFault(message) from None
+        raise NoAnswerError(message) from None
     if done.returncode:
         raise EnvironmentFault(f"{words[0]}: {_own_words(done.stderr)}")
     return done.stdout

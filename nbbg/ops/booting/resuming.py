@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths, process
-from nbbg.ops import steer
+from nbbg.ops import deciding, steer
 from nbbg.store import state
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def plan(project: Project, index: Index) -> Plan:
     found = Plan()
     for batch in index.batches():
         counts = index.counts(batch.id)
-        if batch.host != process.host() or not _is_open(counts):
+        looks = deciding.awaits_look(index, batch)
+        if batch.host != process.host() or not (looks or _is_open(counts)):
             continue
         if why := _held(project, index, batch):
             found.held[batch.name] = why
@@ -52,7 +53,7 @@ def plan(project: Project, index: Index) -> Plan:
         ]
         found.twice += [run for run in lost if _came_at_boot(run)]
         found.runs += [run for run in lost if not _came_at_boot(run)]
-        if counts.get(model.Queued.word) and batch not in found.batches:
+        if (looks or counts.get(model.Queued.word)) and batch not in found.batches:
             found.batches.append(batch)
     return found
 

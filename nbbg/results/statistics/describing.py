@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,9 @@ def bca(values: Floats, resamples: int = 0) -> tuple[Floats, Floats]:
     under, up_to = means < mean - slack, means <= mean + slack
     share = (under.sum(axis=-1) + up_to.sum(axis=-1)) / (2 * count)
     deviations = values - mean
+    largest = np.abs(deviations).max(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
+        deviations = deviations / largest  # of which cubes are numbers
         cubes, squares = (deviations**3).sum(axis=-1), (deviations**2).sum(axis=-1)
         acceleration = cubes / (6 * squares**1.5)
         bias = special.ndtri(share)
@@ -72,14 +75,26 @@ def bca(values: Floats, resamples: int = 0) -> tuple[Floats, Floats]:
 def _resampled(values: Floats, count: int) -> Floats:
     """The means of so many resamples, shape (..., count); the same draws for all samples."""
     n = values.shape[-1]
-    dice = np.random.default_rng(_SEED)
     found = np.empty((*values.shape[:-1], count))
-    block = max(1, _BLOCK // n)
-    for start in range(0, count, block):
-        size = min(block, count - start)
+    drawn = _drawn(n, count)
+    rows = max(1, _BLOCK // n)
+    for start in range(0, count, rows):
+        weights = drawn[start : start + rows] / n
+        found[..., start : start + rows] = values @ weights.T
+    return found
+
+
+@functools.lru_cache(maxsize=2)
+def _drawn(n: int, count: int) -> NDArray[np.uint16]:
+    """How often each of n values is in each of so many resamples."""
+    dice = np.random.default_rng(_SEED)
+    found = np.empty((count, n), dtype=np.uint16)
+    rows = max(1, _BLOCK // n)
+    for start in range(0, count, rows):
+        size = min(rows, count - start)
         drawn = dice.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n) / n
-        found[..., start : start + size] = values @ weights.T
+        times = np.bincount(drawn.ravel(), minlength=size * n)
+        found[start : start + size] = times.reshape(size, n)
     return found
 
 

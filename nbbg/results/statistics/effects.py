@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 POWER = 0.8  # the chance with which the seeds that are said to be needed would decide
 MOST = 1000  # seeds; what needs more is not counted
+_TOO_FEW = 2  # pairs
 _ROUNDING = 1e-12  # a spread that is less, in parts of the largest value, is none
 
 
 def paired_effect(differences: Floats) -> float | None:
     """The mean paired difference in its own standard deviations: Cohen's d_z, corrected.
 
-    Shape (n,), n >= 2; None where nothing varies. d_z = mean / s, times the correction J(n - 1)
-    for few seeds. Source: Lakens, Calculating and reporting effect sizes, 2013, formula 7; J as
-    in `correction`.
+    Shape (n,), n >= 2; None where nothing varies, and of two seeds, whose d_z has no expectation
+    that could be corrected (J(1) is 0). d_z = mean / s, times the correction J(n - 1) for few
+    seeds. Source: Lakens, Calculating and reporting effect sizes, 2013, formula 7; J as in
+    `correction`.
     """
     spread = float(differences.std(ddof=1))
-    if _is_nothing(spread, differences):
+    if differences.size <= _TOO_FEW or _is_nothing(spread, differences):
         return None
     return float(differences.mean()) / spread * correction(differences.size - 1)
 
@@ -68,9 +70,9 @@ def needed_welch(
     mean: float, one_spread: float, other_spread: float, alpha: float = ALPHA
 ) -> int | None:
     """The runs of each of two arms with which Welch's test would; else as `needed_paired`."""
-    squares = one_spread**2 + other_spread**2
-    fourths = one_spread**4 + other_spread**4
-    return _first(mean, math.sqrt(squares), squares**2 / fourths if fourths else 2.0, alpha)
+    spread = math.hypot(one_spread, other_spread)
+    shares = [(each / spread) ** 2 for each in (one_spread, other_spread)] if spread else [0.5] * 2
+    return _first(mean, spread, 1 / sum(share**2 for share in shares), alpha)
 
 
 def _first(mean: float, spread: float, freedom: float, alpha: float) -> int | None:

@@ -54,8 +54,9 @@ def welch(ones: Floats, others: Floats) -> Estimate:
     parts = [each.var(axis=-1, ddof=1) / each.shape[-1] for each in (ones, others)]
     error = parts[0] + parts[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        below = parts[0] ** 2 / (ones.shape[-1] - 1) + parts[1] ** 2 / (others.shape[-1] - 1)
-        freedom = np.where(error > 0, error**2 / below, 1.0)
+        shares = [part / error for part in parts]  # whose squares are numbers, however small
+        below = shares[0] ** 2 / (ones.shape[-1] - 1) + shares[1] ** 2 / (others.shape[-1] - 1)
+        freedom = np.where(error > 0, 1 / below, 1.0)
     return _estimate(ones.mean(axis=-1) - others.mean(axis=-1), np.sqrt(error), freedom)
 
 
@@ -83,7 +84,7 @@ def sign_flip(differences: Floats, draws: int = DRAWS) -> Floats:
     hits = np.zeros(len(flat))
     observed = np.abs(flat.sum(axis=-1)) - _ROUNDING * np.abs(flat).sum(axis=-1)
     signs = _all_signs(n) if n <= ENUMERATED else _drawn_signs(n, draws)
-    rows = max(1, _BLOCK // max(len(flat), 1))
+    rows = max(1, _BLOCK // max(len(flat), n))
     for start in range(0, len(signs), rows):
         sums = np.abs(flat @ signs[start : start + rows].T.astype(np.float64))
         hits += (sums >= observed[:, None]).sum(axis=-1)
@@ -102,7 +103,10 @@ def _all_signs(n: int) -> NDArray[np.int8]:
 @functools.lru_cache(maxsize=2)
 def _drawn_signs(n: int, draws: int) -> NDArray[np.int8]:
     dice = np.random.default_rng(_SEED)
-    return (1 - 2 * dice.integers(0, 2, (draws, n), dtype=np.int8)).astype(np.int8)
+    signs: NDArray[np.int8] = dice.integers(0, 2, (draws, n), dtype=np.int8)
+    signs *= -2
+    signs += 1
+    return signs
 
 
 def draws_for(pairs: int) -> int:

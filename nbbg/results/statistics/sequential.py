@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 LOOKS = 5  # at most
 ENUMERATED = 14  # seeds of which all signs are gone through; those of later ones are drawn
+MOST_ENUMERATED = 18  # the same, where the error is shared by many pairs
+_WITHIN = 20  # sign vectors that may cross, at least, so that their share can be finely told
 _SEED = 20_240_517
+_ROWS = 16_384  # sign vectors that are held as numbers at once
 _SLACK = 1e-9  # of a count that was rounded
 _DIGITS = 12  # to which sums are compared, in parts of the largest
 
@@ -63,8 +66,20 @@ def fewest_runs(pairs: int = 1, alpha: float = ALPHA) -> int:
     return fewest(pairs, alpha)
 
 
+def most_pairs(alpha: float = ALPHA) -> int:
+    """The pairs above which nothing can be decided, however many runs there are."""
+    return int(alpha * 2 ** (MOST_ENUMERATED - 1))
+
+
 def _can_decide(n: int, max_runs: int, pairs: int, alpha: float) -> bool:
-    return 2.0 ** (1 - n) <= spent(n / max_runs, alpha / pairs)
+    smallest = 2.0 ** (1 - min(n, _enumerated(max_runs, alpha / pairs)))
+    return smallest <= spent(n / max_runs, alpha / pairs)
+
+
+def _enumerated(n: int, alpha: float) -> int:
+    """Of how many of n seeds all signs are gone through: more, where little error may be made."""
+    enough = 1 + math.ceil(math.log2(_WITHIN / alpha))
+    return min(n, max(ENUMERATED, min(enough, MOST_ENUMERATED)))
 
 
 def crossed(differences: Floats, looks: Sequence[int], alpha: float = ALPHA) -> int:
@@ -79,12 +94,12 @@ def crossed(differences: Floats, looks: Sequence[int], alpha: float = ALPHA) -> 
     as many as keep the share of all that have within `spent(n_k / n_max, alpha)`; equal sums cross
     together or not at all. So what more seeds say never moves the border of an earlier look.
     """
-    signs = _signs(looks[-1])
+    signs = _signs(looks[-1], _enumerated(looks[-1], alpha))
     known = np.nan_to_num(differences)
     over = np.zeros(len(signs), dtype=bool)
     for at, n in enumerate((n for n in looks if n <= known.size), 1):
         scale = float(np.abs(known[:n]).sum()) or 1.0
-        sums = np.round(np.abs(signs[:, :n].astype(np.float64) @ known[:n]) / scale, _DIGITS)
+        sums = np.round(np.abs(_sums(signs, known[:n])) / scale, _DIGITS)
         may = math.floor(spent(n / looks[-1], alpha) * len(signs) + _SLACK) - int(over.sum())
         over |= _largest(sums, ~over, may)
         if over[0]:
@@ -105,14 +120,19 @@ def _largest(sums: Floats, among: NDArray[np.bool_], allowed: int) -> NDArray[np
     return found
 
 
+def _sums(signs: NDArray[np.int8], differences: Floats) -> Floats:
+    """The sum of the differences with each of the sign vectors."""
+    parts = np.array_split(signs[:, : differences.size], 1 + len(signs) // _ROWS)
+    return np.concatenate([part.astype(np.float64) @ differences for part in parts])
+
+
 @functools.lru_cache(maxsize=8)
-def _signs(n: int) -> NDArray[np.int8]:
-    """The observed signs first, then others: all of the first 14 seeds, each with drawn ones after.
+def _signs(n: int, exact: int) -> NDArray[np.int8]:
+    """The observed signs first, then others: all of the first seeds, each with drawn ones after.
 
     Half of all are enough, as the other half has the same |sum|. Multiplied by any of its rows, the
     set is one of the same kind, so that the observed row is exchangeable with every other.
     """
-    exact = min(n, ENUMERATED)
     bits = np.arange(2 ** (exact - 1))[:, None] >> np.arange(exact)[::-1] & 1
     drawn = np.random.default_rng(_SEED).integers(0, 2, (len(bits), n - exact))
     drawn[0] = 0
