@@ -396,3 +396,11 @@ def test_designs_that_are_refused(arms: list[str], more: dict[str, Any], why: st
     given = {"max_runs": 30, "lower_is_better": False, "baseline": "", **more, "arms": arms}
     with pytest.raises(UsageError, match=why):
         looking.design(given)
+
+
+def test_a_supervisor_loads_no_statistics() -> None:
+    """Neither NumPy and SciPy nor what reads notebooks is in what lives as long as a batch."""
+    heavy = {"numpy", "scipy", "jupytext", "nbformat"}
+    code = f"import sys, nbbg.supervisor.loop; print({heavy} & set(sys.modules) or '')"
+    done = subprocess.run(records.python(code), capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
