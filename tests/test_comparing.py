@@ -225,7 +225,10 @@ EMPTY = Sample("none", {}, [LeftOut(7, 1, "failed")])
         ),
         ([a_sample("a", [1]), a_sample("b", [2])], "can't tell with 1 paired seed: acc +1 for b"),
         ([a_sample("a", [0] * 9), a_sample("b", [0] * 9)], "no difference: acc is 0 in every run"),
-        ([a_sample("a", [1, 2]), EMPTY], "can't tell: of 2 arms only a has a acc that counts"),
+        (
+            [a_sample("a", [1, 2]), EMPTY],
+            "can't tell: of 2 arms only a has values of acc that count",
+        ),
         (
             [a_sample("a", [1, 2, 3]), a_sample("b", [3, 2, 1])],
             "no difference was seen: the mean acc of both is the same (3 paired seeds)",
@@ -268,13 +271,13 @@ def test_notes_say_what_a_reader_must_know() -> None:
 @pytest.mark.parametrize(
     ("samples", "baseline", "message"),
     [
-        ([EMPTY], "", "no run has a acc that counts: failed\n"),
+        ([EMPTY], "", "no value of acc counts: failed\n"),
         (
             [EMPTY, Sample("b", {}, [LeftOut(k, k, "acc is no number") for k in (1, 2)])],
             "",
             "counts: acc is no number \\(2 runs\\), failed \\(1 run\\)",
         ),
-        ([], "", "no run has a acc that counts"),
+        ([], "", "no value of acc counts"),
         ([a_sample("a", [1]), a_sample("b", [1])], "c", "'c' is none of the arms a, b"),
         ([a_sample("a", [1, 1e300])], "", "acc of a, seed 2, is 1e\\+300"),
         ([a_sample("a", [math.inf])], "", "acc of a, seed 1, is inf"),
@@ -352,18 +355,20 @@ def test_compare_command(project: Project) -> None:
     assert found["arms"][0]["values"].keys() == {"1", "2", "3", "4", "5", "6"}
     project.write(
         "look.ipynb",
-        "import nbbg\nprint(nbbg.compare('train/lr=0', metric='acc', baseline='train/lr=2'))",
+        "import nbbg\nfound = nbbg.compare('train/lr=0', metric='acc', baseline='train/lr=2')\n"
+        "print(found, repr(found) == str(found))",
     )
     project.nbbg("run", "look.ipynb", "--executor", "inline", "--wait", code=None)
     log = project.log(15)
     assert "train/lr=2 is better than train/lr=0" in log
+    assert log.rstrip().endswith(" True")
     same = project.nbbg("compare", "--metric", "flat").stdout
     assert "no difference: flat is 1 in every run" in same
 
 
 BAD = [
     (("--metric", "ac"), "no run has a metric 'ac'; did you mean acc?; there are acc, word"),
-    (("--metric", "word"), "no run has a word that counts: word is no number"),
+    (("--metric", "word"), "no value of word counts: word is no number"),
     (("--metric", "acc", "--baseline", "vit"), "'vit' is none of the arms train"),
     (("train", "--metric", "acc", "--baseline", "vit"), "there is no 'vit'"),
     (("--metric", "acc", "--last", "3", "--reduce", "best"), "--last 3 is --reduce mean:3"),
@@ -391,7 +396,7 @@ def test_bad_input_is_refused(project: Project) -> None:
 def test_a_library_that_is_not_there_is_named(project: Project) -> None:
     """Without SciPy or NumPy `compare` says what to type, and everything else works."""
     project.environment["PYTHONPATH"] = str(project.home)
-    project.write("train.ipynb", "import nbbg\nnbbg.log(acc=1)")
+    project.write("train.ipynb", "import nbbg\nnbbg.log(acc=1, loss=2)")
     project.nbbg("run", "train.ipynb", "--wait")
     for library in ("scipy", "numpy"):
         blocked = f"import sys\nsys.modules['{library}'] = None\n"
@@ -402,3 +407,6 @@ def test_a_library_that_is_not_there_is_named(project: Project) -> None:
             "pip install 'nbbg[compare]'\n"
         )
         project.nbbg("results")
+        page = project.nbbg("report", "-o", "-")  # of two metrics, with the figures of each
+        assert f"no figures: comparing needs {library}" in page.stderr
+        assert "acc by arm" not in page.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -16,8 +17,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from nbbg.errors import UsageError
+from nbbg.results import comparing
 from nbbg.results.pictures import composing, forest, learning, look, matrix, sweeps, writing
-from nbbg.results.samples import Curve
+from nbbg.results.samples import Curve, Sample
 from tests import comparisons
 
 if TYPE_CHECKING:
@@ -100,6 +102,9 @@ def test_differences_and_what_is_claimed() -> None:
     assert filled == [pair.decided for pair in comparison.pairs]
     assert any("p = .012" in said and "n = 12" in said for said in words(axes))
     assert "accuracy higher by, 95 %, p after Holm" in words(axes)
+    apart = comparing.compare([Sample("a", {1: 1, 2: 2}), Sample("b", {7: 3, 8: 4, 9: 5})], "acc")
+    said = "   ".join(words(panel(apart, "differences")))
+    assert re.search(r"better in 100 %   n = 3 and 2, not paired", said)
 
 
 def test_of_many_pairs_those_with_the_best() -> None:

@@ -55,9 +55,9 @@ def compare(
     """
     numeric = _numeric(found)
     if not metric and len(numeric) != 1:
-        tables = [_by_arm(found, name) for name in numeric[:METRICS]]
+        tables, missing = _by_arms(found, numeric[:METRICS])
         hint = f"no verdict without a metric; name one: --metric {numeric[0]}" if numeric else ""
-        return Compared("", None, [], tables, [hint] if hint else [])
+        return Compared("", None, [], tables, [*([hint] if hint else []), *missing])
     metric = metric or numeric[0]
     samples = gathering.gather(found, metric, lower_is_better=lower_is_better, curves=True)
     try:
@@ -67,7 +67,7 @@ def compare(
             samples, metric, lower_is_better=lower_is_better, baseline=baseline
         )
     except (UsageError, EnvironmentFault) as error:
-        return Compared(metric, None, [], [_by_arm(found, metric)], [f"no verdict: {error}"])
+        return Compared(metric, None, [], _by_arms(found, [metric])[0], [f"no verdict: {error}"])
     pictures, why_none = _pictures(index, comparison)
     by_arm = (f"{metric} by arm", _summary(comparison.summaries))
     return Compared(metric, comparison, pictures, [by_arm], why_none)
@@ -82,6 +82,17 @@ def _numeric(found: Sequence[model.Run]) -> list[str]:
     ]
 
 
+def _by_arms(
+    found: Sequence[model.Run], metrics: Sequence[str]
+) -> tuple[list[tuple[str, Table]], list[str]]:
+    """The figures of each metric that has any; or why there are none."""
+    try:
+        tables = [_by_arm(found, metric) for metric in metrics]
+    except EnvironmentFault as error:
+        return [], [f"no figures: {error}"]
+    return [(title, shown) for title, shown in tables if shown.rows], []
+
+
 def _by_arm(found: Sequence[model.Run], metric: str) -> tuple[str, Table]:
     """The figures of each arm, without comparing any."""
     summaries: dict[str, Summary] = {}
@@ -91,11 +102,11 @@ def _by_arm(found: Sequence[model.Run], metric: str) -> tuple[str, Table]:
 
 
 def _alone(sample: Sample, metric: str) -> Mapping[str, Summary]:
-    try:
-        from nbbg.results import comparing
+    from nbbg.results import comparing
 
+    try:
         return comparing.compare([sample], metric).summaries
-    except (UsageError, EnvironmentFault):  # it has no values, or they are beyond all figures
+    except UsageError:  # it has no values, or they are beyond all figures
         return {}
 
 

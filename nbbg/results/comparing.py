@@ -68,7 +68,7 @@ def compare(
 def _check(samples: Sequence[Sample], metric: str, baseline: str) -> None:
     arms = [sample.arm for sample in samples]
     if not any(sample.values for sample in samples):
-        raise UsageError(f"no run has a {metric} that counts{_why(samples)}\nsee: nbbg results")
+        raise UsageError(f"no value of {metric} counts{_why(samples)}\nsee: nbbg results")
     if baseline and baseline not in arms:
         some = ", ".join(arms[:_NAMED]) + (", ..." if arms[_NAMED:] else "")
         raise UsageError(f"the baseline {baseline!r} is none of the arms {some}\nsee: nbbg results")

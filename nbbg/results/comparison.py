@@ -65,9 +65,9 @@ class Pair:
     reachable: bool = True  # whether any data of so many seeds could be decided
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """All that `nbbg compare` says; printed, it is the verdict."""
+    """All that `nbbg compare` says; printed, or at the end of a cell, it is the verdict."""
 
     metric: str
     lower_is_better: bool
@@ -79,5 +79,5 @@ class Comparison:
     verdict: Sequence[str]  # sentences
     notes: Sequence[str] = ()  # failures, mixed versions, seeds that do not pair
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join([*self.verdict, *self.notes])

@@ -82,7 +82,8 @@ def _nothing_to_pair(about: About) -> str:
     if about.baseline and about.baseline not in known:
         return f"can't tell: the baseline {about.baseline} has no {about.metric} that counts"
     only = ", ".join(known)
-    return f"can't tell: of {len(about.samples)} arms only {only} has a {about.metric} that counts"
+    said = f"can't tell: of {len(about.samples)} arms only {only}"
+    return f"{said} has values of {about.metric} that count"
 
 
 def _one_value(about: About) -> float | None:
@@ -157,7 +158,7 @@ def _what_is_missing(about: About, pair: Pair) -> str:
     leaves_out_zero = pair.interval is not None and pair.interval.low > 0
     if not pair.reachable:
         although = ", although the interval leaves out 0" if leaves_out_zero else ""
-        over = f" and {about.tested} pairs" if about.tested > 1 else ""
+        over = f" seeds and {about.tested} pairs" if about.tested > 1 else ""
         parts.append(f"with {pair.n}{over} no test can decide{although}")
     elif leaves_out_zero:
         parts.append(f"the interval leaves out 0, but the p-value is not under {ALPHA:g}")

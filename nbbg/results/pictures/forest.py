@@ -65,13 +65,19 @@ def _says(comparison: Comparison, pair: Pair) -> str:
     """What stands beside a row, in the words of the verdict."""
     ends = (pair.interval.low, pair.interval.high) if look.is_shown(pair.interval) else None
     p = pair.p_holm if len(comparison.pairs) > 1 else pair.p
+    often, n = ("on", f"{pair.n}") if pair.paired else ("in", _counts(comparison, pair))
     said = [
         wording.difference(pair.difference, ends),
         "" if p is None else wording.p_value(p),
-        "" if pair.improvement is None else f"better on {wording.percent(pair.improvement)}",
-        f"n = {pair.n}",
+        "" if pair.improvement is None else f"better {often} {wording.percent(pair.improvement)}",
+        f"n = {n}",
     ]
     return "   ".join(part for part in said if part).replace("-", "\N{MINUS SIGN}")
+
+
+def _counts(comparison: Comparison, pair: Pair) -> str:
+    one, other = (comparison.summaries[arm].n for arm in (pair.better, pair.worse))
+    return f"{one} and {other}, not paired"
 
 
 def _draw(axes: Axes, comparison: Comparison) -> None:
