@@ -10,7 +10,7 @@ import pytest
 
 from nbbg import files, model, paths
 from nbbg.errors import UsageError
-from nbbg.results import reducing
+from nbbg.results import exporting, reducing
 from nbbg.results.gathering import gather
 from nbbg.results.samples import Curve, LeftOut
 from nbbg.store import curves, runs
@@ -142,6 +142,7 @@ def test_a_run_whose_files_were_cleaned_away(tmp_path: Path) -> None:
     (sample,) = gather([replace(gone, spans={})], "acc", reduce="best")
     assert sample.left_out == [LeftOut(1, 1, why)]
     assert reducing.whole(gone, reducing.parse("mean:2"))[1] == {"acc": why}
+    assert exporting.measured(gone) == {"acc": curves.Values([None], [2.0], [None])}
 
 
 @pytest.mark.parametrize(
