@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbbg import model, paths
+from nbbg import files, model, paths
 from nbbg.errors import StoreError, UsageError
 from nbbg.executors.tmux import session_name
 from nbbg.index import Index
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbbg.store.place import Store
     from tests.project import Project
 
+LOSSES = {1: 0.7, 2: 0.2, 3: 0.5}
 BOTH: dict[str, Any] = {"checkpoints": False, "outputs": False}
 
 
@@ -47,7 +48,10 @@ def end(store: Store, run: int, days: float = 0.0, batch: int = 1, **record: Any
     with records.an_attempt(store, batch, run) as attempt:
         attempt.claim(at=time.time() - days * DAY - 1)
         attempt.print(b"text\n" * 3000)
-        attempt.write(paths.METRICS, {"name": "loss", "value": 0.5, "metrics": {"loss": 0.5}})
+        lines = [{"step": step, "values": {"loss": loss}} for step, loss in LOSSES.items()]
+        resumed = [{"resumed_after": 0}] * (run == 2)
+        data = b"".join(map(files.to_line, [*resumed, *lines]))
+        (attempt.path / paths.METRICS).write_bytes(data)
         attempt.end(ended_at=time.time() - days * DAY, **record)
         checkpoint = attempt.path.parent / paths.CHECKPOINT
         checkpoint.mkdir(exist_ok=True)
@@ -125,7 +129,7 @@ def test_what_is_not_over_stays(where: Place) -> None:
 
 
 def test_what_it_came_to_stays(where: Place) -> None:
-    """The ending and metrics of a cleaned run stay, without an index too; it never starts again."""
+    """Ending, metrics and how far they went stay, without an index too; it never starts again."""
     records.publish(where.store, 3)
     end(where.store, 1)
     end(where.store, 2, state="failed", error=None, note="why")
@@ -146,8 +150,9 @@ def test_what_it_came_to_stays(where: Place) -> None:
                 assert run
                 assert run.cleaned_at
                 assert (run.state, run.metrics, run.ended_at, run.attempt) == (
-                    *(was.state, was.metrics, was.ended_at, was.attempt),
+                    *(was.state, {"loss": 0.5}, was.ended_at, was.attempt),
                 )
+                assert run.spans["loss"] == model.Span(3, 3, 0.2, 2, 0.7, 1)
             queue = Queue(where.store, index.batch(1))
         assert queue.head(5) == [3]
     with pytest.raises(StoreError, match="run 1 was cleaned"):

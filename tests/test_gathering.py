@@ -10,7 +10,7 @@ import pytest
 
 from nbbg import files, model, paths
 from nbbg.errors import UsageError
-from nbbg.results import reducing
+from nbbg.results import exporting, reducing
 from nbbg.results.gathering import gather
 from nbbg.results.samples import Curve, LeftOut
 from nbbg.store import curves, runs
@@ -127,6 +127,40 @@ def test_reductions(
         assert [one.why for one in samples[0].left_out] == [expected]
     else:
         assert dict(samples[0].values) == {1: expected}
+
+
+def test_a_run_whose_files_were_cleaned_away(tmp_path: Path) -> None:
+    """What the index keeps counts as before; of what only the files told it is said why not."""
+    kept = a_run(1, logged(tmp_path, *steps("acc", {0: 1.0, 1: 3.0, 2: 2.0})))
+    gone = replace(kept, folder=str(tmp_path / "gone"), cleaned_at=1.0)
+    for how, value in (("last", 2.0), ("best", 3.0)):
+        (sample,) = gather([gone], "acc", reduce=how, curves=True)
+        assert (dict(sample.values), dict(sample.curves)) == ({1: value}, {})
+    why = "the values of acc were cleaned away"
+    (sample,) = gather([gone], "acc", reduce="mean:2")
+    assert sample.left_out == [LeftOut(1, 1, why)]
+    (sample,) = gather([replace(gone, spans={})], "acc", reduce="best")
+    assert sample.left_out == [LeftOut(1, 1, why)]
+    assert reducing.whole(gone, reducing.parse("mean:2"))[1] == {"acc": why}
+    assert exporting.measured(gone) == {"acc": curves.Values([None], [2.0], [None])}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"[" * 100_000, b'{"values":' * 100_000, b"\0" * 4096, bytes(range(256)), b'{"values": 3}',
+     b'{"time":1,"step":1,"val', b"9" * 5000, b'{"saved": {"a": NaN}}'],
+)  # fmt: skip
+def test_damaged_lines_spoil_no_others(tmp_path: Path, damage: bytes) -> None:
+    """Whatever else lies among the metrics, what was logged is read, by every reader."""
+    lines = [*steps("acc", {0: 1.0}), *steps("loss", dict.fromkeys(range(5000), 9.0))]
+    folder = logged(tmp_path, *lines, *steps("acc", {1: 2.0}))
+    path = tmp_path / "1" / paths.METRICS
+    path.write_bytes(damage + b"\n" + path.read_bytes() + damage + b"\n" + b'{"torn')
+    assert curves.read(folder, ("acc",))["acc"].values == [1.0, 2.0]
+    assert len(curves.read(folder)["loss"].values) == 5000
+    assert curves.last(folder, "acc", 2) == curves.last(folder, "acc", 9) == [1.0, 2.0]
+    assert curves.last(folder, "none", 2) == []
+    assert a_run(1, folder).spans["acc"] == model.Span(2, 1, 1.0, 0, 2.0, 1)
 
 
 @pytest.mark.parametrize("how", ["first", "mean", "mean:0", "mean:-1", "mean:x", ""])

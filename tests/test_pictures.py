@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -257,6 +258,18 @@ def test_names_stay_apart() -> None:
     assert not any("vision" in name for name in shown)
     alike = [f"{'x' * 30}{i}{'y' * 40}" for i in range(3)]
     assert len({*look.names(comparisons.of_arms(alike, 1)).values()}) == 3
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No picture shows a secret of the environment, wherever it stands and lines are broken."""
+    secret = "hunter2-and-more hunter2-and-more"
+    monkeypatch.setenv("API_TOKEN", secret)
+    comparison = comparisons.of_arms([f"train/key={secret}", "other"], 6)
+    params = {arm: {"key": arm, "lr": at} for at, arm in enumerate(comparison.summaries)}
+    figure = composing.compose(
+        replace(comparison, verdict=[f"{'x' * at} {secret}" for at in range(99)]), params
+    )
+    assert not [text for text in words(figure) if "hunter2" in text]
 
 
 def test_colours_in_grey() -> None:

@@ -74,6 +74,8 @@ def to_mlflow(runs: Iterable[model.Run], uri: str, say: Callable[[str], object])
     for run in runs:
         if run.attempt and run.started_at:
             of_arm.setdefault(run.arm.name, []).append(run)
+    if cleaned := sum(bool(run.cleaned_at) for mine in of_arm.values() for run in mine):
+        say(f"runs whose files were cleaned away have their last values alone: {cleaned}")
     try:
         sender = _Sender(MlflowClient(tracking_uri=uri), say)
         for arm, mine in of_arm.items():
@@ -148,7 +150,7 @@ class _Sender:
         return name
 
     def _send_metrics(self, name: str, run: model.Run, *, anew: bool) -> None:
-        for metric, logged in _measured(run).items():
+        for metric, logged in measured(run).items():
             sent = self._name(metric)
             found = list(_metrics(sent, logged, run))
             if not anew:
@@ -209,10 +211,10 @@ def _status(run: model.Run) -> str:
             return _FAILED if run.ended else _RUNNING
 
 
-def _measured(run: model.Run) -> dict[str, curves.Values]:
-    """Every curve of the run, and its named results as curves of one value."""
+def measured(run: model.Run) -> dict[str, curves.Values]:
+    """Every curve of the run; of one value what has none: named results, and what was cleaned."""
     found = curves.read(run.folder)
-    for name, value in values.named_results(run)[0].items():
+    for name, value in values.measured(run).items():
         if name not in found and curves.is_number(value):
             found[name] = curves.Values([None], [curves.number(value)], [run.ended_at])
     return found

@@ -19,7 +19,7 @@ from nbbg.store import curves
 from nbbg.store import metrics as store_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LAST, BEST, MEAN = "last", "best", "mean"
 
@@ -60,6 +60,9 @@ def whole(run: model.Run, how: Reduction) -> tuple[model.Run, dict[str, str]]:
     found: dict[str, Any] = {}
     without: dict[str, str] = {}
     for name, last in values.measured(run).items():
+        if run.cleaned_at and name in run.metrics:
+            without[name] = value(run, name, how)[1]
+            continue
         logged = drawn[name].values if name in drawn else [last]
         why = values.unfit(last, name) if name not in drawn else ""
         one, why = (math.nan, why) if why else _of_curve(logged, name, how)
@@ -80,6 +83,8 @@ def value(run: model.Run, metric: str, how: Reduction) -> tuple[float, str]:
         return (math.nan, why) if why else (curves.number(found[metric]), "")
     if how.kind == BEST and (span := run.spans.get(metric)):
         return _best(span.low if how.lower_is_better else span.high, metric)
+    if run.cleaned_at:
+        return math.nan, f"the values of {metric} were cleaned away"
     if metric in run.spans and how.kind == MEAN:
         return _of_curve(curves.last(run.folder, metric, how.count), metric, how)
     drawn = curve(run, metric)
@@ -92,15 +97,9 @@ def curve(run: model.Run, metric: str) -> Curve | None:
     return Curve(tuple(found.numbered()), tuple(found.values)) if found else None
 
 
-def spans(run: model.Run) -> dict[str, model.Span]:
+def spans(run: model.Run) -> Mapping[str, model.Span]:
     """How far each of its curves goes; of a run that resumed, over its attempts."""
-    if run.spans or not run.metrics:
-        return dict(run.spans)
-    found: dict[str, model.Span] = {}
-    for name, logged in curves.read(run.folder).items():
-        for step, one in zip(logged.steps, logged.values, strict=True):
-            found[name] = store_metrics.wider(found.get(name), step, one)
-    return found
+    return run.spans if run.spans or not run.metrics else store_metrics.spans(run.folder)
 
 
 def _of_curve(logged: Sequence[float], metric: str, how: Reduction) -> tuple[float, str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import batches, locks, policy, runs, sizes, state
+from nbbg.store import batches, locks, metrics, policy, runs, sizes, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -191,7 +191,8 @@ def was(folder: Path) -> bool:
 
 
 def _record(run: model.Run) -> dict[str, Any]:
-    kept = replace(run, cleaned_at=time.time(), bytes=0)
+    spans = run.spans or metrics.spans(run.folder)  # of one that resumed they are not in the index
+    kept = replace(run, cleaned_at=time.time(), bytes=0, spans=spans)
     return {"attempt": run.attempt, "run": runs.to_json(kept)}
 
 

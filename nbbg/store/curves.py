@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _SEPARATOR = b","
-_TAIL, _MORE = 4096, 8  # bytes that are read first; times as many as before
+_TAIL, _MORE = 4096, 8  # bytes that are read first; times as many, where none was found
+PIECE = 1 << 20  # bytes that are read at a time
 
 
 class Line(NamedTuple):
@@ -71,9 +72,9 @@ def read(attempt: str, names: Collection[str] = ()) -> dict[str, Values]:
         names: the metrics that are wanted; none: all.
     """
     found: dict[str, Values] = {}
-    for step, values, at in _lines(attempt):
+    for step, values, at in _lines(attempt, names):
         for name, value in values.items():
-            if is_number(value) and (not names or name in names):
+            if is_number(value):
                 of_name = found.setdefault(name, Values())
                 of_name.steps.append(step)
                 of_name.values.append(number(value))
@@ -91,30 +92,31 @@ def last(attempt: str, name: str, count: int) -> list[float]:
         with open(os.path.join(attempt, paths.METRICS), "rb") as file:
             start = end = file.seek(0, os.SEEK_END)
             size = _TAIL
-            while start > 0 and len(found) < count:
+            while start > 0 and len(found) < count and size <= PIECE:
                 start = file.seek(max(0, end - size))
                 found = _numbers(file.read(end - start), name, whole=start == 0)
-                size *= _MORE
+                size *= math.ceil(1.2 * count / len(found)) if found else _MORE
     except OSError:
         return []
+    if start > 0 and len(found) < count:  # rare: it lies far back
+        found = read(attempt, (name,)).get(name, Values()).values
     return found[-count:]
 
 
 def _numbers(data: bytes, name: str, *, whole: bool) -> list[float]:
     """Those of one metric in the end of a file, or in the `whole` of it."""
-    data = data[: data.rfind(b"\n") + 1]
-    lines = read_lines(data if whole else data[data.find(b"\n") + 1 :])
-    values = (line.get("values") for line in lines)
-    named = (one[name] for one in values if isinstance(one, dict) and name in one)
+    start = 0 if whole else data.find(b"\n") + 1
+    lines = _parsed(data[start : data.rfind(b"\n") + 1], (name,))
+    named = (one.values[name] for one in lines if isinstance(one, Line) and name in one.values)
     return [number(value) for value in named if is_number(value)]
 
 
-def earlier(attempt: str, step: Any) -> list[Line]:
+def earlier(attempt: str, step: Any, names: Collection[str] = ()) -> list[Line]:
     """What the attempts before logged up to a step that this one goes on from."""
     run, name = os.path.split(attempt.rstrip("/"))
     parts: list[list[Line]] = []
     for before in range(int(name) - 1 if name.isdigit() else 0, 0, -1):
-        logged = _read(os.path.join(run, str(before)))
+        logged = _read(os.path.join(run, str(before)), names)
         parts.append(logged.up_to(step))
         if logged.resumed:
             step = logged.resumed_after
@@ -126,11 +128,12 @@ def earlier(attempt: str, step: Any) -> list[Line]:
     return found
 
 
-def _lines(attempt: str) -> list[Line]:
-    logged = _read(attempt)
+def _lines(attempt: str, names: Collection[str]) -> list[Line]:
+    logged = _read(attempt, names)
     if not logged.resumed:
         return logged.lines
-    return [*_without(earlier(attempt, logged.resumed_after), logged.lines), *logged.lines]
+    before = earlier(attempt, logged.resumed_after, names)
+    return [*_without(before, logged.lines), *logged.lines]
 
 
 def _without(older: list[Line], newer: list[Line]) -> Iterator[Line]:
@@ -142,28 +145,47 @@ def _without(older: list[Line], newer: list[Line]) -> Iterator[Line]:
         yield Line(step, {n: value for n, value in values.items() if (n, key) not in anew}, at)
 
 
-def _read(attempt: str) -> _Logged:
+def _read(attempt: str, names: Collection[str] = ()) -> _Logged:
+    """What an attempt has logged; of these metrics alone where any are named."""
     logged = _Logged()
+    for data in _pieces(attempt):
+        for line in _parsed(data, names):
+            if isinstance(line, Line):
+                logged.lines.append(line)
+            elif "saved" in line:
+                logged.saved[_key(line["saved"])] = len(logged.lines)
+            elif "resumed_after" in line:
+                logged.resumed, logged.resumed_after = True, line["resumed_after"]
+    return logged
+
+
+def _pieces(attempt: str) -> Iterator[bytes]:
+    """The whole lines, so many at a time."""
     try:
         with open(os.path.join(attempt, paths.METRICS), "rb") as file:
-            data = file.read()
+            while lines := file.readlines(PIECE):
+                data = b"".join(lines)
+                yield data[: data.rfind(b"\n") + 1]
     except OSError:
-        return logged
-    for line in read_lines(data[: data.rfind(b"\n") + 1]):
+        return
+
+
+def _parsed(data: bytes, names: Collection[str]) -> Iterator[Line | dict[str, Any]]:
+    """What was logged, of these metrics alone where any are named; other lines as they are."""
+    for line in read_lines(data):
         if isinstance(values := line.get("values"), dict):
-            logged.lines.append(Line(line.get("step"), values, line.get("time")))
-        elif "saved" in line:
-            logged.saved[_key(line["saved"])] = len(logged.lines)
-        elif "resumed_after" in line:
-            logged.resumed, logged.resumed_after = True, line["resumed_after"]
-    return logged
+            some = {n: values[n] for n in names if n in values} if names else values
+            if some:
+                yield Line(line.get("step"), some, line.get("time"))
+        else:
+            yield line
 
 
 def read_lines(data: bytes) -> list[dict[str, Any]]:
     """As `files.read_lines`, in one go where no line is torn or foreign, which is twice as fast."""
     try:
         found = json.loads(b"[%b]" % _SEPARATOR.join(data.splitlines()))
-    except ValueError:
+    except (ValueError, RecursionError):
         return list(files.read_lines(data))
     return [line for line in found if isinstance(line, dict)]
 

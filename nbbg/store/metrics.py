@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from nbbg.files import Folder
 
-_PIECE = 1 << 20  # bytes that are read at a time
 _NONE = model.Span(0, None, None, None, None, None)
 
 
@@ -50,7 +49,7 @@ class Metrics:
             return
         with os.fdopen(fd, "rb") as file:
             file.seek(self._read)
-            while data := file.readlines(_PIECE):
+            while data := file.readlines(curves.PIECE):
                 if not data[-1].endswith(b"\n"):  # torn, or still being written
                     data.pop()
                 whole = b"".join(data)
@@ -74,6 +73,15 @@ class Metrics:
         for name, value in values.items():
             if curves.is_number(value):
                 self.spans[name] = wider(self.spans.get(name), step, curves.number(value))
+
+
+def spans(attempt: str) -> dict[str, model.Span]:
+    """How far each curve of a run goes, over the attempts that belong together."""
+    found: dict[str, model.Span] = {}
+    for name, logged in curves.read(attempt).items():
+        for step, value in zip(logged.steps, logged.values, strict=True):
+            found[name] = wider(found.get(name), step, value)
+    return found
 
 
 def wider(span: model.Span | None, step: Any, value: float) -> model.Span:

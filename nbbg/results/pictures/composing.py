@@ -111,7 +111,7 @@ def _wrapped(sentences: Iterable[str], width: int) -> list[str]:
     return [
         look.text(line)
         for sentence in sentences
-        for line in textwrap.wrap(sentence, width, break_long_words=True)
+        for line in textwrap.wrap(look.masked(sentence), width, break_long_words=True)
     ]
 
 

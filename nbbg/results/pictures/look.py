@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
+from nbbg import secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -62,12 +64,20 @@ def of(place: int) -> Look:
 
 
 def text(words: str, longest: int = 0) -> str:
-    """Words as matplotlib shows them as they are, a `$` too; cut in the middle where too long."""
-    shown = "".join(char if char.isprintable() else "?" for char in words)
+    """Words as matplotlib shows them as they are, a `$` too; cut in the middle where too long.
+
+    Secrets of the environment are masked.
+    """
+    shown = "".join(char if char.isprintable() else "?" for char in masked(words))
     if 0 < longest < len(shown):
         head = longest // 2
         shown = f"{shown[:head]}…{shown[len(shown) - (longest - head - 1) :]}"
     return shown.replace("$", r"\$")
+
+
+def masked(words: str) -> str:
+    """Words with asterisks in place of secrets."""
+    return secrets.mask(words, secrets.values())
 
 
 def names(comparison: Comparison) -> dict[str, str]:
