@@ -180,12 +180,15 @@ def test_asking_twice_keeps_the_first(store: Store) -> None:
     assert batches.stopped_by(store, 1) == ""
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b'{"by'])
-def test_a_request_that_is_spoilt_is_a_request(store: Store, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "by"),
+    [(b"", "nbbg stop, on a full disk"), (b"[]", "somebody"), (b'{"by', "somebody")],
+)
+def test_a_request_that_is_spoilt_is_a_request(store: Store, data: bytes, by: str) -> None:
     """A `stop.json` that can't be read stops the batch all the same."""
     records.publish(store)
     (store.batch(1) / paths.STOP).write_bytes(data)
-    assert batches.stopped_by(store, 1) == "somebody"
+    assert batches.stopped_by(store, 1) == by
 
 
 @pytest.mark.parametrize("commands", [2, 8])
