@@ -297,8 +297,11 @@ class Index:
     def _take_in_batch(self, number: int) -> None:
         try:
             intake.take_in_batch(self._db, self.store, self.batch(number))
-        except (StoreError, OSError) as error:
+        except StoreError as error:
             self.unreadable[number] = str(error)
+        except OSError as error:
+            where = error.filename or self.store.batch(number)
+            self.unreadable[number] = f"{where} can't be read: {error.strerror or error}"
 
     def _derive_open(self) -> None:
         """Derive again what is open, and close what has ended, a few at a time."""
