@@ -321,7 +321,7 @@ class Index:
             self.unreadable[number] = str(error)
         except OSError as error:
             where = error.filename or self.store.batch(number)
-            self.unreadable[number] = f"{where} can't be read: {error.strerror}"
+            self.unreadable[number] = f"{where} can't be read: {error.strerror or error}"
 
     def _derive_open(self) -> None:
         """Derive again what is open, and close what has ended, a few at a time."""
