@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DATA = Path(__file__).parent / "data" / "store-1"
-STORE, GUEST, ANSWERS = DATA / "store", DATA / "guest", DATA / "answers.json"
+STORE, GUEST, ANSWERS = DATA / "store", DATA / "guest.zip", DATA / "answers.json"
 ROOT, HOME, INTERPRETER = "/home/you/project", "/home/you", "/opt/python/bin/python"
 HOST, MACHINE, BOOT = "this-host", "this-machine", "00000000-0000-0000-0000-000000000000"
 ELSEWHERE = "another-host"
@@ -71,7 +71,7 @@ def place(root: Path, home: Path) -> Project:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(_replaced(source, here))
     for batch in (store / paths.BATCHES).iterdir():
-        shutil.copytree(GUEST, batch / paths.GUEST)
+        shutil.unpack_archive(GUEST, batch / paths.GUEST)
         (batch / paths.SUPERVISOR_LOCK).touch()
     for path in (store, *store.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)
@@ -179,7 +179,9 @@ def _launch(project: Project) -> None:
 def _keep(project: Project) -> None:
     store = project.root / paths.STORE
     guest = store / paths.BATCHES / "1" / paths.GUEST
-    shutil.copytree(guest, GUEST, ignore=shutil.ignore_patterns(_CACHE))
+    with tempfile.TemporaryDirectory() as folder:
+        kept = shutil.copytree(guest, f"{folder}/guest", ignore=shutil.ignore_patterns(_CACHE))
+        shutil.make_archive(str(GUEST.with_suffix("")), "zip", kept)
     neutral = {
         os.fsencode(project.root): ROOT.encode(),
         os.fsencode(project.home): HOME.encode(),

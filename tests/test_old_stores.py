@@ -54,7 +54,7 @@ def test_every_reader_says_of_the_sample_what_it_said_then(old: Project) -> None
 def test_the_sample_names_no_machine() -> None:
     """It holds nothing of the place where it was made."""
     for path in sample.DATA.rglob("*"):
-        if path.is_file() and sample.GUEST not in path.parents:
+        if path.is_file() and path != sample.GUEST:
             text = path.read_text(errors="replace")
             for word in ("/tmp", "/root", "/work", "/home/"):  # noqa: S108 - looked for
                 found = text.replace(sample.ROOT, "").replace(sample.HOME, "")

@@ -1,1 +1,0 @@
-"""Notebooks as documents: reading, freezing, parameters, pairing. jupytext lives here alone."""
