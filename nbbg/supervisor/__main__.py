@@ -19,4 +19,5 @@ if __name__ == "__main__":
         place.refuse_newer(place.of_batch(folder).folder)
         supervise(folder)
     except (NbbgError, OSError) as error:  # its store is newer, a record can't be read
-        sys.exit(f"the supervisor can't go on: {error}")
+        print(f"the supervisor can't go on: {error}", file=sys.stderr)  # noqa: T201 - into its log
+        sys.exit(2)
