@@ -51,7 +51,7 @@ def content(*folders: Path) -> dict[str, tuple[int, bytes]]:
 # Modes.
 
 
-@pytest.mark.parametrize("umask", [0, 0o077, 0o777])
+@pytest.mark.parametrize("umask", [0, 0o777])
 def test_what_is_kept_is_the_users_alone(project: Project, umask: int) -> None:
     """Records, caches and locks are 0600 in folders of 0700, whatever the umask."""
     project.write(

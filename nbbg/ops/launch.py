@@ -32,7 +32,7 @@ from nbbg.ops import (
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
-from nbbg.store import batches, filesystem, place, plans
+from nbbg.store import batches, filesystem, kinds, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +160,7 @@ def check(where: Project, request: Request) -> list[Wanted]:
         NbbgError: it can't be run as asked.
     """
     settings = where.settings
-    if type(request.seed) is not int or abs(request.seed) >= plans.BEYOND:
+    if type(request.seed) is not int or abs(request.seed) >= kinds.BEYOND:
         raise UsageError(f"--seed {request.seed}: a number of at most 18 digits")
     executors.get(settings.executor).check(settings.options)
     if settings.engine and settings.engine not in commands.NAMES:

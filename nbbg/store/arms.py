@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
-from nbbg.store import lines
+from nbbg.errors import StoreError
+from nbbg.store import kinds, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,11 @@ class Arms(Mapping[str, model.Arm]):
             return lines.parse(self._path, file.readline(), _KEY)
 
     def _arm(self, record: Record) -> model.Arm:
-        return _from_json({**self._common, **record}, self._root)
+        try:
+            return _from_json({**self._common, **record}, self._root)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            message = f"{self._path} can't be read: {error}"
+            raise StoreError(message) from error
 
 
 def each(arms: Mapping[str, model.Arm]) -> Iterator[model.Arm]:
@@ -129,7 +134,9 @@ def _from_json(record: Mapping[str, Any], root: str) -> model.Arm:
     for name in ("frozen", "script"):
         _refuse_outside(record.get(name) or "")
     known = {name: value for name, value in record.items() if name in _FIELDS}
-    return model.Arm(**{**known, **places, "results": tuple(record.get("results", ()))})
+    found = {**known, **places, "results": tuple(record.get("results", ()))}
+    kinds.check(model.Arm, found)
+    return model.Arm(**found)
 
 
 def _refuse_outside(name: str) -> None:

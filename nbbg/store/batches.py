@@ -16,19 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, files, journal, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, locks, place, plans, state
+from nbbg.store import arms, kinds, locks, place, plans, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-    from types import UnionType
 
     from nbbg.store.place import Store
 
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
-_KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "str": str, "bool": bool}
-_KINDS |= dict.fromkeys(("Mapping[str, Any]", "Mapping[str, str]"), dict)
 _PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
@@ -272,10 +269,7 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     values["arms"] = arms.from_json(record, folder, root)
     for name in ("command", "results", "retry_on", "options"):
         values[name] = tuple(values.get(name, ()))
-    for field in dataclasses.fields(model.Batch):
-        kind = _KINDS.get(str(field.type))
-        if field.name in values and not (kind is None or _is_of(kind, values[field.name])):
-            raise ValueError(f"{field.name!r} can't be {values[field.name]!r}")
+    kinds.check(model.Batch, values)
     if journal.moment(values["created_at"]) is None:
         raise ValueError(f"'created_at' can't be {values['created_at']!r}")
     if until := values.get("until"):
@@ -284,9 +278,3 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     if not isinstance(values.get("facts", {}).get("environment", {}), dict):
         raise ValueError("'environment' is no object")  # noqa: TRY004 - of what is in the file
     return model.Batch(**values)
-
-
-def _is_of(kind: type | UnionType, value: Any) -> bool:
-    """Whether a value of a record is one that can be meant, and calculated with."""
-    limited = not isinstance(value, int | float) or -plans.BEYOND < value < plans.BEYOND
-    return isinstance(value, kind) and limited

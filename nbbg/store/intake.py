@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from nbbg import files, journal, paths
 from nbbg.errors import StoreError
-from nbbg.store import endings, plans
+from nbbg.store import endings, kinds, plans
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,7 +60,7 @@ def _take_in_batch(db: sqlite3.Connection, store: Store, batch: model.Batch) -> 
     take_in_events(db, store, number, 0)
     with os.scandir(folder / paths.RUNS) as entries:
         names = (entry.name for entry in entries if files.is_number(entry.name))
-        started = ((run,) for run in map(int, names) if run < plans.BEYOND)
+        started = ((run,) for run in map(int, names) if run < kinds.BEYOND)
         db.executemany("UPDATE runs SET open = 1 WHERE id = ? AND closed IS NULL", started)
     closed = db.execute("SELECT id, attempt FROM runs WHERE batch = ? AND open = 0", (number,))
     later = [(at, run) for run, at in closed if at and _has_attempt(folder, run, at + 1)]
@@ -135,4 +135,4 @@ def _ending(kept: Any) -> tuple[Any, ...] | None:
 
 
 def _is_number(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and 0 <= value < plans.BEYOND
+    return isinstance(value, int) and 0 <= value < kinds.BEYOND

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nbbg.errors import StoreError
 from nbbg.files import to_line
 from nbbg.model import Planned
-from nbbg.store import lines
+from nbbg.store import kinds, lines
 from nbbg.store.arms import Arms
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from nbbg import model
 
-BEYOND = 1 << 62  # no number in a plan is as large: SQLite holds 64 bits
 _KEY = lines.NUMBER  # rises from line to line
 
 
@@ -73,7 +72,7 @@ def _planned(path: Path, record: lines.Record) -> Planned:
         message = f"{path} can't be read: {error}"
         raise StoreError(message) from error
     numbers = (planned.id, planned.number, planned.seed)
-    are_numbers = all(type(number) is int and abs(number) < BEYOND for number in numbers)
+    are_numbers = all(type(number) is int and abs(number) < kinds.BEYOND for number in numbers)
     if not are_numbers or not isinstance(planned.arm, str):
         message = f"{path} can't be read: {planned}"
         raise StoreError(message)

@@ -64,6 +64,11 @@ def test_two_dashes_are_a_value(trial: Trial, option: str) -> None:
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":null'),
         ("batches/7/arms.jsonl", '"name":"many/lr=0"', '"name":"gone"'),
         ("batches/7/arms.jsonl", '"name":"many/lr=100"', '"name":null'),
+        (
+            "batches/7/arms.jsonl",
+            '"name":"many/lr=0","params":',
+            '"name":"many/lr=0","params":3,"was":',
+        ),
     ],
 )
 def test_records_that_are_named(kept: Trial, name: str, old: str, new: str) -> None:
