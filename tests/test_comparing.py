@@ -396,6 +396,7 @@ def test_bad_input_is_refused(project: Project) -> None:
 def test_a_library_that_is_not_there_is_named(project: Project) -> None:
     """Without SciPy or NumPy `compare` says what to type, and everything else works."""
     project.environment["PYTHONPATH"] = str(project.home)
+    project.environment["PYTHONDONTWRITEBYTECODE"] = "1"  # of two files of one second and size
     project.write("train.ipynb", "import nbbg\nnbbg.log(acc=1, loss=2)")
     project.nbbg("run", "train.ipynb", "--wait")
     for library in ("scipy", "numpy"):

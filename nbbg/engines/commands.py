@@ -26,7 +26,12 @@ _GUEST = (
     "engines/spec.py",
 )
 _GUEST_FOLDERS = ("inside", "engines/ipython")
-_START = b"""import sys
+_START = b"""import os
+import sys
+
+room = os.statvfs(os.path.dirname(os.path.abspath(__file__)))
+if room.f_bavail * room.f_frsize < 16 << 20:
+    sys.dont_write_bytecode = True  # Python keeps, and later trusts, what a full disk has cut
 
 from nbbg.engines.ipython import main
 

@@ -21,8 +21,9 @@ def files(folder: Path) -> Iterator[Path]:
     places = [home, *shared, Path("/usr/local/share"), Path("/usr/share"), Path.home()]
     for where in (folder, *folder.parents, *(one / _WORD for one in places), *places):
         with contextlib.suppress(OSError):
-            names = os.listdir(where)
-            yield from (where / name for name in sorted(names) if _configures(name))
+            with os.scandir(where) as entries:
+                names = sorted(each.name for each in entries if _configures(each))
+            yield from (where / name for name in names)
 
 
 def is_configured(folder: Path) -> bool:
@@ -30,8 +31,8 @@ def is_configured(folder: Path) -> bool:
     return any(path.name != PYPROJECT or _mentions(path) for path in files(folder))
 
 
-def _configures(name: str) -> bool:
-    return _WORD in name or name == PYPROJECT
+def _configures(entry: os.DirEntry[str]) -> bool:
+    return (_WORD in entry.name or entry.name == PYPROJECT) and not entry.is_dir()
 
 
 def _mentions(path: Path) -> bool:

@@ -95,7 +95,8 @@ def stop_of(folder: Path) -> tuple[str, float]:
     """Who asked a batch to stop, and when; empty and 0 where nobody did."""
     with files.Folder(folder) as opened:
         try:
-            return state.stop_of(opened)
+            by, at = state.stop_of(opened)
+            return by, at or (time.time() if by else 0.0)
         except (ValueError, OSError) as error:
             if isinstance(error, OSError) and error.errno in _PASSES:
                 raise  # nothing is known of the record

@@ -147,7 +147,7 @@ def stop_of(attempt: Folder) -> tuple[str, float]:
     record = stop_request(attempt)
     if record is None:
         return "", 0.0
-    return str(record.get("by", "somebody")), float(record.get("at", 0.0))
+    return str(record.get("by") or "somebody"), journal.moment(record.get("at")) or 0.0
 
 
 def stop_request(folder: Folder) -> dict[str, Any] | None:
