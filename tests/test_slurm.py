@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,7 @@ from tests.places import COUNTS, GATE, open_gate
 from tests.project import LONG, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.cluster import Cluster
@@ -53,6 +55,17 @@ def numbers(project: Project) -> list[int]:
     """What the runs wrote, each its number."""
     path = project.root / "numbers"
     return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def begin_again(slurm: Cluster, task: str, has_begun: Callable[[], bool]) -> None:
+    """Let a requeued task begin, which Slurm would let wait for two minutes after its end."""
+
+    def tried() -> bool:
+        with contextlib.suppress(subprocess.SubprocessError):  # it is at work, or at its end still
+            slurm("scontrol", "update", f"JobId={task}", "StartTime=now")
+        return has_begun()
+
+    until(tried, 60)
 
 
 def test_a_batch_is_one_array(project: Project, slurm: Cluster) -> None:
@@ -183,9 +196,7 @@ def test_a_limit_of_time_is_followed_by_an_attempt_that_goes_on(
     until(lambda: project.run(1)["attempt"] == 2, 60)
     assert project.state(1) in ("submitted", "running", "queued", "succeeded")
     job = submissions.of(project.batch("b1"))[0].job
-    # Slurm lets a requeued job wait for two minutes.
-    until(lambda: slurm("squeue", "-h", "-j", f"{job}_0", "-o", "%T").startswith("PENDING"))
-    slurm("scontrol", "update", f"JobId={job}_0", "StartTime=now")
+    begin_again(slurm, f"{job}_0", lambda: project.state(1) == "succeeded")
     project.nbbg("wait", "b1")
     assert (project.root / "steps").read_text().split() == list("01234")
     run = project.run(1)
@@ -203,10 +214,9 @@ def test_a_task_that_slurm_starts_again_is_the_next_attempt(
     project.until_running(1, "at the gate")
     job = submissions.of(project.batch("b1"))[0].job
     slurm("scontrol", "requeue", f"{job}_0")
-    until(lambda: slurm("squeue", "-h", "-j", f"{job}_0", "-o", "%T").startswith("PENDING"), 60)
-    slurm("scontrol", "update", f"JobId={job}_0", "StartTime=now")
+    until(lambda: project.state(1) != "running", 60)
     open_gate(project)
-    until(lambda: project.run(1)["attempt"] == 2)
+    begin_again(slurm, f"{job}_0", lambda: project.run(1)["attempt"] == 2)
     project.nbbg("wait", "b1")
     assert project.state(1) == "succeeded"
     assert numbers(project) == [1]
