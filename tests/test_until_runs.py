@@ -48,6 +48,7 @@ def test_until_decided(project: Project) -> None:
     compared = project.nbbg("compare", "--metric", "accuracy")
     assert f"b1: {verdict}" in compared.stderr
     assert "stopped" not in compared.stderr
+    assert "stopped" not in project.nbbg("results").stdout
     once_more = project.nbbg("run", "resnet.ipynb", "vit.ipynb", *UNTIL, "--wait").stdout
     assert f"b1: {verdict}" in once_more
     assert [run["state"] for run in project.runs()] == ["succeeded"] * 12 + ["stopped"] * 4

@@ -67,7 +67,7 @@ def in_project(
     with elsewhere.index(where.store) as index:
         runs = selection.Runs(index, wanted) if wanted else index.each()
         samples = gathering.gather(
-            (run for run in runs if not run.needless),
+            runs,
             metric,
             reduce=reduce,
             lower_is_better=lower_is_better,

@@ -35,9 +35,14 @@ def named_results(run: model.Run) -> tuple[Mapping[str, Any], Sequence[str]]:
 
 
 def current(runs: Iterable[model.Run]) -> list[model.Run]:
-    """The runs by arm and number; where a number was run anew, the newest."""
+    """The runs by arm and number; where a number was run anew, the newest.
+
+    Without those that a batch until decided did not need.
+    """
     newest: dict[tuple[str, int], model.Run] = {}
     for run in runs:
+        if run.needless:
+            continue
         key = run.arm.name, run.number
         if key not in newest or newest[key].id < run.id:
             newest[key] = run
