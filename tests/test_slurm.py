@@ -269,13 +269,14 @@ def test_slurm_says_no(project: Project) -> None:
         ("--gpus", "0"),
         ("--machine-jobs", "3"),
         ("--max-failures", "1"),
+        ("--until", "decided", "--metric", "loss", "--max-runs", "8"),
         ("--slurm", "array=1-3"),
         ("--slurm", "partition="),
         ("--slurm", "comment=`id`"),
         ("--slurm", "Partition p"),
     ],
 )
-def test_what_is_not_for_slurm(project: Project, words: tuple[str, str]) -> None:
+def test_what_is_not_for_slurm(project: Project, words: tuple[str, ...]) -> None:
     """An option that a supervisor would see to, or that is nbbg's own, is refused in two lines."""
     project.write("train.ipynb", COUNTS)
     done = project.nbbg("run", "train.ipynb", *SLURM, *words, code=2)

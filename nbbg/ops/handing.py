@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOT_THERE = ("machine_jobs", "gpus", "gpu_free", "max_failures", "exit_file")  # a supervisor's
 
 
-def refuse(chosen: Settings) -> None:
+def refuse(chosen: Settings, *, until: bool = False) -> None:
     """Refuse settings that nobody would see to.
 
     Raises:
@@ -29,6 +29,11 @@ def refuse(chosen: Settings) -> None:
         raise UsageError("--slurm is for the executor slurm\nadd: --executor slurm")
     if executors.scheduler(chosen.executor) is None:
         return
+    if until:
+        message = (
+            f"--until decided needs a supervisor, and {chosen.executor} has none\nleave it out"
+        )
+        raise UsageError(message)
     for name in NOT_THERE:
         if chosen[name].value:
             option = f"--{name.replace('_', '-')}"

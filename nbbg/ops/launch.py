@@ -166,7 +166,7 @@ def check(where: Project, request: Request) -> list[Wanted]:
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
     steer.refuse_exit_file(settings.exit_file)
-    handing.refuse(settings)
+    handing.refuse(settings, until=request.until is not None)
     wanted = arms.wanted(
         where,
         request.pieces,
