@@ -17,6 +17,11 @@ CONVERTED = "converted.json"  # among them
 INDEX = "index.db"
 BATCHES = "batches"
 GITIGNORE = ".gitignore"
+HOSTS = "hosts"  # the machines that runs are carried to over ssh: NAME.json
+GIVEN_UP = "given-up.json"  # NAME.given-up.json: a person says that a host is gone for good
+TOKEN = "token"  # what this store is called on those machines
+FROM = "from"  # there: what each of the stores that carry runs there has, by its token
+CLIENT = "client.json"  # in it: whose it is
 
 # Names in a batch, `batches/3/`.
 BATCH = "batch.json"
@@ -31,7 +36,8 @@ SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
 EVENTS = "events.jsonl"
 CHANGES = "changes"  # what a person changed since the launch: 1.json, 2.json, ...
-JOBS = "jobs"  # submissions to a scheduler: 1.json, 1.id, and the script 1.sh
+JOBS = "jobs"  # submissions to a scheduler or host: 1.json, 1.id, and the script 1.sh
+ASKED = "asked"  # on another machine: the batch and its plan as they came
 TOLD = "told.json"  # what an executor last said; no fact
 SUPERVISOR_LOCK = "supervisor.lock"
 SUPERVISOR_LOG = "supervisor.log"

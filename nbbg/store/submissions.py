@@ -1,6 +1,6 @@
-"""What of a batch was given to a scheduler: `jobs/1.json` says what is about to be submitted, under
-a name that no other job has, and `jobs/1.id` as what it was taken. So a submission whose answer was
-lost is found again by its name.
+"""What of a batch was given to whom: `jobs/1.json` says what is about to be submitted, under a name
+that no other job has, or to which host; and `jobs/1.id` as what it was taken. So a submission whose
+answer was lost is found again by its name, and a host that was not reached is asked again.
 """
 
 from __future__ import annotations
@@ -32,12 +32,16 @@ class Submission:
     runs: Ranges
     base: int  # the run of array index 0
     job: str | None  # its id; empty: it was never taken; None: nobody knows yet
+    to: str = ""  # the host that is to have them
+    batch: str = ""  # the folder of their batch
 
     def __contains__(self, run: int) -> bool:
         return any(first <= run <= last for first, last in self.runs)
 
     def ticket(self, run: int) -> str:
-        """The id of a run's task."""
+        """What names a run to its executor: the id of its task, or its place on a host."""
+        if self.to:
+            return f"{self.batch}:{self.to}:{run}"
         return f"{self.job}_{run - self.base}"
 
 
@@ -49,10 +53,12 @@ def of(batch: Path) -> list[Submission]:
         return []
     numbers = sorted(int(match[1]) for name in names if (match := _INTENT.fullmatch(name)))
     with files.Folder(batch / paths.JOBS) as folder:
-        return [made for number in numbers if (made := _read(folder, number))]
+        return [made for number in numbers if (made := _read(folder, number, str(batch)))]
 
 
-def intend(batch: Path, name: str, runs: Iterable[int], **more: Any) -> Submission:
+def intend(
+    batch: Path, name: str, runs: Iterable[int], *, to: str = "", **more: Any
+) -> Submission:
     """Write down what is about to be submitted; its job's name ends with its number."""
     made = batch / paths.JOBS
     if not made.exists():
@@ -63,8 +69,9 @@ def intend(batch: Path, name: str, runs: Iterable[int], **more: Any) -> Submissi
         number = max((each.number for each in of(batch)), default=0)
         while True:
             number += 1
-            each = Submission(number, f"{name}-{number}", found, found[0][0], None)
+            each = Submission(number, f"{name}-{number}", found, found[0][0], None, to, str(batch))
             record = {"name": each.name, "runs": found, "base": each.base, "at": time.time()}
+            record |= {"to": to} if to else {}
             try:
                 folder.write_once(f"{number}.json", files.to_json({**record, **more}))
             except FileExistsError:  # somebody was faster, or it can't be read
@@ -77,6 +84,11 @@ def settle(batch: Path, submission: Submission, job: str) -> None:
     with files.Folder(batch / paths.JOBS) as folder, contextlib.suppress(FileExistsError):
         record = files.to_json({"job": job, "at": time.time()})
         folder.write_once(f"{submission.number}.id", record)
+
+
+def host_of(submissions: Sequence[Submission], run: int) -> str:
+    """The host that a run was dealt to last; empty where it was dealt to none."""
+    return next((each.to for each in reversed(submissions) if each.job != "" and run in each), "")
 
 
 def newest(submissions: Sequence[Submission], run: int) -> Submission | None:
@@ -101,12 +113,13 @@ def each(found: Ranges) -> Iterator[int]:
         yield from range(first, last + 1)
 
 
-def _read(folder: files.Folder, number: int) -> Submission | None:
+def _read(folder: files.Folder, number: int, batch: str) -> Submission | None:
     try:
         record = folder.read_json(f"{number}.json") or {}
         taken = folder.read_json(f"{number}.id")
         runs = tuple((int(first), int(last)) for first, last in record["runs"])
         job = None if taken is None else str(taken["job"])
-        return Submission(number, str(record["name"]), runs, int(record["base"]), job)
+        name, to = str(record["name"]), str(record.get("to", ""))
+        return Submission(number, name, runs, int(record["base"]), job, to, batch)
     except (OSError, ValueError, KeyError, TypeError):
         return None
