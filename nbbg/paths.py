@@ -19,7 +19,7 @@ BATCHES = "batches"
 GITIGNORE = ".gitignore"
 HOSTS = "hosts"  # the machines that runs are carried to over ssh: NAME.json
 GIVEN_UP = "given-up.json"  # NAME.given-up.json: a person says that a host is gone for good
-TOKEN = "token"  # what this store is called on those machines
+CALLED = "called"  # what this store is called on those machines
 FROM = "from"  # there: what each of the stores that carry runs there has, by its token
 CLIENT = "client.json"  # in it: whose it is
 

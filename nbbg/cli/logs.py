@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from nbbg import logs, model, paths, secrets
 from nbbg.cli import output, reading, table
 from nbbg.errors import UsageError
-from nbbg.ops import selection
+from nbbg.ops import asking, selection
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
     from nbbg.index import Index
+
+ASK = 1.0  # seconds between two questions about a run that is elsewhere
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -59,6 +61,7 @@ def _now() -> bool:
 def _ended(index: Index, number: int) -> Callable[[], bool]:
     def ended() -> bool:
         index.refresh()
+        asking.refresh(index, fresh=ASK)
         run = index.run(number)
         return run is None or run.ended
 

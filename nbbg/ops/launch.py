@@ -142,11 +142,11 @@ def check(where: Project, request: Request) -> list[Wanted]:
         NbbgError: it can't be run as asked.
     """
     settings = where.settings
-    executors.get(settings.executor).check(settings.options)
+    handing.refuse(settings)
+    executors.get(settings.executor).check(settings.options, where.store.folder)
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
     steer.refuse_exit_file(settings.exit_file)
-    handing.refuse(settings)
     wanted = arms.wanted(
         where,
         request.pieces,
@@ -238,6 +238,7 @@ def _batch(
             "environment": environment.to_record(now),
             "output_cap": settings.output_cap,
             "secrets": sorted(secrets.names(now)),
+            **handing.facts(where),
         },
     )
 

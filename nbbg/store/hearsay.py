@@ -40,6 +40,7 @@ def write(batch: Path, told: Mapping[str, model.Told]) -> None:
         if "/" in name or (one.word, one.reason) != alike:
             old = before.get(name, {})
             since = old.get("since", now) if old.get("word") == one.word else now
+            since = one.since or since
             tickets[name] = {"word": one.word, "reason": one.reason, "since": since}
     kept = {"at": now, "waiting": alike, "tickets": tickets}
     with files.Folder(batch) as folder:

@@ -1,6 +1,6 @@
 """The machines that runs of a project are carried to over ssh, `hosts/NAME.json` in its store.
 
-And the store's own name on them, `token`: so that two clients share a host without a word.
+And the store's own name on them, `called`: so that two clients share a host without a word.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def add(store: Path, host: Host) -> None:
         try:
             opened.write_once(f"{host.name}.json", files.to_json(asdict(host)))
         except FileExistsError:
-            message = f"there is a host {host.name} already\nnbbg host remove {host.name}, or another name"
-            raise UsageError(message) from None
+            instead = f"nbbg host remove {host.name}, or another name"
+            raise UsageError(f"there is a host {host.name} already\n{instead}") from None
 
 
 def remove(store: Path, name: str) -> None:
@@ -134,16 +134,16 @@ def token(store: Path) -> str:
     """What the store is called on other machines; made up when it is first asked for."""
     with files.Folder(store) as folder:
         for _ in range(2):
-            if found := folder.read(paths.TOKEN):
+            if found := folder.read(paths.CALLED):
                 return found.decode().strip()
             take_token(folder, os.urandom(_TOKEN_BYTES).hex())
-    raise StoreError(f"{store / paths.TOKEN} is empty\nremove it")
+    raise StoreError(f"{store / paths.CALLED} is empty\nremove it")
 
 
 def take_token(folder: files.Folder, name: str) -> None:
     """Call an open store so, unless it has a name."""
     with contextlib.suppress(FileExistsError):
-        folder.write_once(paths.TOKEN, name.encode())
+        folder.write_once(paths.CALLED, name.encode())
 
 
 def _is_mark(stem: str) -> bool:

@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.errors import EnvironmentFault
+from nbbg.store import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _INTENT = re.compile(r"([1-9]\d*)\.json")
+
+PATIENCE = 30.0  # seconds that one who hands over waits for another
+LOOK = 0.1
 
 Ranges = tuple[tuple[int, int], ...]  # first and last, both included
 
@@ -56,9 +61,7 @@ def of(batch: Path) -> list[Submission]:
         return [made for number in numbers if (made := _read(folder, number, str(batch)))]
 
 
-def intend(
-    batch: Path, name: str, runs: Iterable[int], *, to: str = "", **more: Any
-) -> Submission:
+def intend(batch: Path, name: str, runs: Iterable[int], *, to: str = "", **more: Any) -> Submission:
     """Write down what is about to be submitted; its job's name ends with its number."""
     made = batch / paths.JOBS
     if not made.exists():
@@ -89,6 +92,26 @@ def settle(batch: Path, submission: Submission, job: str) -> None:
 def host_of(submissions: Sequence[Submission], run: int) -> str:
     """The host that a run was dealt to last; empty where it was dealt to none."""
     return next((each.to for each in reversed(submissions) if each.job != "" and run in each), "")
+
+
+@contextlib.contextmanager
+def alone(batch: Path) -> Iterator[None]:
+    """One at a time hands over: two would submit the same runs, of which one were in vain.
+
+    Raises:
+        EnvironmentFault: another command is at it for too long.
+    """
+    with files.Folder(batch) as folder:
+        lock = folder.open(paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not locks.take(lock):
+                if time.monotonic() > deadline:
+                    raise EnvironmentFault(f"b{batch.name} is being submitted by another command")
+                time.sleep(LOOK)
+            yield
+        finally:
+            os.close(lock)
 
 
 def newest(submissions: Sequence[Submission], run: int) -> Submission | None:
