@@ -195,7 +195,7 @@ class Index:
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
         run = runs.planned(self.store, self.batch(batch_id), planned, attempt, stopped)
-        return runs.from_json(run, json.loads(ending)) if ending else self._in_line(run)
+        return self._in_line(runs.from_json(run, json.loads(ending)) if ending else run)
 
     def _derive(self, row: Sequence[Any]) -> model.Run:
         number, batch_id, arm, count, seed, *_ = row
@@ -218,10 +218,12 @@ class Index:
         return self._lines[batch]
 
     def _in_line(self, run: model.Run) -> model.Run:
-        """The run; where it waits, as its scheduler says."""
+        """The run with its machine; where it waits, as its scheduler says."""
+        line = self._line(run.batch)
+        machine = line.host(run) if line else run.host
         waits = isinstance(run.state, model.Queued) and not run.again
-        line = self._line(run.batch) if waits else None
-        return replace(run, state=line.state(run)) if line else run
+        state = line.state(run) if line and waits else run.state
+        return replace(run, state=state, machine=machine)
 
     def _can_read(self, number: int) -> bool:
         try:

@@ -66,10 +66,10 @@ class Link:
         self._target = target
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self.is_down = False
+        self._open: set[socket.socket] = set()
+        self._threads = [threading.Thread(target=self._accept)]
         self.passed = 0  # bytes
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads[0].start()
 
     def cut(self) -> None:
         """Break what goes through it now."""
@@ -79,27 +79,30 @@ class Link:
 
     def close(self) -> None:
         """End it."""
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
         self._listening.close()
         self.cut()
+        for each in self._threads[1:]:
+            each.join()
 
     def _accept(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 near, _ = self._listening.accept()
-            except OSError:
-                return
-            if self.is_down:
-                near.close()
-                continue
-            far = socket.socket()
-            try:
-                far.connect(("127.0.0.1", self._target))
-            except OSError:
-                near.close()
-                continue
-            self._open += [near, far]
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+                self._threads.append(threading.Thread(target=self._connect, args=(near,)))
+                self._threads[-1].start()
+
+    def _connect(self, near: socket.socket) -> None:
+        with near, contextlib.suppress(OSError):
+            with socket.create_connection(("127.0.0.1", self._target)) as far:
+                self._open |= {near, far}
+                back = threading.Thread(target=self._pass_on, args=(far, near))
+                back.start()
+                self._pass_on(near, far)
+                back.join()
+                self._open -= {near, far}
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -109,9 +112,6 @@ class Link:
         for each in (source, target):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            with contextlib.suppress(ValueError):
-                self._open.remove(each)
-        source.close()
 
 
 @dataclass

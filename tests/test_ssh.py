@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import random
+import shutil
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import machines
-from tests.places import COUNTS
+from tests.places import COUNTS, GATE
+from tests.project import LONG, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +55,91 @@ def test_runs_are_dealt_and_come_home(project: Project, two: dict[str, Machine])
     assert (run["executor"], run["metrics"]) == ("ssh", {"loss": 0.5})
     assert "here" in project.log(3)
     assert project.put_out(3)["cells"][2]["outputs"][0]["data"] == {"text/plain": "2"}
+
+
+CUTS = int(os.environ.get("NBBG_CUTS", "5"))  # of the link, at random
+
+
+def cut(link: machines.Link, dice: random.Random) -> None:
+    """Cut what goes through a link, at some instant of its work."""
+    goal, deadline = link.passed + dice.randrange(60_000), time.monotonic() + 2 * dice.random()
+    until(lambda: link.passed >= goal or time.monotonic() > deadline)
+    link.cut()
+
+
+def test_a_link_that_is_cut_at_random_heals(project: Project, two: dict[str, Machine]) -> None:
+    """Launch, status and fetch while both links break: each number once, each log whole."""
+    lines = "import time\nfor i in range(40):\n    print('line', i)\n    time.sleep(0.02)"
+    project.write("train.ipynb", COUNTS, lines)
+    dice = random.Random(CUTS)  # noqa: S311 - no secret
+    over = threading.Event()
+    count = [0]
+
+    def break_them() -> None:
+        while count[0] < CUTS and not over.is_set():
+            cut(dice.choice([each.link for each in two.values()]), dice)
+            count[0] += 1
+
+    breaking = threading.Thread(target=break_them)
+    breaking.start()
+    words = ("run", "train.ipynb", "--runs", "12", "--on", "gpu1,gpu2", "--jobs", "3")
+    try:
+        while breaking.is_alive() or set(states(project)) != {"succeeded"}:
+            project.nbbg(*words, code=None)
+            project.nbbg("status", code=None)
+            assert not {"failed", "lost", "killed", "stopped"}.intersection(states(project))
+    finally:
+        over.set()
+        breaking.join()
+    assert count[0] == CUTS
+    assert len(project.runs()) == 12
+    assert numbers(*two.values()) == list(range(1, 13))
+    whole = "".join(f"line {i}\n" for i in range(40))
+    assert [project.log(run) for run in range(1, 13)] == [whole] * 12
+    assert all(project.put_out(run)["cells"][1]["outputs"] for run in range(1, 13))
+
+
+def test_a_machine_that_is_not_reached_is_unknown(
+    project: Project, two: dict[str, Machine]
+) -> None:
+    """Its runs go on; here they are unknown, with ssh's words; a stop is told when it is back."""
+    project.write("train.ipynb", f"print('begun')\n{LONG}")
+    project.nbbg("run", "train.ipynb", "--runs", "4", "--on", "gpu1,gpu2", "--grace", "1")
+    project.until_running(1, "begun")
+    project.until_running(2, "begun")
+    assert states(project) == ["running", "running", "submitted", "submitted"]
+    assert "gpu2" in project.nbbg("status").stdout
+    two["gpu1"].kill()
+    until(lambda: states(project) == ["unknown", "running", "unknown", "submitted"])
+    assert "Connection" in project.run(1)["reason"]
+    said = project.nbbg("stop", "b1").stderr
+    assert "run 1: the stop is recorded, and told when they are reached" in said
+    assert states(project, "2", "3", "4") == ["stopped"] * 3
+    two["gpu1"].start()
+    until(lambda: project.state(1) == "stopped")
+    assert len(numbers(*two.values())) == 0
+
+
+def test_a_fresh_client_adopts_what_was_left(project: Project, two: dict[str, Machine]) -> None:
+    """The store here is deleted after the launch; the runs finish, and another store has all."""
+    project.write("train.ipynb", GATE, COUNTS)
+    project.nbbg("run", "train.ipynb", "--runs", "4", "--on", "gpu1,gpu2", "--jobs", "2")
+    shutil.rmtree(project.root / ".nbbg")
+    for each in two.values():
+        (each.home / "work/proj/go").touch()
+    until(lambda: numbers(*two.values()) == [1, 2, 3, 4])
+    machines.add(project, "gpu1")
+    said = project.nbbg("host", "adopt", "gpu1").stdout
+    assert "b1" in said
+    token = said.split()[0]
+    said_then = project.nbbg("host", "adopt", "gpu1", token)
+    assert "adopted: b1" in said_then.stdout
+    assert "nbbg host add gpu2" in said_then.stderr
+    assert states(project) == ["succeeded", "unknown", "succeeded", "unknown"]
+    machines.add(project, "gpu2")
+    until(lambda: states(project) == ["succeeded"] * 4)
+    assert project.put_out(4)["cells"][0]["outputs"]
+    # It is a project as any other.
+    project.nbbg("run", "train.ipynb", "--runs", "5", "--on", "gpu1")
+    project.nbbg("wait", "5")
+    assert numbers(*two.values()) == [1, 2, 3, 4, 5]

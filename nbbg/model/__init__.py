@@ -229,6 +229,7 @@ class Run:
     # Another attempt follows by itself: when it is due, or when its stopped batch is resumed.
     again: Again | None = None
     imported: str = ""  # a digest of the project's modules that it imported, once it has ended
+    machine: str = ""  # as the project calls it: the host that has it, or the one it began on
 
     @property
     def ended(self) -> bool:

@@ -5,9 +5,11 @@ answer was lost is found again by its name, and a host that was not reached is a
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,7 +43,13 @@ class Submission:
     batch: str = ""  # the folder of their batch
 
     def __contains__(self, run: int) -> bool:
-        return any(first <= run <= last for first, last in self.runs)
+        index = bisect.bisect_right(self.runs, (run, sys.maxsize)) - 1
+        return index >= 0 and run <= self.runs[index][1]
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether it was taken; or not known not to have been, where somebody can be asked."""
+        return bool(self.job) or (self.job is None and bool(self.to))
 
     def ticket(self, run: int) -> str:
         """What names a run to its executor: the id of its task, or its place on a host."""
@@ -115,8 +123,8 @@ def alone(batch: Path) -> Iterator[None]:
 
 
 def newest(submissions: Sequence[Submission], run: int) -> Submission | None:
-    """The last submission that a run was part of, and that was taken."""
-    return next((each for each in reversed(submissions) if each.job and run in each), None)
+    """The last submission that a run was part of, and that was taken, or that a host may have."""
+    return next((each for each in reversed(submissions) if each.may_be_there and run in each), None)
 
 
 def ranges(runs: Iterable[int]) -> Ranges:

@@ -48,8 +48,10 @@ class Ssh:
             if hosts.given_up(store, name)[1]:
                 again = f"if it is there again: nbbg host remove {name}, and add it"
                 raise UsageError(f"{name} was given up\n{again}")
-        for host in [hosts.read(store, name) for name in options]:
-            ready(host)
+        chosen = [hosts.read(store, name) for name in dict.fromkeys(options)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for _ in pool.map(ready, chosen):
+                pass  # the first fault is raised
 
     def submit(self, attempt: Path) -> Ticket:
         """Hand one run over alone."""
@@ -70,10 +72,14 @@ class Ssh:
         names = changes.read(batch, record).on or record.options
         with submissions.alone(batch):
             dealt = carrying.deal(batch, runs, names)
-            carrying.each(
+            loads = [
                 carrying.Load(batch, hosts.read(store, name), some, environment)
                 for name, some in dealt.items()
-            )
+            ]
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                faults = list(filter(None, pool.map(carrying.attempt, loads)))
+        if faults:
+            raise EnvironmentFault("\n".join(faults))
         self._looks.clear()
 
     def poll(self, tickets: Iterable[str]) -> dict[str, model.Told]:

@@ -17,7 +17,7 @@ from nbbg.executors.ssh import asked, remote, setup
 from nbbg.store import batches, hosts, runs, state, submissions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from nbbg.store.hosts import Host
 
@@ -82,8 +82,7 @@ def carry(load: Load) -> None:
     for name in record.facts.get(SENT, ()):
         send(load.host, Path(record.root or load.batch.parents[2]), name)
     request = _request(load, record)
-    answer = _take(load, {**request, "incoming": ""})
-    if answer["missing"]:
+    if _take(load, {**request, "incoming": ""})["missing"]:
         incoming = f".new-{os.urandom(8).hex()}"
         target = f"{load.host.store}/{hosts.token(load.store)}/{paths.BATCHES}/{incoming}/"
         remote.push(
@@ -166,17 +165,10 @@ def _by_turns(new: Sequence[int], names: Sequence[str]) -> dict[str, Sequence[in
     return {name: some for name, some in dealt.items() if some}
 
 
-def each(loads: Iterable[Load]) -> None:
-    """Carry all, whatever becomes of one.
-
-    Raises:
-        EnvironmentFault: those that could not be, in the words of the first.
-    """
-    faults: list[NbbgError] = []
-    for load in loads:
-        try:
-            carry(load)
-        except NbbgError as fault:
-            faults.append(fault)
-    if faults:
-        raise EnvironmentFault(str(faults[0])) from faults[0]
+def attempt(load: Load) -> str:
+    """Carry it; why it could not be, or nothing."""
+    try:
+        carry(load)
+    except (NbbgError, OSError) as fault:
+        return str(fault)
+    return ""
