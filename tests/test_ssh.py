@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import machines
-from tests.places import COUNTS, GATE
+from tests.places import COUNTS, GATE, files_with
 from tests.project import LONG, until
 
 if TYPE_CHECKING:
@@ -143,3 +143,98 @@ def test_a_fresh_client_adopts_what_was_left(project: Project, two: dict[str, Ma
     project.nbbg("run", "train.ipynb", "--runs", "5", "--on", "gpu1")
     project.nbbg("wait", "5")
     assert numbers(*two.values()) == [1, 2, 3, 4, 5]
+
+
+@pytest.fixture
+def one(project: Project) -> Iterator[Machine]:
+    """One machine that the project's ssh knows."""
+    with machines.machines(project, "gpu1") as made:
+        project.write("train.ipynb", COUNTS)
+        yield made["gpu1"]
+
+
+def refused(project: Project, *words: str) -> list[str]:
+    """What a launch there says that is refused; nothing is recorded of it."""
+    said = project.nbbg("run", "train.ipynb", "--on", "gpu1", *words, code=2).stderr
+    assert not list((project.root / ".nbbg").glob("batches/*"))
+    lines = said.rstrip().split("\n")
+    assert len(lines) <= 2, said
+    return lines
+
+
+def test_what_is_wrong_is_said_in_its_own_words(project: Project, one: Machine) -> None:
+    """Unknown host, refused key, changed key, no rsync, no nbbg: nothing is launched."""
+    assert "there is no host gpu1" in refused(project)[0]
+    machines.add(project, "gpu1")
+    keys = one.folder / "authorized"
+    there = keys.read_text()
+    keys.write_text("")
+    assert "Permission denied (publickey)" in refused(project)[0]
+    keys.write_text(there)
+    one.lock_down(["sh", "env"])
+    assert refused(project)[0] == "nbbg: gpu1: it has no rsync"
+    one.lock_down([])
+    one.kill()
+    assert "Connection" in refused(project)[0]
+    one.new_host_key()
+    one.start()
+    found = refused(project)
+    assert "its host key has changed" in found[0]
+    assert "ssh-keygen -R" in found[1]
+
+
+def test_a_machine_without_python_or_a_name(project: Project, one: Machine) -> None:
+    """No Python there, a machine that nobody knows, a place that is none: said, not launched."""
+    project.nbbg("host", "add", "gpu1", "gpu1:work/proj")
+    one.lock_down(["sh", "mkdir", "rm", "find", "rsync"])
+    assert "neither uv nor a Python 3.11" in refused(project)[0]
+    assert not list((one.home / ".cache/nbbg/far").glob("*"))
+    project.nbbg("host", "remove", "gpu1")
+    project.nbbg("host", "add", "gpu1", "nowhere.invalid:work/proj")
+    assert "nowhere.invalid" in refused(project)[0]
+    said = project.nbbg("host", "add", "gpu2", "-oProxyCommand=x:y", code=2).stderr
+    assert "names no machine" in said or "unrecognized" in said or "usage" in said
+    assert "can't name a host" in project.nbbg("host", "add", "a/b", "x:y", code=2).stderr
+
+
+def test_a_host_that_is_given_up(project: Project, two: dict[str, Machine]) -> None:
+    """Its runs are lost, and say so; `resume` deals them to the other host of the batch."""
+    project.write("train.ipynb", GATE, COUNTS)
+    project.nbbg("run", "train.ipynb", "--runs", "4", "--on", "gpu1,gpu2")
+    project.until_running(1, "at the gate")
+    two["gpu1"].kill()
+    project.nbbg("host", "give-up", "gpu1")
+    until(lambda: states(project, "1", "3") == ["lost", "lost"])
+    assert "given up by" in project.run(1)["reason"]
+    (two["gpu2"].home / "work/proj/go").touch()
+    project.nbbg("resume")
+    project.nbbg("wait", "b1")
+    assert states(project) == ["succeeded"] * 4
+    assert numbers(two["gpu2"]) == [1, 2, 3, 4]
+    assert [run["attempt"] for run in project.runs()] == [2, 1, 1, 1]
+
+
+def test_a_failed_run_is_tried_again_where_it_was(project: Project, one: Machine) -> None:
+    """`retry` makes the next attempt on the same machine; `.env` and data go along."""
+    machines.add(project, "gpu1")
+    (project.root / ".env").write_text("MY_TOKEN=very-secret-thing\n")
+    (project.root / "data").mkdir()
+    (project.root / "data/x").write_text("1")
+    cell = (
+        "import os, pathlib\nassert os.environ['MY_TOKEN'][:4] == 'very'\n"
+        "print(os.environ['MY_TOKEN'])\nassert pathlib.Path('data/x').read_text() == '1'\n"
+        "assert os.environ['NBBG_ATTEMPT'] == '2'\nimport mine\n"
+        "pathlib.Path(os.environ['NBBG_CHECKPOINT_DIR'], 'c').write_text('saved')"
+    )
+    (project.root / "mine.py").write_text("")
+    project.write("train.ipynb", cell)
+    project.nbbg("run", "train.ipynb", "--on", "gpu1", "--send", "data")
+    project.nbbg("wait", "b1", code=1)
+    project.nbbg("retry", "1")
+    project.nbbg("wait", "b1")
+    assert (project.state(1), project.run(1)["attempt"]) == ("succeeded", 2)
+    assert not files_with(one.home, ["very-secret-thing"])
+    assert not files_with(project.root / ".nbbg", ["very-secret-thing"])
+    project.nbbg("pull", "--checkpoint", "--path", "data")
+    assert (project.batch("b1") / "runs/1/checkpoint/c").read_text() == "saved"
+    assert (project.root / "pulled/gpu1/data/x").read_text() == "1"

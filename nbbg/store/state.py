@@ -205,7 +205,7 @@ def _was_carried(attempt: Folder) -> bool:
     A claim has its lock beside it, which never travels.
     """
     batch = Path(attempt.where()).parents[2]
-    return not attempt.exists(paths.LOCK) and (batch / paths.TOLD).exists()
+    return not attempt.exists(paths.LOCK) and (batch / paths.JOBS).exists()
 
 
 def _elsewhere(attempt: Folder, where: str) -> model.RunState:

@@ -58,11 +58,11 @@ def pull(subparsers: Subparsers) -> None:
         "bring home what runs on other machines have written, now",
         "nbbg pull",
         "nbbg pull 7 --checkpoint       its checkpoint folder too",
-        "nbbg pull --path outputs/models    what they wrote in the project's folder there",
+        "nbbg pull --path models        what they wrote in the project, to pulled/gpu1/models",
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help=shared.IDS)
     parser.add_argument("--checkpoint", action="store_true", help="checkpoint folders too")
-    path = "of the project's folder there, to the same place here"
+    path = "of the project's folder there, to pulled/HOST/PATH here"
     parser.add_argument("--path", action="append", default=[], metavar="PATH", help=path)
 
 
