@@ -36,6 +36,8 @@ AuthorizedKeysFile {folder}/authorized
 PidFile {folder}/sshd.pid
 UsePAM no
 StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
 MaxStartups 100
 ForceCommand {folder}/login
 """
@@ -95,14 +97,16 @@ class Link:
                 self._threads[-1].start()
 
     def _connect(self, near: socket.socket) -> None:
-        with near, contextlib.suppress(OSError):
-            with socket.create_connection(("127.0.0.1", self._target)) as far:
-                self._open |= {near, far}
-                back = threading.Thread(target=self._pass_on, args=(far, near))
-                back.start()
-                self._pass_on(near, far)
-                back.join()
-                self._open -= {near, far}
+        with near, contextlib.suppress(OSError), self._far() as far:
+            self._open |= {near, far}
+            back = threading.Thread(target=self._pass_on, args=(far, near))
+            back.start()
+            self._pass_on(near, far)
+            back.join()
+            self._open -= {near, far}
+
+    def _far(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self._target))
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):

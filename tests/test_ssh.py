@@ -14,9 +14,11 @@ import pytest
 from tests import machines
 from tests.places import COUNTS, GATE, files_with
 from tests.project import LONG, until
+from tests.wheels import make_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.machines import Machine
     from tests.project import Project
@@ -192,8 +194,8 @@ def test_a_machine_without_python_or_a_name(project: Project, one: Machine) -> N
     project.nbbg("host", "remove", "gpu1")
     project.nbbg("host", "add", "gpu1", "nowhere.invalid:work/proj")
     assert "nowhere.invalid" in refused(project)[0]
-    said = project.nbbg("host", "add", "gpu2", "-oProxyCommand=x:y", code=2).stderr
-    assert "names no machine" in said or "unrecognized" in said or "usage" in said
+    bad = project.nbbg("host", "add", "--", "gpu2", "-oProxyCommand=x:y", code=2)
+    assert "names no machine" in bad.stderr
     assert "can't name a host" in project.nbbg("host", "add", "a/b", "x:y", code=2).stderr
 
 
@@ -238,3 +240,33 @@ def test_a_failed_run_is_tried_again_where_it_was(project: Project, one: Machine
     project.nbbg("pull", "--checkpoint", "--path", "data")
     assert (project.batch("b1") / "runs/1/checkpoint/c").read_text() == "saved"
     assert (project.root / "pulled/gpu1/data/x").read_text() == "1"
+
+
+def test_what_waits_is_dealt_anew(project: Project, two: dict[str, Machine]) -> None:
+    """`resume --on` moves what a host confirms it has not started, there and back again."""
+    project.write("train.ipynb", GATE, COUNTS)
+    project.nbbg("run", "train.ipynb", "--runs", "4", "--on", "gpu1")
+    project.until_running(1, "at the gate")
+    project.nbbg("resume", "b1", "--on", "gpu2")
+    assert [run["machine"] for run in project.runs()] == ["gpu1", "gpu2", "gpu2", "gpu2"]
+    project.until_running(2, "at the gate")
+    project.nbbg("resume", "b1", "--on", "gpu1,gpu2")
+    assert [run["machine"] for run in project.runs()] == ["gpu1", "gpu2", "gpu1", "gpu2"]
+    for each in two.values():
+        (each.home / "work/proj/go").touch()
+    project.nbbg("wait", "b1")
+    assert states(project) == ["succeeded"] * 4
+    assert [numbers(two["gpu1"]), numbers(two["gpu2"])] == [[1, 3], [2, 4]]
+
+
+def test_nbbg_is_set_up_there(project: Project, one: Machine, tmp_path: Path) -> None:
+    """A machine without a package index and without nbbg gets it from wheels carried over."""
+    wheels = make_index(tmp_path / "wheels", "nbbg")
+    project.nbbg("host", "add", "gpu1", "gpu1:work/proj", "--wheels", wheels)
+    del project.environment["NBBG_PYTHON"]
+    said = project.nbbg("host", "check", timeout=110).stdout
+    assert "nbbg's own" in said
+    assert len(list((one.home / ".cache/nbbg/far").iterdir())) == 1
+    project.nbbg("run", "train.ipynb", "--on", "gpu1")
+    project.nbbg("wait", "b1")
+    assert numbers(one) == [1]

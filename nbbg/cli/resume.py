@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output, reading
-from nbbg.ops import arms, project, steer
+from nbbg.ops import arms, hosts, project, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -22,8 +22,11 @@ def command(arguments: argparse.Namespace) -> int:
     where = project.here()
     by = steer.whoever()
     with reading.index(where) as index:
+        moved = _move(where, index, arguments)
         chosen = steer.resumable(index, arguments.ids)
         continued = steer.go_on(where, index, arguments.ids, by)
+        if moved and not chosen and not continued:
+            return 0
         if not chosen and not continued:
             output.say("nothing is queued, stopped or lost\nwhat failed: nbbg retry --failed")
             return 0
@@ -33,6 +36,17 @@ def command(arguments: argparse.Namespace) -> int:
             if run.again and str(run.id) in arguments.ids:
                 output.say(f"run {run.id}: {run.again}\nwithout the delay: nbbg retry {run.id}")
     return 0
+
+
+def _move(where: Project, index: Index, arguments: argparse.Namespace) -> bool:
+    """Deal what waits to other hosts, where that is asked."""
+    if not arguments.on:
+        return False
+    to = [name.strip() for name in arguments.on.split(",") if name.strip()]
+    for trouble in hosts.move(where, index, arguments.ids, to):
+        output.say(trouble)
+    print(f"what was not started goes to {', '.join(to)}\n  nbbg status")
+    return True
 
 
 def say_what_differs(where: Project, index: Index, chosen: Sequence[model.Run]) -> None:

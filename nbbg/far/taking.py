@@ -49,7 +49,8 @@ def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
     added = _grow(folder, mine)
     orders.apply(store, number, request["orders"], lifts=bool(request["lifts"]))
     asked = {int(run): int(attempt) for run, attempt in request["attempts"].items()}
-    for run in sorted(added | asked.keys()):
+    back = {run for run in mine if _was_given_back(store.run(number, run))}
+    for run in sorted(added | back | asked.keys()):
         _queue(store, number, run, asked.get(run, 1))
     _start(folder, request["environment"])
     return {"missing": False}
@@ -132,7 +133,7 @@ def _queue(store: Store, batch: int, run: int, attempt: int) -> None:
     """Make that attempt of a run, unless it has come so far by itself, or is at work."""
     folder = store.run(batch, run)
     newest = runs.newest_attempt(folder)
-    if newest and _was_given_back(folder / str(newest)):
+    if _was_given_back(folder):
         attempt = newest + 1  # it has come again
     if newest >= attempt:
         return
@@ -147,8 +148,11 @@ def _queue(store: Store, batch: int, run: int, attempt: int) -> None:
     batches.add_event(store, batch, "queued", run, attempt)
 
 
-def _was_given_back(attempt: Path) -> bool:
-    with files.Folder(attempt) as opened:
+def _was_given_back(run: Path) -> bool:
+    newest = runs.newest_attempt(run)
+    if not newest:
+        return False
+    with files.Folder(run / str(newest)) as opened:
         return giving.is_given_back(opened.read(paths.RESULT) or b"")
 
 

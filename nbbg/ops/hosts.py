@@ -15,14 +15,16 @@ import nbbg
 from nbbg import files, paths
 from nbbg.errors import EnvironmentFault, StoreError, UsageError
 from nbbg.executors import ssh
-from nbbg.executors.ssh import remote, setup
-from nbbg.ops import steer
-from nbbg.store import hosts, place, submissions
+from nbbg.executors.ssh import moving, remote, setup
+from nbbg.ops import selection, steer, supervision
+from nbbg.store import changes, hosts, place, submissions
 from nbbg.store.hosts import Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nbbg import model
+    from nbbg.index import Index
     from nbbg.ops.project import Project
 
 LONG = 5.0  # seconds for an answer
@@ -127,6 +129,41 @@ def give_up(project: Project, name: str) -> None:
     """
     hosts.read(project.store.folder, name)
     hosts.give_up(project.store.folder, name, steer.whoever())
+
+
+def move(project: Project, index: Index, names: Sequence[str], to: Sequence[str]) -> list[str]:
+    """Deal what waits in the named batches, or in all over ssh, to these hosts from now on.
+
+    Args:
+        project: where.
+        index: of it.
+        names: of batches.
+        to: of hosts.
+
+    Returns:
+        Why some of it stays where it is.
+
+    Raises:
+        NbbgError: a name is none of a batch over ssh; a host is not known, or can't take runs.
+    """
+    chosen = [batch for batch in _batches(index, names) if batch.executor == "ssh"]
+    if not chosen:
+        raise UsageError("--on is for batches over ssh, and none has runs left\nnbbg status")
+    ssh.EXECUTOR.check(to, project.store.folder)
+    troubles = []
+    for batch in chosen:
+        folder = project.store.batch(batch.id).resolve()
+        changes.set_hosts(folder, to, steer.whoever())
+        troubles += moving.move(folder, index.waiting(batch.id), to)
+        supervision.ensure(project, batch)
+    index.refresh()
+    return troubles
+
+
+def _batches(index: Index, names: Sequence[str]) -> list[model.Batch]:
+    if names:
+        return selection.batches(index, names, "what waits is dealt anew by batches: b3 --on gpu2")
+    return [index.batch(number) for number in index.unfinished()]
 
 
 def left(host: Host) -> list[Left]:

@@ -1,4 +1,4 @@
-"""Bringing home what readers do not need: checkpoints, and files that runs wrote in their project."""
+"""Bringing home what readers do not need: checkpoints, and files that runs wrote."""
 
 from __future__ import annotations
 

@@ -45,8 +45,11 @@ def resume(subparsers: Subparsers) -> None:
         "go on with what is queued, stopped or lost, and with paused batches",
         "nbbg resume",
         "nbbg resume b1",
+        "nbbg resume b1 --on gpu2,gpu3    what waits goes to these machines",
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help=shared.IDS)
+    on = "deal what was not started anew, to these hosts; see nbbg host"
+    parser.add_argument("--on", default="", metavar="HOSTS", help=on)
 
 
 def retry(subparsers: Subparsers) -> None:

@@ -79,7 +79,7 @@ class Ssh:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 faults = list(filter(None, pool.map(carrying.attempt, loads)))
         if faults:
-            raise EnvironmentFault("\n".join(faults))
+            raise EnvironmentFault(_said(faults))
         self._looks.clear()
 
     def poll(self, tickets: Iterable[str]) -> dict[str, model.Told]:
@@ -123,7 +123,7 @@ class Ssh:
                 of_host.setdefault((batch.parents[1], host), set()).add(int(batch.name))
         faults = [each.fault for each in self._looked(of_host).values() if not each.given_up]
         if found := list(filter(None, faults)):
-            raise EnvironmentFault("\n".join(found))
+            raise EnvironmentFault(_said(found))
 
     def _refresh(self, batch: Path, names: Iterable[str]) -> None:
         for name in names:
@@ -169,6 +169,12 @@ def _bring(store: Path, name: str, numbers: Collection[int]) -> Look:
         return fetching.bring(store, hosts.read(store, name), sorted(numbers))
     except (NbbgError, OSError) as error:
         return Look(time.time(), frozenset(numbers), fault=str(error))
+
+
+def _said(faults: Sequence[str]) -> str:
+    """One fault whole, with its advice; of several what each says."""
+    first = (fault.partition("\n")[0] for fault in faults)
+    return faults[0] if len(faults) == 1 else "; ".join(first)
 
 
 def _hosts_of(batch: Path) -> set[str]:
