@@ -160,7 +160,7 @@ class Machine:
 
     def lock_down(self, programs: Sequence[str]) -> None:
         """Have only these programs on its PATH; none: all."""
-        path = "/usr/local/bin:/usr/bin:/bin"
+        path = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
         if programs:
             narrow = self.folder / "bin"
             shutil.rmtree(narrow, ignore_errors=True)
@@ -222,7 +222,7 @@ def machines(project: Project, *names: str) -> Iterator[dict[str, Machine]]:
             if machine.daemon is not None:
                 machine.kill()
                 machine.link.close()
-        _end_all(top)
+        end_all(top)
         shutil.rmtree(top)
 
 
@@ -232,7 +232,8 @@ def add(project: Project, *names: str) -> None:
         project.nbbg("host", "add", name, f"{name}:work/proj", "--nbbg", PYTHON, "--python", PYTHON)
 
 
-def _end_all(top: Path) -> None:
+def end_all(top: Path) -> None:
+    """End every process that works for a folder."""
     from tests.project import Project as Members
 
     Members(top, top).end_all()
