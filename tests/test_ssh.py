@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import nbbg
+from nbbg.ops import hosts
 from tests import machines
 from tests.places import COUNTS, GATE, files_with
 from tests.project import LONG, until
@@ -231,11 +233,12 @@ def test_a_failed_run_is_tried_again_where_it_was(project: Project, one: Machine
     )
     (project.root / "mine.py").write_text("")
     project.write("train.ipynb", cell)
-    project.nbbg("run", "train.ipynb", "--on", "gpu1", "--send", "data")
+    project.nbbg("run", "train.ipynb", "--on", "gpu1", "--send", "data", "--gpus", "0")
     project.nbbg("wait", "b1", code=1)
     project.nbbg("retry", "1")
     project.nbbg("wait", "b1")
-    assert (project.state(1), project.run(1)["attempt"]) == ("succeeded", 2)
+    run = project.run(1)
+    assert (run["state"], run["attempt"], run["gpu"]) == ("succeeded", 2, "0")
     assert not files_with(one.home, ["very-secret-thing"])
     assert not files_with(project.root / ".nbbg", ["very-secret-thing"])
     project.nbbg("pull", "--checkpoint", "--path", "data")
@@ -295,3 +298,11 @@ def test_a_full_disk_there_publishes_nothing(project: Project, one: Machine) -> 
         project.end_all()
         machines.end_all(one.home)
         subprocess.run(["umount", work], check=True)
+
+
+def test_what_a_person_should_know_of_a_host() -> None:
+    """Another version of nbbg there, or another time, is said."""
+    other, late = hosts.notes({"version": "0.0.1"}, -120.0)
+    assert other.startswith("nbbg 0.0.1 there")
+    assert late.startswith("its clock is 120 s behind this one")
+    assert hosts.notes({"version": nbbg.__version__}, 2.0) == []

@@ -11,18 +11,18 @@ import os
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
-from nbbg.far import arms, giving, orders, places
-from nbbg.ops import provenance
+from nbbg.executors.ssh import carrying
+from nbbg.far import giving, orders, places
 from nbbg.runner import environment
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, plans, runs, state, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
     from nbbg.store.place import Store
 
@@ -64,6 +64,9 @@ def _publish(
         for name in _MOVED:
             with contextlib.suppress(FileNotFoundError):
                 os.rename(folder / name, folder / paths.ASKED / name)
+    from nbbg.far import arms  # which reads notebooks' headers, and asks interpreters
+    from nbbg.ops import provenance
+
     given = _environment(request["environment"])
     batch = _as_here(folder, store.root, given)
     batch = replace(batch, arms=arms.settle(batch, folder, store.root, request["python"]))
@@ -101,7 +104,22 @@ def _as_here(folder: Path, root: Path, given: Mapping[str, str]) -> model.Batch:
             opened.replace(paths.ARMS, (folder / paths.ASKED / paths.ARMS).read_bytes())
     batch = batches.read_folder(folder)
     facts = {**batch.facts, "environment": environment.to_record(given)}
-    return replace(batch, executor="local", options=(), host=process.host(), facts=facts)
+    own = replace(batch, executor="local", options=(), host=process.host(), facts=facts)
+    return _with_gpus(own, given) if facts.get(carrying.GPUS) else own
+
+
+def _with_gpus(batch: model.Batch, given: Mapping[str, str]) -> model.Batch:
+    """With the GPUs of this machine that its runs take turns on."""
+    from nbbg import settings
+    from nbbg.ops import cards
+
+    flags = {"gpus": batch.facts[carrying.GPUS], "per_gpu": batch.per_gpu}
+    flags |= {"gpu_free": batch.gpu_free}
+    flags |= {"jobs": batch.jobs} if batch.facts[carrying.JOBS] else {}
+    only = ("gpus", "per_gpu", "gpu_free", "jobs", "executor", "on")
+    chosen = settings.resolve(Path(os.devnull), {"HOME": str(Path.home())}, flags, only)
+    found = cards.choose(chosen, given)
+    return replace(batch, gpus=found.gpus, jobs=cards.jobs(chosen, found.gpus))
 
 
 def _plan(folder: Path, mine: Collection[int]) -> bytes:

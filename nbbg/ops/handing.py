@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg import executors, model, paths, secrets, settings
 from nbbg.errors import EnvironmentFault, UsageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOT_THERE = ("machine_jobs", "gpus", "gpu_free", "max_failures", "exit_file")  # a supervisor's
 _OF_ONE = {"slurm": "slurm", "on": "ssh", "send": "ssh"}  # an executor's own settings
-_NOT_OF_MANY = ("gpus", "gpu_free", "max_failures", "exit_file")  # this machine's alone
+_NOT_OF_MANY = ("max_failures", "exit_file")  # of one supervisor for all runs
 
 
 def refuse(chosen: Settings) -> None:
@@ -46,7 +46,7 @@ def refuse(chosen: Settings) -> None:
             raise UsageError(message)
 
 
-def facts(where: Project) -> dict[str, list[str]]:
+def facts(where: Project) -> dict[str, Any]:
     """What a batch records of what goes along with it to other machines.
 
     Raises:
@@ -58,6 +58,8 @@ def facts(where: Project) -> dict[str, list[str]]:
     return {
         carrying.SENT: [_inside(where, name) for name in where.settings.send],
         carrying.CARRIED: sorted(set(carried)),
+        carrying.GPUS: list(where.settings.gpus),
+        carrying.JOBS: where.settings["jobs"].source != settings.DEFAULT,
     }
 
 

@@ -40,7 +40,7 @@ class Submission:
     base: int  # the run of array index 0
     job: str | None  # its id; empty: it was never taken; None: nobody knows yet
     to: str = ""  # the host that is to have them
-    batch: str = ""  # the folder of their batch
+    batch: str = ""  # the folder of their batch, for that host
 
     def __contains__(self, run: int) -> bool:
         index = bisect.bisect_right(self.runs, (run, sys.maxsize)) - 1
@@ -75,12 +75,12 @@ def intend(batch: Path, name: str, runs: Iterable[int], *, to: str = "", **more:
     if not made.exists():
         files.make_folder(made)
         files.fsync_folder(batch)
-    found = ranges(runs)
+    found, place = ranges(runs), str(batch) if to else ""
     with files.Folder(made) as folder:
         number = max((each.number for each in of(batch)), default=0)
         while True:
             number += 1
-            each = Submission(number, f"{name}-{number}", found, found[0][0], None, to, str(batch))
+            each = Submission(number, f"{name}-{number}", found, found[0][0], None, to, place)
             record = {"name": each.name, "runs": found, "base": each.base, "at": time.time()}
             record |= {"to": to} if to else {}
             try:
@@ -151,6 +151,6 @@ def _read(folder: files.Folder, number: int, batch: str) -> Submission | None:
         runs = tuple((int(first), int(last)) for first, last in record["runs"])
         job = None if taken is None else str(taken["job"])
         name, to = str(record["name"]), str(record.get("to", ""))
-        return Submission(number, name, runs, int(record["base"]), job, to, batch)
+        return Submission(number, name, runs, int(record["base"]), job, to, batch if to else "")
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SENT = "send"  # among the facts of a batch: what of the project goes along
 CARRIED = "carried"  # the names of variables that go along
+GPUS = "gpus"  # which each host's runs take turns on, as they were asked for
+JOBS = "jobs_given"  # whether somebody said how many go on at once
 _LEFT_HERE = (
     *(paths.RUNS, paths.JOBS, paths.CHANGES, paths.EVENTS, paths.TOLD, paths.STOP),
     *(paths.SUPERVISOR_LOCK, paths.SUPERVISOR_LOG, paths.PACKAGES, ".*"),
