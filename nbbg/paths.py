@@ -22,6 +22,7 @@ GIVEN_UP = "given-up.json"  # NAME.given-up.json: a person says that a host is g
 CALLED = "called"  # what this store is called on those machines
 FROM = "from"  # there: what each of the stores that carry runs there has, by its token
 CLIENT = "client.json"  # in it: whose it is
+ANSWER = "nbbg-far "  # begins the line of an answer from there: a shell may print more
 
 # Names in a batch, `batches/3/`.
 BATCH = "batch.json"

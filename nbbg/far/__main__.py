@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import nbbg
 from nbbg import paths
 from nbbg.errors import NbbgError
-from nbbg.executors.ssh.remote import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +40,7 @@ def main(verb: str) -> None:
         answer |= {"fault": str(error), "kind": type(error).__name__}
     except OSError as error:
         answer |= {"fault": f"{error.filename or request['folder']}: {error.strerror or error}"}
-    sys.stdout.write(f"\n{MARK}{json.dumps(answer)}\n")
+    sys.stdout.write(f"\n{paths.ANSWER}{json.dumps(answer)}\n")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
-from nbbg.executors.ssh import carrying
 from nbbg.far import giving, orders, places
 from nbbg.runner import environment
 from nbbg.runner.stopping import sweep
-from nbbg.store import batches, plans, runs, state, submissions
+from nbbg.store import batches, hosts, plans, runs, state, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -105,7 +104,7 @@ def _as_here(folder: Path, root: Path, given: Mapping[str, str]) -> model.Batch:
     batch = batches.read_folder(folder)
     facts = {**batch.facts, "environment": environment.to_record(given)}
     own = replace(batch, executor="local", options=(), host=process.host(), facts=facts)
-    return _with_gpus(own, given) if facts.get(carrying.GPUS) else own
+    return _with_gpus(own, given) if facts.get(hosts.GPUS) else own
 
 
 def _with_gpus(batch: model.Batch, given: Mapping[str, str]) -> model.Batch:
@@ -113,9 +112,9 @@ def _with_gpus(batch: model.Batch, given: Mapping[str, str]) -> model.Batch:
     from nbbg import settings
     from nbbg.ops import cards
 
-    flags = {"gpus": batch.facts[carrying.GPUS], "per_gpu": batch.per_gpu}
+    flags = {"gpus": batch.facts[hosts.GPUS], "per_gpu": batch.per_gpu}
     flags |= {"gpu_free": batch.gpu_free}
-    flags |= {"jobs": batch.jobs} if batch.facts[carrying.JOBS] else {}
+    flags |= {"jobs": batch.jobs} if batch.facts[hosts.JOBS] else {}
     only = ("gpus", "per_gpu", "gpu_free", "jobs", "executor", "on")
     chosen = settings.resolve(Path(os.devnull), {"HOME": str(Path.home())}, flags, only)
     found = cards.choose(chosen, given)

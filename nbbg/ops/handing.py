@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import executors, model, paths, secrets, settings
 from nbbg.errors import EnvironmentFault, UsageError
-from nbbg.executors.ssh import carrying
 from nbbg.index import Index
-from nbbg.store import changes
+from nbbg.store import changes, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -56,10 +55,10 @@ def facts(where: Project) -> dict[str, Any]:
         return {}
     carried = [*settings.dotenv_environment(where.root), *where.settings.secrets, secrets.NAMED]
     return {
-        carrying.SENT: [_inside(where, name) for name in where.settings.send],
-        carrying.CARRIED: sorted(set(carried)),
-        carrying.GPUS: list(where.settings.gpus),
-        carrying.JOBS: where.settings["jobs"].source != settings.DEFAULT,
+        hosts.SENT: [_inside(where, name) for name in where.settings.send],
+        hosts.CARRIED: sorted(set(carried)),
+        hosts.GPUS: list(where.settings.gpus),
+        hosts.JOBS: where.settings["jobs"].source != settings.DEFAULT,
     }
 
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _TOKEN_BYTES = 8
+# Among the facts of a batch:
+SENT = "send"  # among the facts of a batch: what of the project goes along
+CARRIED = "carried"  # the names of variables that go along
+GPUS = "gpus"  # which each host's runs take turns on, as they were asked for
+JOBS = "jobs_given"  # whether somebody said how many go on at once
 
 
 @dataclass(frozen=True)

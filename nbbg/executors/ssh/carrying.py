@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
     from nbbg.store.hosts import Host
 
-SENT = "send"  # among the facts of a batch: what of the project goes along
-CARRIED = "carried"  # the names of variables that go along
-GPUS = "gpus"  # which each host's runs take turns on, as they were asked for
-JOBS = "jobs_given"  # whether somebody said how many go on at once
 _LEFT_HERE = (
     *(paths.RUNS, paths.JOBS, paths.CHANGES, paths.EVENTS, paths.TOLD, paths.STOP),
     *(paths.SUPERVISOR_LOCK, paths.SUPERVISOR_LOG, paths.PACKAGES, ".*"),
@@ -81,7 +77,7 @@ def carry(load: Load) -> None:
         NbbgError: it can't be reached, or can't take them; the next hand-over goes on.
     """
     record = batches.read_folder(load.batch)
-    for name in record.facts.get(SENT, ()):
+    for name in record.facts.get(hosts.SENT, ()):
         send(load.host, Path(record.root or load.batch.parents[2]), name)
     request = _request(load, record)
     if _take(load, {**request, "incoming": ""})["missing"]:
@@ -119,7 +115,7 @@ def _take(load: Load, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _request(load: Load, record: model.Batch) -> dict[str, Any]:
-    carried = record.facts.get(CARRIED, ())
+    carried = record.facts.get(hosts.CARRIED, ())
     return {
         "token": hosts.token(load.store),
         "client": client(load.store),

@@ -29,7 +29,6 @@ OPTIONS = (
     *("-o", "BatchMode=yes", "-o", "ConnectTimeout=15"),
     *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
 )
-MARK = "nbbg-far "  # begins the line of the answer: a shell there may print more
 _BROKEN, _NOT_FOUND, _VANISHED = 255, 127, 24
 _NOISE = re.compile(
     r"@+|Warning: Permanently added .*|\*\* .*|rsync error: .*|rsync: connection unexpectedly.*"
@@ -101,10 +100,10 @@ def ask(
     given = {"folder": host.path, **request}
     words = [python, "-P", "-m", "nbbg.far", verb]
     said = call(host, words, json.dumps(given), patience)
-    lines = [line for line in said.splitlines() if line.startswith(MARK)]
+    lines = [line for line in said.splitlines() if line.startswith(paths.ANSWER)]
     if not lines:
         raise EnvironmentFault(f"{host.name}: nbbg gave no answer there: {said.strip()[-200:]}")
-    answer: dict[str, Any] = json.loads(lines[-1].removeprefix(MARK))
+    answer: dict[str, Any] = json.loads(lines[-1].removeprefix(paths.ANSWER))
     if fault := answer.get("fault"):
         kind = _KINDS.get(answer.get("kind", ""), EnvironmentFault)
         raise kind(f"{host.name}: {fault}")

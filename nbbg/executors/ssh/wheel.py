@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
-from importlib import metadata
 from pathlib import Path
 
 import nbbg
@@ -24,6 +22,8 @@ def make() -> tuple[str, bytes]:
             content[f"nbbg/{path.relative_to(package).as_posix()}"] = path.read_bytes()
     listed = "".join(f"{name},,\n" for name in [*content, f"{info}/RECORD"])
     content[f"{info}/RECORD"] = listed.encode()
+    import zipfile
+
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as wheel:
         for name, data in content.items():
@@ -41,4 +41,6 @@ def digest() -> str:
 
 
 def _metadata() -> bytes:
+    from importlib import metadata  # which asking a host that names its own nbbg does not need
+
     return (metadata.distribution("nbbg").read_text("METADATA") or "").encode()
