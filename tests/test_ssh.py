@@ -92,7 +92,8 @@ def test_a_link_that_is_cut_at_random_heals(project: Project, two: dict[str, Mac
         while breaking.is_alive() or set(states(project)) != {"succeeded"}:
             project.nbbg(*words, code=None)
             project.nbbg("status", code=None)
-            assert not {"failed", "lost", "killed", "stopped"}.intersection(states(project))
+            told = {run["state"]: run["reason"] for run in project.runs()}
+            assert not {"failed", "lost", "killed", "stopped"}.intersection(told), told
     finally:
         over.set()
         breaking.join()
