@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import executors, model, paths, secrets, settings
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.index import Index
-from nbbg.store import changes, hosts
+from nbbg.store import changes, hearsay, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -83,7 +83,10 @@ def hand_over(project: Project, batch: model.Batch, environment: Mapping[str, st
         with Index(project.store) as index:
             waiting = _waiting(project, index, batch)
         if waiting:
-            scheduler.hand_over(folder.resolve(), waiting, environment)
+            try:
+                scheduler.hand_over(folder.resolve(), waiting, environment)
+            finally:
+                hearsay.forget(folder)
         if (folder / paths.CHANGES).exists():  # such as a pause that is over
             scheduler.follow(folder.resolve())
     except EnvironmentFault as fault:

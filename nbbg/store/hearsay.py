@@ -47,6 +47,12 @@ def write(batch: Path, told: Mapping[str, model.Told]) -> None:
         folder.replace(paths.TOLD, files.to_json(kept))
 
 
+def forget(batch: Path) -> None:
+    """What was said before runs were handed over says nothing of them."""
+    with files.Folder(batch) as folder:
+        folder.remove(paths.TOLD)
+
+
 def asked_at(batch: Path) -> float:
     """When the executor of that batch was last asked; 0: never."""
     return float(_read(batch).get("at", 0.0))
