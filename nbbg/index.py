@@ -226,7 +226,7 @@ class Index:
         stopped = self.stopped_by(batch_id)
         run = runs.planned(self.store, self.batch(batch_id), planned, attempt, stopped)
         if ending:
-            return runs.from_json(run, json.loads(ending))
+            return self._in_line(runs.from_json(run, json.loads(ending)))
         verdict = self.verdict(batch_id)
         return runs.needless(run, verdict.why) if verdict else self._in_line(run)
 
@@ -251,10 +251,12 @@ class Index:
         return self._lines[batch]
 
     def _in_line(self, run: model.Run) -> model.Run:
-        """The run; where it waits, as its scheduler says."""
+        """The run with its machine; where it waits, as its scheduler says."""
+        line = self._line(run.batch)
+        machine = line.host(run) if line else run.host
         waits = isinstance(run.state, model.Queued) and not run.again
-        line = self._line(run.batch) if waits else None
-        return replace(run, state=line.state(run)) if line else run
+        state = line.state(run) if line and waits else run.state
+        return replace(run, state=state, machine=machine)
 
     def _can_read(self, number: int) -> bool:
         try:

@@ -18,6 +18,12 @@ INDEX = "index.db"
 BATCHES = "batches"
 TRASH = "trash"  # what `nbbg clean` is about to remove
 GITIGNORE = ".gitignore"
+HOSTS = "hosts"  # the machines that runs are carried to over ssh: NAME.json
+GIVEN_UP = "given-up.json"  # NAME.given-up.json: a person says that a host is gone for good
+CALLED = "called"  # what this store is called on those machines
+FROM = "from"  # there: what each of the stores that carry runs there has, by its token
+CLIENT = "client.json"  # in it: whose it is
+ANSWER = "nbbg-far "  # begins the line of an answer from there: a shell may print more
 
 # Names in a batch, `batches/3/`.
 BATCH = "batch.json"
@@ -32,7 +38,8 @@ SCRIPTS = "scripts"  # in it, those of the `plain` engine
 GUEST = "guest"
 EVENTS = "events.jsonl"
 CHANGES = "changes"  # what a person changed since the launch: 1.json, 2.json, ...
-JOBS = "jobs"  # submissions to a scheduler: 1.json, 1.id, and the script 1.sh
+JOBS = "jobs"  # submissions to a scheduler or host: 1.json, 1.id, and the script 1.sh
+ASKED = "asked"  # on another machine: the batch and its plan as they came
 TOLD = "told.json"  # what an executor last said; no fact
 LOOK = "look-{}.json"  # what was seen after so many runs of each arm, and whether that decides
 SUPERVISOR_LOCK = "supervisor.lock"

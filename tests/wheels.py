@@ -16,10 +16,10 @@ TRIAL = "nbbg-trial"  # a package that is nowhere else; `import nbbg_trial`
 ELSEWHERE = (("colorama", "0.4.6"),)  # what IPython needs on other systems; a lock has it too
 
 
-def make_index(folder: Path) -> Path:
-    """A folder of wheels: IPython with all that it needs, and the trial package."""
+def make_index(folder: Path, package: str = "ipython") -> Path:
+    """A folder of wheels: a package with all that it needs, and the trial package."""
     folder.mkdir()
-    for name in sorted(set(_needed("ipython"))):
+    for name in sorted(set(_needed(package)) - {"nbbg"}):
         _pack(metadata.distribution(name), folder)
     for name, version in ((TRIAL, "0.9"), (TRIAL, "1.0"), *ELSEWHERE):
         _write(folder, name, version)

@@ -10,13 +10,15 @@ from nbbg import logs, model, paths, secrets
 from nbbg.cli import output, reading, table
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import cleaning, selection
+from nbbg.ops import asking, cleaning, selection
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
     from nbbg.index import Index
+
+ASK = 1.0  # seconds between two questions about a run that is elsewhere
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -70,6 +72,7 @@ def _say_how_it_ended(run: model.Run) -> None:
 def _ended(index: Index, number: int) -> Callable[[], bool]:
     def ended() -> bool:
         index.refresh()
+        asking.refresh(index, fresh=ASK)
         run = index.run(number)
         return run is None or run.ended
 

@@ -26,6 +26,8 @@ COMMANDS = {  # in the order of the help text -> where its options are
     "resume": "steering",
     "retry": "steering",
     "jobs": "steering",
+    "host": "machines",
+    "pull": "machines",
     "results": "looking",
     "compare": "looking",
     "report": "looking",

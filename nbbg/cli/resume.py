@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output, reading
 from nbbg.errors import UsageError
-from nbbg.ops import arms, deciding, project, selection, steer
+from nbbg.ops import arms, deciding, hosts, project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -25,10 +25,13 @@ def command(arguments: argparse.Namespace) -> int:
     where = project.here()
     by = steer.whoever()
     with reading.index(where) as index:
+        moved = _move(where, index, arguments)
         chosen = steer.resumable(index, arguments.ids)
         continued = steer.go_on(where, index, arguments.ids, by)
         named = selection.numbers(index, arguments.ids) if arguments.ids else index.ids("1")
         continued += deciding.look_again(where, index, index.batches_of(named), by)
+        if moved and not chosen and not continued:
+            return 0
         if not chosen and not continued:
             output.say("nothing is queued, stopped or lost")
             if steer.retriable(index, (), failed_alone=True):
@@ -59,6 +62,17 @@ def _at_boot(arguments: argparse.Namespace) -> int:
     if arguments.after_boot:
         return booting.after_boot(arguments.after_boot)
     return booting.set_up(arguments.at_boot)
+
+
+def _move(where: Project, index: Index, arguments: argparse.Namespace) -> bool:
+    """Deal what waits to other hosts, where that is asked."""
+    if not arguments.on:
+        return False
+    to = [name.strip() for name in arguments.on.split(",") if name.strip()]
+    for trouble in hosts.move(where, index, arguments.ids, to):
+        output.say(trouble)
+    print(f"what was not started goes to {', '.join(to)}\n  nbbg status")
+    return True
 
 
 def say_what_differs(where: Project, index: Index, chosen: Sequence[model.Run]) -> None:

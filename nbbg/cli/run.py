@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 SETTINGS = (
-    *("jobs", "engine", "executor", "slurm", "python", "grace", "exit_file", "output_cap"),
-    "log_max",
+    *("jobs", "engine", "executor", "on", "send", "slurm", "python", "grace", "exit_file"),
+    *("output_cap", "log_max"),
     *("machine_jobs", "gpus", "per_gpu", "gpu_free"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
     *("retries", "retry_delay", "retry_on", "max_failures", "freeze"),

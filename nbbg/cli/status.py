@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nbbg import logs, model, paths
+from nbbg import executors, logs, model, paths
 from nbbg.cli import output, reading, table
 from nbbg.ops import project, reports, selection
 from nbbg.store import imported, sizes
@@ -35,6 +35,7 @@ MANY = 120  # runs an hour that are told by the minute
 _ODD = {*model.UNSUCCESSFUL, model.Lost.word}
 _FAILED = ", ".join(f"'{word}'" for word in sorted(model.UNSUCCESSFUL))
 _HEAD = ("run", "arm", "number", "state", "cell", "time", "progress", "what it says")
+_WITH_MACHINE = (*_HEAD[:3], "machine", *_HEAD[3:])
 _NUMBERS = ("run", "number", "time")
 _OVER = {model.Succeeded.word, model.Stopped.word, *model.RETRIABLE}
 
@@ -153,9 +154,10 @@ def _show_all(index: Index, known: list[BatchReport], runs: Runs) -> None:
         for run in runs:
             if run.state.word in _ODD and len(odd) < LARGE:
                 odd.append(run)
-            yield _row(run)
+            yield _row(run, several=several)
 
-    table.show(_HEAD, rows(), numbers=_NUMBERS)
+    several = _are_several(index)
+    table.show(_WITH_MACHINE if several else _HEAD, rows(), numbers=_NUMBERS)
     _advise(index, known, odd)
 
 
@@ -163,7 +165,9 @@ def _show_some(index: Index, known: list[BatchReport], runs: list[model.Run]) ->
     _show_batches(known, {f"b{run.batch}" for run in runs}, everything=False)
     if runs:
         print()
-    table.show(_HEAD, [_row(run) for run in runs], numbers=_NUMBERS)
+    several = _are_several(index)
+    rows = [_row(run, several=several) for run in runs]
+    table.show(_WITH_MACHINE if several else _HEAD, rows, numbers=_NUMBERS)
     _say_hidden(known, runs)
     for changed in imported.changes(runs):
         output.say(changed)
@@ -264,7 +268,12 @@ def _rate(per_hour: float) -> str:
     return f"{per_hour / 60:.3g}/min" if per_hour >= MANY else f"{per_hour:.3g}/h"
 
 
-def _row(run: model.Run) -> tuple[str, ...]:
+def _are_several(index: Index) -> bool:
+    """Whether runs of the project are, or were, on other machines than this."""
+    return any(executors.scheduler(batch.executor) for batch in index.batches())
+
+
+def _row(run: model.Run, *, several: bool) -> tuple[str, ...]:
     live = isinstance(run.state, model.Running)
     log = f"{run.folder}/{paths.LOG}"
     cell = f"{run.cell} of {run.cells}" if run.cell and run.cells else ""
@@ -273,7 +282,9 @@ def _row(run: model.Run) -> tuple[str, ...]:
     bar = logs.progress(log) if live else None
     says = table.one_line(run.state.reason or _says(run, log, has_bar=bar is not None), WIDTH)
     return (
-        *(str(run.id), run.arm.name, str(run.number), run.state.word, cell),
+        *(str(run.id), run.arm.name, str(run.number)),
+        *([run.machine] if several else []),
+        *(run.state.word, cell),
         table.duration(seconds),
         f"{bar.percent}% ({bar.done}/{bar.total}), {bar.left} left" if bar else "",
         f"attempt {run.attempt}; {says}".rstrip("; ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbbg import model
 from nbbg.cli import ids, output, reading, table
 from nbbg.ops import handing, orphans, selection, steer
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from nbbg import model
     from nbbg.index import Index
 
 
@@ -34,9 +34,12 @@ def command(arguments: argparse.Namespace) -> int:
             if live:
                 print(f"{ids.runs(run.id for run in live)}: to the end, then the batch stops")
             return 0
+        if far := [run.id for run in live if isinstance(run.state, model.Unknown)]:
+            output.say(f"{ids.runs(far)}: the stop is recorded, and told when they are reached")
         longest = max((index.batch(run.batch).grace for run in live), default=0.0)
         if live:
             output.say(f"stopping {ids.runs(run.id for run in live)} (Ctrl-C leaves this view)")
+        live = [run for run in live if not isinstance(run.state, model.Unknown)]
         orphans.end(index, live)
         left = steer.wait_for_end(index, live, 3 * longest + 10, _say)
     for run in left:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbbg.model import Identity, Told
 
 GROUP = "nbbg.executors"  # of entry points
-_MODULES = {name: f"nbbg.executors.{name}" for name in ("local", "tmux", "inline", "slurm")}
+_MODULES = {name: f"nbbg.executors.{name}" for name in ("local", "tmux", "inline", "slurm", "ssh")}
 NAMES = tuple(_MODULES)
 
 
@@ -44,8 +44,12 @@ class Executor(Protocol):
     detached: bool  # whether what it starts outlives this process
     supervised: bool  # whether a supervisor on this machine starts its runs; else a `Scheduler`
 
-    def check(self, options: Sequence[str] = ()) -> None:
+    def check(self, options: Sequence[str] = (), store: Path | None = None) -> None:
         """Whether it could take runs now, with these options of its own.
+
+        Args:
+            options: as the settings have them.
+            store: the folder of the project's records; None where there is none yet.
 
         Raises:
             UsageError: it has no such option.
@@ -72,11 +76,11 @@ class Executor(Protocol):
             EnvironmentFault: it can't be reached.
         """
 
-    def fetch(self, batch: Path) -> None:
-        """Bring home what the runs of a batch have recorded since; each result after the rest.
+    def fetch(self, batches: Collection[Path]) -> None:
+        """Bring home what the runs of batches have recorded since; each result after the rest.
 
         Raises:
-            EnvironmentFault: the place can't be reached; what came so far is right.
+            EnvironmentFault: a place can't be reached; what came so far is right.
         """
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nbbg import model, process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
 
@@ -19,7 +19,7 @@ class Here:
     detached = True
     supervised = True
 
-    def check(self, options: Sequence[str] = ()) -> None:
+    def check(self, options: Sequence[str] = (), store: Path | None = None) -> None:
         """Nothing is needed."""
 
     def poll(self, tickets: Iterable[str]) -> dict[str, model.Told]:
@@ -33,7 +33,7 @@ class Here:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(who.pid, signal)
 
-    def fetch(self, batch: Path) -> None:
+    def fetch(self, batches: Collection[Path]) -> None:
         """It is here."""
 
 

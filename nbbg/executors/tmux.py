@@ -37,7 +37,7 @@ _WHERE = "#{pane_id} #{pane_pid}"
 class Tmux(Here):
     """One session a batch, one window a run."""
 
-    def check(self, options: Sequence[str] = ()) -> None:  # noqa: ARG002 - it has none
+    def check(self, options: Sequence[str] = (), store: Path | None = None) -> None:  # noqa: ARG002 - it has none
         """tmux must be there."""
         if shutil.which("tmux") is None:
             message = "there is no tmux on this machine\ninstall it, or use --executor local"

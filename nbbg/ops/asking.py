@@ -16,7 +16,7 @@ from nbbg.index import Index
 from nbbg.store import batches, hearsay, runs, submissions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nbbg.executors import Scheduler
@@ -44,22 +44,34 @@ def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
     Returns:
         A sentence for each executor that could not be asked.
     """
-    troubles: dict[str, None] = {}
-    asked = False
-    for batch, scheduler in _elsewhere(index):
-        folder = index.store.batch(batch.id)
-        if time.time() - hearsay.asked_at(folder) < fresh:
-            continue
-        asked = True
+    stale: dict[str, list[model.Batch]] = {}
+    for batch in _elsewhere(index):
+        if time.time() - hearsay.asked_at(index.store.batch(batch.id)) >= fresh:
+            stale.setdefault(batch.executor, []).append(batch)
+    troubles = []
+    for name, found in stale.items():
         try:
-            scheduler.fetch(folder)
-            _discover(index, batch)
-            _ask(index, batch, scheduler)
+            scheduler = executors.scheduler(name)
+            assert scheduler is not None  # noqa: S101 - `_elsewhere` has looked
+            troubles += _refresh(index, found, scheduler)
         except (NbbgError, OSError) as error:
-            troubles[f"{batch.name}: {error}"] = None
-    if asked:
+            troubles.append(f"{name}: {error}")
+    if stale:
         index.refresh()
-    return list(troubles)
+    return troubles
+
+
+def _refresh(index: Index, found: Sequence[model.Batch], scheduler: Scheduler) -> list[str]:
+    """Fetch, and then ask about all at once; what could not be fetched."""
+    troubles = []
+    try:
+        scheduler.fetch([index.store.batch(batch.id).resolve() for batch in found])
+    except NbbgError as fault:  # it says so of the runs too
+        troubles.append(str(fault))
+    for batch in found:
+        _discover(index, batch)
+    _ask(index, found, scheduler)
+    return troubles
 
 
 def is_in_line(index: Index, batch: model.Batch) -> bool:
@@ -69,12 +81,12 @@ def is_in_line(index: Index, batch: model.Batch) -> bool:
     return not {model.Submitted.word, model.Unknown.word}.isdisjoint(index.counts(batch.id))
 
 
-def _elsewhere(index: Index) -> Iterator[tuple[model.Batch, Scheduler]]:
+def _elsewhere(index: Index) -> Iterator[model.Batch]:
     """The batches of schedulers with runs that have not ended."""
     for number in index.unfinished():
         batch = index.batch(number)
-        if (scheduler := executors.scheduler(batch.executor)) and not _is_over(index, batch):
-            yield batch, scheduler
+        if executors.scheduler(batch.executor) and not _is_over(index, batch):
+            yield batch
 
 
 def _is_over(index: Index, batch: model.Batch) -> bool:
@@ -94,20 +106,23 @@ def _discover(index: Index, batch: model.Batch) -> None:
     index.refresh()
 
 
-def _ask(index: Index, batch: model.Batch, scheduler: Scheduler) -> None:
-    tickets = _tickets(index, batch)
-    told = scheduler.poll(list(tickets.values()))
-    folder = index.store.batch(batch.id)
-    hearsay.write(folder, {name: told[ticket] for name, ticket in tickets.items()})
-    for name, ticket in tickets.items():
-        one = told[ticket]
-        if one.word is model.Word.GONE and one.reason == CANCELLED:
-            _note_cancelled(index, batch, int(name.partition("/")[0]), ticket)
+def _ask(index: Index, found: Sequence[model.Batch], scheduler: Scheduler) -> None:
+    tickets = {batch.id: _tickets(index, batch) for batch in found}
+    told = scheduler.poll([ticket for some in tickets.values() for ticket in some.values()])
+    for batch in found:
+        mine = tickets[batch.id]
+        hearsay.write(
+            index.store.batch(batch.id), {name: told[ticket] for name, ticket in mine.items()}
+        )
+        for name, ticket in mine.items():
+            one = told[ticket]
+            if one.word is model.Word.GONE and one.reason == CANCELLED:
+                _note_cancelled(index, batch, int(name.partition("/")[0]), ticket)
 
 
 def _tickets(index: Index, batch: model.Batch) -> Mapping[str, str]:
     """By the names that hearsay has: `RUN/ATTEMPT`, or the run's id where it was never started."""
-    made = submissions.of(index.store.batch(batch.id))
+    made = submissions.of(index.store.batch(batch.id).resolve())
     found = {}
     for run in index.open():
         if run.batch == batch.id and run.attempt and not run.ended:

@@ -36,6 +36,8 @@ def choose(chosen: Settings, environment: Mapping[str, str]) -> Cards:
     if not chosen.gpus:
         _refuse_alone(chosen)
         return Cards({})
+    if chosen.executor == "ssh":  # each machine has its own, and looks them up itself
+        return Cards({})
     try:
         known = gpus.known()
     except EnvironmentFault as fault:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
-from nbbg import executors, model, paths
+from nbbg import executors, model, paths, secrets, settings
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.index import Index
-from nbbg.store import changes
+from nbbg.store import changes, hearsay, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 
 NOT_THERE = ("machine_jobs", "gpus", "gpu_free", "max_failures", "exit_file")  # a supervisor's
+_OF_ONE = {"slurm": "slurm", "on": "ssh", "send": "ssh"}  # an executor's own settings
+_NOT_OF_MANY = ("max_failures", "exit_file")  # of one supervisor for all runs
 
 
 def refuse(chosen: Settings, *, until: bool = False) -> None:
@@ -25,21 +28,49 @@ def refuse(chosen: Settings, *, until: bool = False) -> None:
     Raises:
         UsageError: they are a supervisor's, or another executor's.
     """
-    if chosen["slurm"].source == "--slurm" and chosen.executor != "slurm":
-        raise UsageError("--slurm is for the executor slurm\nadd: --executor slurm")
+    for name, executor in _OF_ONE.items():
+        if chosen[name].source == f"--{name}" and chosen.executor != executor:
+            instead = "--on HOSTS" if name == "send" else f"--executor {executor}"
+            raise UsageError(f"--{name} is for the executor {executor}\nadd: {instead}")
     if executors.scheduler(chosen.executor) is None:
         return
     if until:
-        message = (
-            f"--until decided needs a supervisor, and {chosen.executor} has none\nleave it out"
-        )
-        raise UsageError(message)
-    for name in NOT_THERE:
+        message = f"--until decided needs a supervisor here, and {chosen.executor} has none"
+        raise UsageError(f"{message}\nleave it out")
+    for name in _NOT_OF_MANY if chosen.executor == "ssh" else NOT_THERE:
         if chosen[name].value:
             option = f"--{name.replace('_', '-')}"
-            instead = "--slurm gres=gpu:1" if "gpu" in name else "leave it out"
-            message = f"{option} is not for {chosen.executor}, which needs no supervisor\n{instead}"
+            slurm = chosen.executor == "slurm" and "gpu" in name
+            instead = "--slurm gres=gpu:1" if slurm else "leave it out"
+            message = (
+                f"{option} is not for {chosen.executor}, which needs no supervisor here\n{instead}"
+            )
             raise UsageError(message)
+
+
+def facts(where: Project) -> dict[str, Any]:
+    """What a batch records of what goes along with it to other machines.
+
+    Raises:
+        UsageError: there is no such file in the project.
+    """
+    if where.settings.executor != "ssh":
+        return {}
+    carried = [*settings.dotenv_environment(where.root), *where.settings.secrets, secrets.NAMED]
+    return {
+        hosts.SENT: [_inside(where, name) for name in where.settings.send],
+        hosts.CARRIED: sorted(set(carried)),
+        hosts.GPUS: list(where.settings.gpus),
+        hosts.JOBS: where.settings["jobs"].source != settings.DEFAULT,
+    }
+
+
+def _inside(where: Project, name: str) -> str:
+    path = os.path.abspath(name)
+    relative = os.path.relpath(path, where.root)
+    if not os.path.exists(path) or relative.startswith(os.pardir):
+        raise UsageError(f"--send {name}: there is no such file or folder in {where.root}")
+    return relative
 
 
 def hand_over(project: Project, batch: model.Batch, environment: Mapping[str, str]) -> None:
@@ -55,7 +86,10 @@ def hand_over(project: Project, batch: model.Batch, environment: Mapping[str, st
         with Index(project.store) as index:
             waiting = _waiting(project, index, batch)
         if waiting:
-            scheduler.hand_over(folder.resolve(), waiting, environment)
+            try:
+                scheduler.hand_over(folder.resolve(), waiting, environment)
+            finally:
+                hearsay.forget(folder)
         if (folder / paths.CHANGES).exists():  # such as a pause that is over
             scheduler.follow(folder.resolve())
     except EnvironmentFault as fault:

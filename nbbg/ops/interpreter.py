@@ -28,6 +28,9 @@ def of(project: Project, doc: Document, engine: str) -> dict[str, Any]:
     """
     named, named_by = project.settings.python, project.settings["python"].source
     path, is_python = doc.path.resolve(), doc.language == "python"
+    if project.settings.executor == "ssh":  # what the host has, the host knows
+        source = named_by if named else "chosen there"
+        return {"python": named, "python_source": source} if is_python else {"python": ""}
     asked = header.read(doc.notebook, path) if is_python and not named else None
     kernel = kernelspecs.find(doc.kernel) if doc.kernel else None
     if kernel is None and doc.kernel and not asked and not (named and is_python):

@@ -162,11 +162,11 @@ def check(where: Project, request: Request) -> list[Wanted]:
     settings = where.settings
     if type(request.seed) is not int or abs(request.seed) >= kinds.BEYOND:
         raise UsageError(f"--seed {request.seed}: a number of at most 18 digits")
-    executors.get(settings.executor).check(settings.options)
+    handing.refuse(settings, until=request.until is not None)
+    executors.get(settings.executor).check(settings.options, where.store.folder)
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
     steer.refuse_exit_file(settings.exit_file)
-    handing.refuse(settings, until=request.until is not None)
     wanted = arms.wanted(
         where,
         request.pieces,
@@ -260,6 +260,7 @@ def _batch(
             "environment": environment.to_record(now),
             "output_cap": settings.output_cap,
             "secrets": sorted(secrets.names(now)),
+            **handing.facts(where),
         },
     )
 

@@ -38,6 +38,7 @@ class RunReport:
     engine: str
     executor: str
     host: str | None
+    machine: str | None  # as the project calls it
     pid: int | None
     runner_pid: int | None
     gpu: str | None
@@ -108,6 +109,7 @@ def of_run(run: model.Run) -> RunReport:
         engine=run.arm.engine,
         executor=run.executor,
         host=run.host or None,
+        machine=run.machine or None,
         pid=run.pid,
         runner_pid=run.runner_pid,
         gpu=run.gpu or None,

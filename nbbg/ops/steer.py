@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files, model, paths, process
+from nbbg import executors, files, model, paths, process
 from nbbg.errors import UsageError
-from nbbg.ops import selection, supervision
+from nbbg.ops import asking, selection, supervision
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, runs, state
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LOOK = 0.1  # seconds
 LATER = 1e-3  # seconds, by which a file's time can be told from another
+ASK = 1.0  # seconds between two questions about what ends elsewhere
 _NOT_DONE = "word <> 'succeeded'"
 _NEWER = (
     "SELECT 1 FROM runs AS newer WHERE newer.arm = runs.arm AND newer.number = runs.number"
@@ -83,6 +84,8 @@ def _has_no_room(run: model.Run) -> bool:
 
 
 def _lives(run: model.Run) -> bool:
+    if isinstance(run.state, model.Unknown):  # it is told when its place is reached again
+        return executors.scheduler(run.executor) is not None
     return isinstance(run.state, model.Submitted | model.Running)
 
 
@@ -286,6 +289,7 @@ def wait_for_end(
     deadline = time.monotonic() + seconds
     while left and time.monotonic() < deadline:
         index.refresh()
+        asking.refresh(index, fresh=ASK)
         for number in sorted(left):
             run = index.run(number)
             if run is None or run.ended or _has_no_room(run):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from nbbg.index import Index
 
 LOOK = 0.2  # seconds
-ASK, ASK_ALONE = 10.0, 2.0  # seconds between two questions to a scheduler
+# Seconds between two questions to a scheduler: at first, then, and where nobody is at it.
+FIRST, ASK, ASK_ALONE = 1.0, 10.0, 2.0
 PATIENCE = 3.0  # seconds in which a supervisor that was just started must show itself
 LONG_PATIENCE = 15.0  # and a scheduler must have a run in its line that it starts again
 
@@ -37,9 +38,11 @@ def as_they_end(
     whole = [each for each in map(index.batch, around) if {each.first, each.last} <= left]
     deadline = None if timeout is None else time.monotonic() + timeout
     alone_since: float | None = None
+    began = time.monotonic()
     while True:
         index.refresh()
-        asking.refresh(index, fresh=ASK_ALONE if alone_since else ASK)
+        often = min(ASK, FIRST + (time.monotonic() - began) / 10)  # a short run is soon noticed
+        asking.refresh(index, fresh=min(ASK_ALONE, often) if alone_since else often)
         news, mark = _news(index, around, mark)
         for number in sorted(left.intersection(news)):
             run = index.run(number)

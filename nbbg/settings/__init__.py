@@ -75,13 +75,21 @@ class Settings:
 
     @property
     def executor(self) -> str:
-        """Where runs are carried to."""
+        """Where runs are carried to; to hosts where those are named."""
+        if self["executor"].source == DEFAULT and self["on"].value:
+            return "ssh"
         return self._value("executor", str)
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What the executor is told in its own terms."""
-        return self._value("slurm", tuple) if self.executor == "slurm" else ()
+        """What the executor is told in its own terms: sbatch's options, or the names of hosts."""
+        own = {"slurm": "slurm", "ssh": "on"}.get(self.executor)
+        return self._value(own, tuple) if own else ()
+
+    @property
+    def send(self) -> tuple[str, ...]:
+        """What of the project goes along to other machines, beside the frozen code."""
+        return self._value("send", tuple)
 
     @property
     def python(self) -> str:
@@ -151,6 +159,8 @@ class Settings:
     @property
     def freeze(self) -> str:
         """What is frozen at launch: NOTEBOOK alone, or the project's sources too: TREE."""
+        if self["freeze"].source == DEFAULT and self.executor == "ssh":
+            return values.TREE  # nothing else of the project is there
         return self._value("freeze", str)
 
     @property
@@ -384,6 +394,8 @@ KINDS: dict[str, _Kind] = {
     "engine": _Kind("NBBG_ENGINE", values.engine),
     "executor": _Kind("NBBG_EXECUTOR", values.string, "local"),
     "slurm": _Kind("NBBG_SLURM", values.options, ()),
+    "on": _Kind("NBBG_ON", values.names, ()),
+    "send": _Kind("NBBG_SEND", values.names, ()),
     "python": _Kind("NBBG_PYTHON", values.python),
     "store": _Kind("NBBG_STORE", values.path),
     "network_file_system": _Kind("NBBG_NETWORK_FILE_SYSTEM", values.flag_or_auto, "auto"),

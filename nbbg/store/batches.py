@@ -198,11 +198,20 @@ def _put(store: Store, number: int, draft: Draft) -> bool:
     return True
 
 
+def to_files(batch: model.Batch, root: Path) -> dict[str, bytes]:
+    """The files that say what was asked, by name.
+
+    Args:
+        batch: with its arms.
+        root: the project's, which paths in it are relative to.
+    """
+    shared, own = arms.to_files(batch.arms, root)
+    return {paths.BATCH: files.to_json({**_to_json(batch), **shared}), **own}
+
+
 def _fill(folder: Path, draft: Draft, root: Path) -> None:
-    shared, own = arms.to_files(draft.batch.arms, root)
     content = {
-        paths.BATCH: files.to_json({**_to_json(draft.batch), **shared}),
-        **own,
+        **to_files(draft.batch, root),
         paths.PLAN: plans.to_bytes(draft.plan),
         paths.EVENTS: b"",
         **draft.content,

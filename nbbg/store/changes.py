@@ -1,4 +1,4 @@
-"""What a person changed about a batch since its launch: how many at a time, pause and resume.
+"""What a person changed about a batch since its launch: jobs, pause, resume, hosts.
 
 Each change is a fact of its own, `changes/1.json`, `2.json` and so on, written once; of each kind
 the newest counts.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import files, model, paths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _NAME = re.compile(r"([1-9]\d*)\.json")
@@ -28,23 +29,31 @@ class Course:
     paused_by: str = ""  # empty where it is not paused
     paused_at: float = 0.0  # seconds since the epoch; 0 where it is not paused
     resumed_at: float = 0.0  # when a person last said that it goes on; 0: never
+    on: tuple[str, ...] = ()  # the hosts that are dealt to from now on; none: as at the launch
 
 
 def read(folder: Path, batch: model.Batch) -> Course:
     """What holds for the batch in that folder now."""
     jobs, paused_by, paused_at, resumed_at = batch.jobs, "", 0.0, 0.0
+    on: tuple[str, ...] = ()
     for change in _all(folder):
         jobs = int(change.get("jobs", jobs))
+        on = tuple(change.get("on", on))
         if change.get("paused") is True:
             paused_by, paused_at = str(change["by"]), float(change["at"])
         elif change.get("paused") is False:
             paused_by, paused_at, resumed_at = "", 0.0, float(change["at"])
-    return Course(jobs, paused_by, paused_at, resumed_at)
+    return Course(jobs, paused_by, paused_at, resumed_at, on)
 
 
 def set_jobs(folder: Path, jobs: int, by: str) -> None:
     """From now on so many at a time."""
     _add(folder, {"jobs": jobs, "by": by, "at": time.time()})
+
+
+def set_hosts(folder: Path, names: Sequence[str], by: str) -> None:
+    """From now on runs are dealt to these."""
+    _add(folder, {"on": list(names), "by": by, "at": time.time()})
 
 
 def pause(folder: Path, by: str) -> None:

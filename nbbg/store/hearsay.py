@@ -40,10 +40,17 @@ def write(batch: Path, told: Mapping[str, model.Told]) -> None:
         if "/" in name or (one.word, one.reason) != alike:
             old = before.get(name, {})
             since = old.get("since", now) if old.get("word") == one.word else now
+            since = one.since or since
             tickets[name] = {"word": one.word, "reason": one.reason, "since": since}
     kept = {"at": now, "waiting": alike, "tickets": tickets}
     with files.Folder(batch) as folder:
         folder.replace(paths.TOLD, files.to_json(kept))
+
+
+def forget(batch: Path) -> None:
+    """What was said before runs were handed over says nothing of them."""
+    with files.Folder(batch) as folder:
+        folder.remove(paths.TOLD)
 
 
 def asked_at(batch: Path) -> float:

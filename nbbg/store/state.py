@@ -218,6 +218,8 @@ def _result(attempt: Folder) -> model.Ended | None:
 
 
 def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
+    if _was_carried(attempt):
+        return _elsewhere(attempt, f"it runs on {claim.host}")
     if claim.boot != process.boot_id():
         if process.is_this_machine(claim.host, claim.machine):
             return _of_another_boot(attempt, claim)
@@ -287,6 +289,15 @@ def _lock_is_held(attempt: Folder, claim: model.Claim) -> bool | None:
         return locks.is_held(fd)
     finally:
         os.close(fd)
+
+
+def _was_carried(attempt: Folder) -> bool:
+    """Whether these records are a copy of those on another machine, or on this one elsewhere.
+
+    A claim has its lock beside it, which never travels.
+    """
+    batch = Path(attempt.where()).parents[2]
+    return not attempt.exists(paths.LOCK) and (batch / paths.JOBS).exists()
 
 
 def _elsewhere(attempt: Folder, where: str) -> model.RunState:

@@ -1,24 +1,31 @@
-"""What of a batch was given to a scheduler: `jobs/1.json` says what is about to be submitted, under
-a name that no other job has, and `jobs/1.id` as what it was taken. So a submission whose answer was
-lost is found again by its name.
+"""What of a batch was given to whom: `jobs/1.json` says what is about to be submitted, under a name
+that no other job has, or to which host; and `jobs/1.id` as what it was taken. So a submission whose
+answer was lost is found again by its name, and a host that was not reached is asked again.
 """
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.errors import EnvironmentFault
+from nbbg.store import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _INTENT = re.compile(r"([1-9]\d*)\.json")
+
+PATIENCE = 30.0  # seconds that one who hands over waits for another
+LOOK = 0.1
 
 Ranges = tuple[tuple[int, int], ...]  # first and last, both included
 
@@ -32,12 +39,22 @@ class Submission:
     runs: Ranges
     base: int  # the run of array index 0
     job: str | None  # its id; empty: it was never taken; None: nobody knows yet
+    to: str = ""  # the host that is to have them
+    batch: str = ""  # the folder of their batch, for that host
 
     def __contains__(self, run: int) -> bool:
-        return any(first <= run <= last for first, last in self.runs)
+        index = bisect.bisect_right(self.runs, (run, sys.maxsize)) - 1
+        return index >= 0 and run <= self.runs[index][1]
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether it was taken; or not known not to have been, where somebody can be asked."""
+        return bool(self.job) or (self.job is None and bool(self.to))
 
     def ticket(self, run: int) -> str:
-        """The id of a run's task."""
+        """What names a run to its executor: the id of its task, or its place on a host."""
+        if self.to:
+            return f"{self.batch}:{self.to}:{run}"
         return f"{self.job}_{run - self.base}"
 
 
@@ -49,22 +66,23 @@ def of(batch: Path) -> list[Submission]:
         return []
     numbers = sorted(int(match[1]) for name in names if (match := _INTENT.fullmatch(name)))
     with files.Folder(batch / paths.JOBS) as folder:
-        return [made for number in numbers if (made := _read(folder, number))]
+        return [made for number in numbers if (made := _read(folder, number, str(batch)))]
 
 
-def intend(batch: Path, name: str, runs: Iterable[int], **more: Any) -> Submission:
+def intend(batch: Path, name: str, runs: Iterable[int], *, to: str = "", **more: Any) -> Submission:
     """Write down what is about to be submitted; its job's name ends with its number."""
     made = batch / paths.JOBS
     if not made.exists():
         files.make_folder(made)
         files.fsync_folder(batch)
-    found = ranges(runs)
+    found, place = ranges(runs), str(batch) if to else ""
     with files.Folder(made) as folder:
         number = max((each.number for each in of(batch)), default=0)
         while True:
             number += 1
-            each = Submission(number, f"{name}-{number}", found, found[0][0], None)
+            each = Submission(number, f"{name}-{number}", found, found[0][0], None, to, place)
             record = {"name": each.name, "runs": found, "base": each.base, "at": time.time()}
+            record |= {"to": to} if to else {}
             try:
                 folder.write_once(f"{number}.json", files.to_json({**record, **more}))
             except FileExistsError:  # somebody was faster, or it can't be read
@@ -79,9 +97,34 @@ def settle(batch: Path, submission: Submission, job: str) -> None:
         folder.write_once(f"{submission.number}.id", record)
 
 
+def host_of(submissions: Sequence[Submission], run: int) -> str:
+    """The host that a run was dealt to last; empty where it was dealt to none."""
+    return next((each.to for each in reversed(submissions) if each.job != "" and run in each), "")
+
+
+@contextlib.contextmanager
+def alone(batch: Path) -> Iterator[None]:
+    """One at a time hands over: two would submit the same runs, of which one were in vain.
+
+    Raises:
+        EnvironmentFault: another command is at it for too long.
+    """
+    with files.Folder(batch) as folder:
+        lock = folder.open(paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not locks.take(lock):
+                if time.monotonic() > deadline:
+                    raise EnvironmentFault(f"b{batch.name} is being submitted by another command")
+                time.sleep(LOOK)
+            yield
+        finally:
+            os.close(lock)
+
+
 def newest(submissions: Sequence[Submission], run: int) -> Submission | None:
-    """The last submission that a run was part of, and that was taken."""
-    return next((each for each in reversed(submissions) if each.job and run in each), None)
+    """The last submission that a run was part of, and that was taken, or that a host may have."""
+    return next((each for each in reversed(submissions) if each.may_be_there and run in each), None)
 
 
 def ranges(runs: Iterable[int]) -> Ranges:
@@ -101,12 +144,13 @@ def each(found: Ranges) -> Iterator[int]:
         yield from range(first, last + 1)
 
 
-def _read(folder: files.Folder, number: int) -> Submission | None:
+def _read(folder: files.Folder, number: int, batch: str) -> Submission | None:
     try:
         record = folder.read_json(f"{number}.json") or {}
         taken = folder.read_json(f"{number}.id")
         runs = tuple((int(first), int(last)) for first, last in record["runs"])
         job = None if taken is None else str(taken["job"])
-        return Submission(number, str(record["name"]), runs, int(record["base"]), job)
+        name, to = str(record["name"]), str(record.get("to", ""))
+        return Submission(number, name, runs, int(record["base"]), job, to, batch if to else "")
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -118,7 +118,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     free = "start on a GPU with so much memory free, and no stranger's process: 8GiB"
     add("--gpu-free", metavar="SIZE", help=free)
     add("--engine", metavar="NAME", help="ipython (the default for Python), kernel or plain")
-    add("--executor", metavar="NAME", help="local (the default), tmux, slurm or inline")
+    add("--executor", metavar="NAME", help="local (the default), tmux, ssh, slurm or inline")
+    add("--on", metavar="HOSTS", help="these machines, over ssh: gpu1,gpu2; see nbbg host")
+    send = "data that goes along to them, beside the code: data/small,config.yaml"
+    add("--send", metavar="PATHS", help=send)
     slurm = "sbatch's options, for the executor slurm: partition=gpu,time=4:00:00,gres=gpu:1"
     add("--slurm", action="append", metavar="LIST", help=slurm)
     add("--python", metavar="PATH", help="an interpreter, an environment's folder, or conda:NAME")

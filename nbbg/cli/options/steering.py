@@ -46,10 +46,13 @@ def resume(subparsers: Subparsers) -> None:
         "go on with what is queued, stopped or lost, and with paused batches",
         "nbbg resume",
         "nbbg resume b1",
+        "nbbg resume b1 --on gpu2,gpu3    what waits goes to these machines",
         "nbbg resume --at-boot        from now on also by itself, when the machine was restarted",
         "nbbg resume --at-boot off    no more",
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help=shared.IDS)
+    on = "deal what was not started anew, to these hosts; see nbbg host"
+    parser.add_argument("--on", default="", metavar="HOSTS", help=on)
     ways = ("auto", "systemd", "cron", "off")
     at_boot = "resume this project at boot, by systemd or an @reboot line of cron; off: no more"
     parser.add_argument("--at-boot", nargs="?", const="auto", choices=ways, help=at_boot)

@@ -6,17 +6,15 @@ must be on a file system that the nodes share.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import time
 from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths, process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
 from nbbg.executors.slurm import commands, script
-from nbbg.store import batches, changes, locks, submissions
+from nbbg.store import batches, changes, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -37,8 +35,6 @@ RUNNING = frozenset(
         *("STOPPED", "SIGNALING", "RESIZING"),
     )
 )
-PATIENCE = 30.0  # seconds that one who hands over waits for another
-LOOK = 0.1
 
 
 class Slurm:
@@ -47,7 +43,7 @@ class Slurm:
     detached = True
     supervised = False
 
-    def check(self, options: Sequence[str] = ()) -> None:
+    def check(self, options: Sequence[str] = (), store: Path | None = None) -> None:  # noqa: ARG002 - nothing of it is there
         """Whether Slurm would take such a job, by its own word; nothing is submitted."""
         given = script.parse(options)
         if commands.missing():
@@ -70,7 +66,7 @@ class Slurm:
             EnvironmentFault: Slurm does not take them, or can't be asked; those that it did not
                 take are as they were.
         """
-        with _alone(batch):
+        with submissions.alone(batch):
             lines = commands.squeue()
             _find_again(batch, lines)
             waiting = _in_line(submissions.of(batch), lines)
@@ -118,7 +114,7 @@ class Slurm:
             commands.change("update", f"JobId={job}", f"ArrayTaskThrottle={course.jobs}")
             commands.change("hold" if course.paused_at else "release", job)
 
-    def fetch(self, batch: Path) -> None:
+    def fetch(self, batches: Collection[Path]) -> None:
         """The nodes write to the same folder."""
 
 
@@ -218,22 +214,6 @@ def _name(batch: Path) -> str:
     """A job's name that no other batch has, wherever its records lie."""
     short = hashlib.sha256(os.fsencode(batch.resolve())).hexdigest()[:8]
     return f"nbbg-{short}-b{batch.name}"
-
-
-@contextlib.contextmanager
-def _alone(batch: Path) -> Iterator[None]:
-    """One at a time hands over: two would submit the same runs, of which one array were in vain."""
-    with files.Folder(batch) as folder:
-        lock = folder.open(paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT)
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while not locks.take(lock):
-                if time.monotonic() > deadline:
-                    raise EnvironmentFault(f"b{batch.name} is being submitted by another command")
-                time.sleep(LOOK)
-            yield
-        finally:
-            os.close(lock)
 
 
 EXECUTOR = Slurm()

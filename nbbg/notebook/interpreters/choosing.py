@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbbg.notebook.kernelspecs import KernelSpec
 
 CONDA = "conda:"
+ON_PATH = "python3 on PATH"
 _LOOKS_LIKE_PYTHON = re.compile(r"python[\d.]*[a-z]?|pypy[\d.]*")
 
 
@@ -82,7 +83,7 @@ def _found(
         yield from _in(place / ".venv", ".venv of the project")
     yield from _in(environment.get("CONDA_PREFIX", ""), "CONDA_PREFIX")
     if on_path := shutil.which("python3", path=environment.get("PATH", os.defpath)):
-        yield Interpreter(os.path.abspath(on_path), "python3 on PATH")
+        yield Interpreter(os.path.abspath(on_path), ON_PATH)
     yield Interpreter(sys.executable, "nbbg's own")
 
 

@@ -1,0 +1,80 @@
+"""`give-back`: runs that were never started here are not started any more, and may go elsewhere.
+
+Whoever has the claim of a run starts it: it is claimed, and ended at once, so that no supervisor
+and no runner here can. What was faster stays here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from nbbg import files, model, paths, process
+from nbbg.far import places
+from nbbg.store import batches, endings, plans, runs, state, submissions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbbg.store.place import Store
+
+GIVEN_BACK = "given back to be run elsewhere"
+
+
+def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Give back those of the runs that were not started; also those given back before."""
+    store, number = places.of(request), int(request["batch"])
+    if not store.batch(number).exists():
+        return {"given": request["runs"]}
+    known = {run.id for run in plans.read(store.batch(number) / paths.PLAN)}
+    wanted = submissions.each(request["runs"])
+    given = [run for run in wanted if run not in known or _give_back(store, number, run)]
+    return {"given": submissions.ranges(given)}
+
+
+def is_given_back(result: bytes) -> bool:
+    """Whether the result of an attempt says that it was none."""
+    with contextlib.suppress(ValueError):
+        return GIVEN_BACK.encode() in result and json.loads(result).get("by") == GIVEN_BACK
+    return False
+
+
+def _give_back(store: Store, number: int, run: int) -> bool:
+    attempt, path = runs.open_attempt(store, number, run)
+    with files.Folder(path) as folder:
+        if (result := folder.read(paths.RESULT)) is not None:
+            return is_given_back(result)
+        if attempt > 1 or not _claim(folder):
+            return False
+        ended = model.Stopped(GIVEN_BACK)
+        record = {**endings.to_json(ended), "started_at": time.time(), "ended_at": time.time()}
+        folder.write_once(paths.RESULT, files.to_json(record))
+        folder.remove(paths.ENVIRONMENT)
+    batches.add_event(store, number, "ended", run, attempt, state=ended.word)
+    return True
+
+
+def _claim(folder: files.Folder) -> bool:
+    me = process.identity(os.getpid())
+    assert me is not None  # noqa: S101 - this process lives
+    claim = model.Claim(
+        runner=me,
+        host=process.host(),
+        machine=process.machine(),
+        boot=process.boot_id(),
+        namespace=process.pid_namespace(),
+        lock_device=0,
+        lock_inode=0,
+        marker="",
+        at=time.time(),
+    )
+    try:
+        state.write_claim(folder, claim)
+    except FileExistsError:
+        # Ours, where we were ended in between: there is no lock then.
+        found = state.read_claim(folder)
+        return found is not None and not found.marker
+    return True
