@@ -79,6 +79,9 @@ __all__ = [
 ]
 
 
+AUTO, ON, OFF = "auto", "on", "off"  # warm starts
+
+
 @dataclass(frozen=True)
 class Arm:
     """One notebook with one set of parameters: what is compared with another."""
@@ -165,6 +168,8 @@ class Batch:
     retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt
     max_failures: int = 0  # runs that may fail for good before nothing more starts; 0: any number
+    warm: str = "off"  # whether runs are forked from a process that has imported: auto, on, off
+    preload: tuple[str, ...] = ()  # modules that it imports too; after a "-", those that it does not
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from nbbg.process.ending import (
     Watch,
+    Watched,
     become_subreaper,
     end_tree,
     is_alone_with,
@@ -49,6 +50,7 @@ __all__ = [
     "LINUX",
     "Process",
     "Watch",
+    "Watched",
     "alive",
     "become_subreaper",
     "boot_id",

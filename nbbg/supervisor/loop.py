@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbbg.executors import Executor
+    from nbbg.executors import Ticket
     from nbbg.supervisor.decide import Action
+    from nbbg.supervisor.warming import Warming
 
 PADDED = 64  # bytes
 NOBODY = model.Identity(0, 0)
@@ -52,12 +54,12 @@ def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None
             os.pwrite(lock, files.to_json({"pid": os.getpid()}).ljust(PADDED), 0)
             here = opened.where()
             try:
-                supervisor = Supervisor(Path(here), environment)
-                supervisor.run()
-                locks.release(lock)
-                # Whoever queued a run while the lock was held has left the work to this process.
-                if not supervisor.has_more_to_do():
-                    break
+                with contextlib.closing(Supervisor(Path(here), environment)) as supervisor:
+                    supervisor.run()
+                    locks.release(lock)
+                    # Who queued a run while the lock was held has left the work to this process.
+                    if not supervisor.has_more_to_do():
+                        break
             except FileNotFoundError:  # the project was moved: go on where it is now
                 if opened.where() == here:
                     raise
@@ -76,6 +78,7 @@ class Supervisor:
         self.executor: Executor = executors.get(self.batch.executor)
         self.queue = Queue(self.store, self.batch)
         self.seats = Seats(self.batch, environment)
+        self.warming = _warming(folder, self.batch, environment)
         self.live: dict[int, Live] = {}
         self.decided_at = 0.0
         self.faults = 0
@@ -95,11 +98,17 @@ class Supervisor:
                     case Finish():
                         return
 
+    def close(self) -> None:
+        """End what was started for this supervisor alone."""
+        if self.warming:
+            self.warming.close()
+
     def wait(self, until: float | None) -> None:
         """Until something ends, until it is time for a look, or until the time that is given."""
         nap = self.seats.nap
         seconds = nap if until is None else max(0.0, min(nap, until - time.time()))
-        process.wait_any([live.watch for live in self.live.values()], seconds)
+        watches = [live.watch for live in self.live.values()]
+        process.wait_any([*watches, *(self.warming.watches() if self.warming else ())], seconds)
 
     def look(self) -> None:
         """Take in what has changed outside."""
@@ -124,6 +133,8 @@ class Supervisor:
         head = [Next(run, self.queue.queued_at(run), self.queue.due(run)) for run in runs_ahead]
         attempts = [live.folder for live in self.live.values()]
         free = self.seats.most(now.jobs, attempts) - len(attempts)
+        if self.warming and head and not now.held_at and self.warming.begins(head[0].run, now.jobs):
+            free = 0
         return decide(now, list(self.live), head, self.decided_at, free)
 
     def standing(self) -> Standing:
@@ -164,10 +175,8 @@ class Supervisor:
         with files.Folder(path) as opened:
             if not isinstance(state.derive(opened), model.Queued):
                 return  # it was stopped meanwhile, or queued twice
-            order = {"environment": dict(self.environment), "decided_at": self.decided_at}
-            opened.overwrite(paths.ENVIRONMENT, files.to_json(order))
             try:
-                ticket = self.executor.submit(path)
+                ticket = self._submit(run, path, opened)
             except (NbbgError, OSError):
                 opened.remove(paths.ENVIRONMENT)
                 raise
@@ -178,6 +187,20 @@ class Supervisor:
                 opened.remove(paths.ENVIRONMENT)
                 message = f"its runner ended at once\nsee {self.folder / paths.SUPERVISOR_LOG}"
                 raise EnvironmentFault(message)
+
+    def _submit(self, run: int, path: Path, opened: files.Folder) -> Ticket:
+        """Fork its runner from a template, if there is one; else start it."""
+        order = {"environment": dict(self.environment), "decided_at": self.decided_at}
+        cold = ""
+        if self.warming:
+            order.update(self.warming.order(run))
+            opened.overwrite(paths.ENVIRONMENT, files.to_json(order))
+            found = self.warming.submit(run, path)
+            if isinstance(found, executors.Ticket):
+                return found
+            cold = found
+        opened.overwrite(paths.ENVIRONMENT, files.to_json({**order, "cold": cold}))
+        return self.executor.submit(path)
 
     def next_attempt(self, run: int) -> int:
         """The number of the attempt to start: the newest, or by the policy the one after it."""
@@ -234,6 +257,8 @@ class Supervisor:
                     return
             elif not opened.exists(paths.RESULT):
                 self.stand_in(opened)
+            if self.warming:
+                self.warming.learn(run, opened)
             begun = opened.exists(paths.PROCESS)
             opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
             kept = None
@@ -258,6 +283,17 @@ class Supervisor:
 
         sweep(attempt, self.batch.grace)
         hiding.hide_secrets(attempt, self.environment)
+
+
+def _warming(
+    folder: Path, batch: model.Batch, environment: Mapping[str, str]
+) -> Warming | None:
+    """Templates for the runs of a batch, where there are to be any."""
+    if batch.warm == model.OFF or batch.executor != "local":
+        return None
+    from nbbg.supervisor.warming import Warming
+
+    return Warming(folder, batch, environment)
 
 
 def _watch(attempt: Path) -> process.Watch:
