@@ -52,7 +52,10 @@ def main(argv: Sequence[str]) -> int:
     if not ready:
         refuse_questions()
     stacks.answer(attempt.folder)
-    return attempt.execute()
+    code = attempt.execute()
+    if ready:
+        importlib.import_module("nbbg.engines.ipython.leaving").leave(code)
+    return code
 
 
 def refuse_questions() -> None:

@@ -32,7 +32,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Mapping, NoReturn, Sequence
 
 from nbbg import paths
-from nbbg.engines.ipython import becoming, trying
+from nbbg.engines.ipython import becoming, leaving, trying  # noqa: F401 - forks need all
 from nbbg.engines.ipython.program import CannotStartError, Ready, refuse_questions
 from nbbg.inside.recorder import unconnected
 
