@@ -169,7 +169,9 @@ class Batch:
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt
     max_failures: int = 0  # runs that may fail for good before nothing more starts; 0: any number
     warm: str = "off"  # whether runs are forked from a process that has imported: auto, on, off
-    preload: tuple[str, ...] = ()  # modules that it imports too; after a "-", those that it does not
+    preload: tuple[
+        str, ...
+    ] = ()  # modules that it imports too; after a "-", those that it does not
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 

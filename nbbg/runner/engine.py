@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
     # argv, working folder, environment, descriptor of the log, descriptors to be kept; returns
     # the pid, or 0 and why there is none.
-    Fork = Callable[
-        [Sequence[str], str, Mapping[str, str], int, tuple[int, ...]], tuple[int, str]
-    ]
+    Fork = Callable[[Sequence[str], str, Mapping[str, str], int, tuple[int, ...]], tuple[int, str]]
 
 POLL = 0.25  # seconds between two looks for `stop.json`
 SWEEP = 2.0  # seconds that leftovers of a finished run get between SIGTERM and SIGKILL

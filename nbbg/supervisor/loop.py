@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg import executors, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
@@ -21,8 +21,7 @@ from nbbg.supervisor.seats import Seats
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbbg.executors import Executor
-    from nbbg.executors import Ticket
+    from nbbg.executors import Executor, Ticket
     from nbbg.supervisor.decide import Action
     from nbbg.supervisor.warming import Warming
 
@@ -257,15 +256,7 @@ class Supervisor:
                     return
             elif not opened.exists(paths.RESULT):
                 self.stand_in(opened)
-            if self.warming:
-                self.warming.learn(run, opened)
-            begun = opened.exists(paths.PROCESS)
-            opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
-            kept = None
-            # Of a run that is tried again, readers have to look when.
-            again = policy.again(self.batch, live.attempt, found, live.folder)
-            if isinstance(found, model.Ended) and not again:
-                kept = runs.kept_of(opened, found)
+            begun, kept = opened.exists(paths.PROCESS), self.put_away(run, live, opened, found)
         live.watch.close()
         del self.live[run]
         if isinstance(found, model.Ended):
@@ -277,6 +268,17 @@ class Supervisor:
         elif isinstance(found, model.Lost):  # such as an nbbg that was broken in mid-batch
             self.note_fault(run, EnvironmentFault(found.why))
 
+    def put_away(
+        self, run: int, live: Live, opened: files.Folder, found: model.RunState
+    ) -> dict[str, Any] | None:
+        """What is left to do of an attempt that is over; what the index is to keep of it."""
+        opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
+        if self.warming:
+            self.warming.learn(run, opened)
+        # Of a run that is tried again, readers have to look when.
+        again = policy.again(self.batch, live.attempt, found, live.folder)
+        return runs.kept_of(opened, found) if isinstance(found, model.Ended) and not again else None
+
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
         from nbbg.runner import hiding
@@ -285,9 +287,7 @@ class Supervisor:
         hiding.hide_secrets(attempt, self.environment)
 
 
-def _warming(
-    folder: Path, batch: model.Batch, environment: Mapping[str, str]
-) -> Warming | None:
+def _warming(folder: Path, batch: model.Batch, environment: Mapping[str, str]) -> Warming | None:
     """Templates for the runs of a batch, where there are to be any."""
     if batch.warm == model.OFF or batch.executor != "local":
         return None

@@ -26,7 +26,7 @@ def rename(argv: Sequence[str]) -> None:
     if len(words) > last - first:
         raise OSError(f"no room for {argv}")
     _write(first, words.ljust(last - first, b"\0"))
-    sys.orig_argv[:] = argv  # type: ignore[attr-defined] # Python 3.10
+    sys.orig_argv[:] = argv  # of Python 3.10 and later, as all of this
 
 
 def mark(marker: str) -> None:

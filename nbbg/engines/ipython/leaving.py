@@ -1,4 +1,4 @@
-"""The end of a process that was forked from a template: as the interpreter ends, but for its tidying.
+"""The end of a process that was forked from a template: an interpreter's, without its tidying.
 
 Python takes all modules apart at its end, object by object. In a fork each of those pages would be
 copied first, which takes longer than a short run. So what may still be of use to somebody is done

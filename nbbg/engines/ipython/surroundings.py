@@ -6,6 +6,7 @@ import faulthandler
 import os
 import signal
 import sys
+
 _FIGURES = "module://matplotlib_inline.backend_inline"
 
 

@@ -1,4 +1,4 @@
-"""The template of a batch: a process that has imported what its runs import, and is forked for them.
+"""The template of a batch: a process that has imported what its runs import, and is forked.
 
 It is started in the interpreter of the runs and told by its batch's supervisor, through a socket
 that is its standard input, what to do. For each run it forks the runner, which forks the engine: so
@@ -7,10 +7,10 @@ imports, which then serves in its parent's place; where an import does what it m
 thrown away, and the parent goes on without the module. Nothing but imports is done here, for a
 process that has computed may have locks and pools that no fork survives.
 
-Messages are JSON, one a packet. From the supervisor: `{package, cwd, path, names, left_out}` first; then
-`{fork: ATTEMPT, id}` and `{names: [MODULE, ...]}`. From here: `{loaded, left_out}`; `{id, pid,
-start_time}`; `{id, cold: WHY}`; `{never: WHY}`. The template ends with its supervisor's end of the
-socket. It holds no lock, and no file of an attempt.
+Messages are JSON, one a packet. From the supervisor: `{package, cwd, path, names, left_out}` first;
+then `{fork: ATTEMPT, id}` and `{names: [MODULE, ...]}`. From here: `{loaded, left_out}`; `{id, pid,
+start_time}`; `{id, cold: WHY}`; `{lost}`; `{never: WHY}`. The template ends when its supervisor's
+end of the socket is closed. It holds no lock, and no file of an attempt.
 """
 
 from __future__ import annotations
