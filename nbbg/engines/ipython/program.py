@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -19,7 +20,7 @@ from nbbg.inside.recorder import Recorder
 from nbbg.inside.streams import LogWriter, text_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, TextIO
 
     from nbbg.engines.ipython.shell import ZMQInteractiveShell
@@ -112,6 +113,13 @@ class Ready:
         if self._shell is None:
             self._shell = _new_shell()
         return self._shell
+
+    @contextlib.contextmanager
+    def as_in_a_cell(self) -> Iterator[None]:
+        """Meanwhile a library finds what it finds when a cell imports it: pandas looks for a shell."""
+        made = self.shell()
+        with made.builtin_trap, made.display_trap:
+            yield
 
 
 class Attempt:

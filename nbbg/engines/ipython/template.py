@@ -196,13 +196,14 @@ class _Template:
         with contextlib.suppress(OSError):
             os.chdir(self.cwd)
         process = trying.Process(self.guest, self.left_out)
-        for name in self.names:
-            self._note(at=name)
-            try:
-                process.import_it(name)
-            except trying.BadImportError as error:
-                self._note(bad=name, why=str(error))
-                os._exit(0)
+        with self.ready.as_in_a_cell():
+            for name in self.names:
+                self._note(at=name)
+                try:
+                    process.import_it(name)
+                except trying.BadImportError as error:
+                    self._note(bad=name, why=str(error))
+                    os._exit(0)
         os.chdir("/")
         for fd, kept in zip((1, 2), said):
             os.dup2(kept, fd)
