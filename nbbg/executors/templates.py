@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-ANSWERS = 15.0  # seconds for a fork; its own patience is shorter
+ANSWERS = 8.0  # seconds for a fork; its own patience is shorter
 BEGINS = 60.0  # seconds for which runs wait for a template that begins
 _PACKET = 1 << 20
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 OLDEST = (3, 11)  # for the runner, which is not a guest
-PATIENCE = 10.0  # seconds for a fork to say that it lives
+PATIENCE = 5.0  # seconds for a fork to say that it lives
 RUNNER = "nbbg.runner.forked"
 _PACKET = 1 << 20
 _LEFT_OUT = 20  # modules; if so many do what they may not, no more is imported

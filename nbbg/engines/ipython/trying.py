@@ -15,14 +15,15 @@ import signal
 import sys
 import sysconfig
 import threading
+import time
+import warnings
 from typing import TYPE_CHECKING, Any, Iterable
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 LIMIT = 60  # seconds for one import
-# Pools that stop at a fork and come back: their threads are no danger.
-_POOLS = (b"openblas", b"libmkl_", b"libblis", b"libiomp")
+_SETTLING = 0.2  # seconds for the threads of a pool to end
 # What scikit-learn sets for OpenMP; given to every fork as the import would.
 _HARMLESS = frozenset(("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"))
 _INSTALLED = ("site-packages", "dist-packages")
@@ -101,13 +102,20 @@ class Process:
         self._check_threads()
 
     def _check_threads(self) -> None:
-        now = _native_threads()
-        if now > self._threads:
-            with open("/proc/self/maps", "rb") as file:
-                maps = file.read()
-            if not any(pool in maps for pool in _POOLS):
+        """A pool that stops at a fork, and begins anew when it is needed, is no danger: OpenBLAS."""
+        if _native_threads() <= self._threads:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pid = os.fork()
+        if not pid:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        deadline = time.monotonic() + _SETTLING
+        while _native_threads() > self._threads:
+            if time.monotonic() > deadline:
                 raise BadImportError("it starts threads")
-        self._threads = now
+            time.sleep(0.001)
 
     def _is_library(self, spec: ModuleSpec) -> bool:
         if spec.origin in ("built-in", "frozen"):
