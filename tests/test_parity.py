@@ -25,7 +25,7 @@ NAMES = sorted(path.stem for path in parity.NOTEBOOKS.glob("*.ipy"))
 
 PRELOADED = "numpy,pandas,matplotlib.pyplot,asyncio,tqdm.auto,ipywidgets,multiprocessing,argparse"
 # What differs between a warm and a cold start: which modules are loaded, how deep a stack is in C.
-PRELOADING = {"magics: config list", "asynchronous: argparse", "results: styler"}
+PRELOADING = {"magics: config list", "asynchronous: argparse"}
 
 # Why the outputs of these cells differ; docs/outputs.md has a section for each reason.
 DIFFERENT: dict[str, dict[str, list[str]]] = {

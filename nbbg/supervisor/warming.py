@@ -104,6 +104,8 @@ class Warming:
         if kind.template is None or not kind.template.ready:
             return kind.never or "its template was not ready"
         found = kind.template.submit(attempt)
+        if not isinstance(found, str):
+            kind.began = 1
         if not kind.template.alive:
             kind.template = None
         return found
