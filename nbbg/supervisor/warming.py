@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
 from nbbg.executors.templates import Template
-from nbbg.notebook import imports
 from nbbg.runner import environment
 from nbbg.store import place, plans, runs
 
@@ -158,11 +157,11 @@ class Warming:
             kind.began += 1
             known = self._known.get(kind.python, {})
             with contextlib.suppress(OSError):
-                named = imports.of((self._folder / arm.frozen).read_bytes())
-                kind.names = kind.names or self._chosen([*named, *known.get("modules", ())])
+                kind.names = kind.names or self._chosen(known.get("modules", ()))
                 kind.left_out = {**self._excluded(), **known.get("left_out", {}), **kind.left_out}
                 order = {"names": kind.names, "left_out": kind.left_out}
-                where = {"cwd": arm.cwd, "path": arm.notebook}
+                notebook = str(self._folder / arm.frozen)
+                where = {"cwd": arm.cwd, "path": arm.notebook, "notebook": notebook}
                 kind.template = Template(
                     kind.python, self._folder, kind.environment, {**order, **where}
                 )

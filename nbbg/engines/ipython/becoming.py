@@ -7,10 +7,14 @@ were when the program began. So both are written over, in this process's own mem
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from typing import Mapping, Sequence
+from typing import TYPE_CHECKING, Mapping, Sequence
 
 from nbbg import paths
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _ARGUMENTS, _ENVIRONMENT = 45, 47  # fields of /proc/self/stat, from the state on
 
@@ -86,3 +90,16 @@ def _write(address: int, data: bytes) -> None:
             raise OSError("it can't be written")
     finally:
         os.close(fd)
+
+
+def taken_out() -> dict[str, ModuleType]:
+    """The modules of nbbg, which are no longer loaded."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "nbbg"]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def reset_signals() -> None:
+    """As a program that begins has them; the engine sets the rest."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -116,7 +116,7 @@ class Ready:
 
     @contextlib.contextmanager
     def as_in_a_cell(self) -> Iterator[None]:
-        """Meanwhile a library finds what it finds when a cell imports it: pandas looks for a shell."""
+        """Meanwhile a library finds what a cell would show it: pandas looks for the shell."""
         made = self.shell()
         with made.builtin_trap, made.display_trap:
             yield

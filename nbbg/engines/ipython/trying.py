@@ -102,7 +102,7 @@ class Process:
         self._check_threads()
 
     def _check_threads(self) -> None:
-        """A pool that stops at a fork, and begins anew when it is needed, is no danger: OpenBLAS."""
+        """A pool that ends at a fork, and begins anew when it is needed, is no danger: OpenBLAS."""
         if _native_threads() <= self._threads:
             return
         with warnings.catch_warnings():
@@ -127,6 +127,12 @@ class Process:
 
     def _lies_in_roots(self, files: Iterable[str]) -> bool:
         return all(any(file.startswith(root + os.sep) for root in self._roots) for file in files)
+
+    @staticmethod
+    def end_children() -> None:
+        """What an import has started is of no use."""
+        for pid in _children().split():
+            os.kill(int(pid), signal.SIGKILL)
 
     @staticmethod
     def _seen() -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What a notebook imports, by the statements at the top level of its cells."""
+"""What a notebook imports, by the statements at the top level of its cells: for warm starts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def of(notebook: bytes) -> list[str]:
+def of(notebook: str) -> list[str]:
     """The modules, in their order; `from a import b` may mean `a.b` too.
 
     Args:
-        notebook: as nbformat-4 JSON.
+        notebook: path of nbformat-4 JSON; one that can't be read imports nothing.
     """
     cells: list[dict[str, Any]] = []
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        found = json.loads(notebook)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(
+        notebook, "rb"
+    ) as file:
+        found = json.load(file)
         cells = [found["cells"][index] for index in injection.code_cells(found)]
     names = (name for cell in cells for name in _of_cell(injection.source_of(cell)))
     return list(dict.fromkeys(names))
