@@ -1,7 +1,7 @@
 """What warm starts save: many short runs of a notebook, against a loop and against the peers.
 
-`python -m bench.warm` writes `docs/bench-warm.md`. Every case is many runs of the same notebook from
-the command that is typed to the end of the last; the launch, the template and its imports included.
+`python -m bench.warm` writes `docs/bench-warm.md`. Every case is many runs of a notebook, from
+the command that is typed to the end of the last: launch, template and imports included.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.measure import Case, Seconds
 
 PAGE = Path(__file__).parents[1] / "docs" / "bench-warm.md"
-ROUNDS = 5
+ROUNDS = 3
 MANY, SOME, FEW = 100, 20, 2  # runs of one go: of what is quick, of what is not, of the peers
 AT_ONCE = 20
 PEERS = ("papermill", "millrun", "ipykernel", "numpy", "pandas", "scikit-learn")
@@ -46,12 +46,12 @@ LEARN = (
 SLEEP = "import time\nprint('there')\ntime.sleep(600)"
 _TEXT = """# What warm starts save
 
-Written by `python -m bench.warm` on {date}; {cpus} CPUs, load when it began {load:.1f}, when it ended
-{after:.1f}. Times are in ms a run: the median of {rounds} rounds, with the smallest and the largest.
-The cases of a table take turns, and *times* is the median of the ratios to its first case, round by
-round. A go of nbbg is {many} runs, of `python -u` and of cold nbbg {some}, of the peers {few}, each
-from the command to the end of the last run. nbbg and the peers keep an executed notebook of each run;
-nbbg also a record, a log and a journal.
+Written by `python -m bench.warm` on {date}; {cpus} CPUs, load when it began {load:.1f}, when it
+ended {after:.1f}. Times are in ms a run: the median of {rounds} rounds, with the smallest and the
+largest. The cases of a table take turns, and *times* is the median of the ratios to its first case,
+round by round. A go of nbbg is {many} runs, of `python -u` and of cold nbbg {some}, of the peers
+{few}, each from the command to the end of the last run. nbbg and the peers keep an executed
+notebook of each run; nbbg also a record, a log and a journal.
 
 - nbbg {nbbg}, Python {python}, IPython {ipython}
 - peers: {peers}

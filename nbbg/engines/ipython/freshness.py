@@ -26,7 +26,8 @@ class Imported:
         self._checked = 0.0
 
     def note(self, modules: Iterable[ModuleType]) -> None:
-        """Look at the files of these too."""
+        """Look at the files of these too; the folders may have got a place for compiled files."""
+        self._stamps.update((path, _stamp(path)) for path in self._folders)
         files = {getattr(module, "__file__", None) for module in list(modules)}
         self._stamps.update((path, _stamp(path)) for path in files - {None, *self._stamps} if path)
 
