@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[1] / "docs" / "bench-warm.md"
 ROUNDS = 3
-MANY, SOME, FEW = 100, 20, 2  # runs of one go: of what is quick, of what is not, of the peers
+MANY, SOME, FEW = 100, 10, 1  # runs of one go: of what is quick, of what is not, of the peers
 AT_ONCE = 20
 PEERS = ("papermill", "millrun", "ipykernel", "numpy", "pandas", "scikit-learn")
 LOOP = "`python -u` in a loop"
@@ -129,7 +129,7 @@ def _section(top: Path, sources: Sequence[str], peers: Path | None) -> str:
     if peers:
         mill = (peers / "papermill", "it.ipynb", "out.ipynb", "--no-progress-bar")
         cases["papermill"] = _loop(where, FEW, *mill)
-        cases["millrun"] = _loop(where, FEW, peers / "millrun", "it.ipynb")
+        cases["millrun"] = _loop(where, FEW, peers / "millrun", "run", "it.ipynb")
     return _timed(cases)
 
 
