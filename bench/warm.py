@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.measure import Case, Seconds
 
 PAGE = Path(__file__).parents[1] / "docs" / "bench-warm.md"
-ROUNDS = 3
+ROUNDS = 5
 MANY, SOME, FEW = 100, 10, 1  # runs of one go: of what is quick, of what is not, of the peers
 AT_ONCE = 20
 PEERS = ("papermill", "millrun", "ipykernel", "numpy", "pandas", "scikit-learn")
@@ -129,7 +129,8 @@ def _section(top: Path, sources: Sequence[str], peers: Path | None) -> str:
     if peers:
         mill = (peers / "papermill", "it.ipynb", "out.ipynb", "--no-progress-bar")
         cases["papermill"] = _loop(where, FEW, *mill)
-        cases["millrun"] = _loop(where, FEW, peers / "millrun", "run", "it.ipynb")
+        (top / "one.json").write_text("[{}]")  # one set of no parameters
+        cases["millrun"] = _loop(where, FEW, peers / "millrun", "run", "it.ipynb", "one.json")
     return _timed(cases)
 
 
