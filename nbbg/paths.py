@@ -42,6 +42,7 @@ JOBS = "jobs"  # submissions to a scheduler or host: 1.json, 1.id, and the scrip
 ASKED = "asked"  # on another machine: the batch and its plan as they came
 TOLD = "told.json"  # what an executor last said; no fact
 LOOK = "look-{}.json"  # what was seen after so many runs of each arm, and whether that decides
+WARM = "warm.json"  # what the templates of its runs have imported, and left out
 SUPERVISOR_LOCK = "supervisor.lock"
 SUPERVISOR_LOG = "supervisor.log"
 RUNS = "runs"
@@ -72,6 +73,7 @@ ENGINE = "engine.json"
 ENVIRONMENT = "environment.json"
 LISTENS = "listens"
 IMPORTED = "imported.json"  # hashes of the project's own modules
+MODULES = "modules.json"  # all that was loaded at the end, where a template is to learn of it
 SPAWNED = "main"  # main-HASH.py: what processes that the notebook spawns import as its __main__
 CONNECTION = "connection.json"  # to a live kernel: jupyter console --existing PATH
 
@@ -86,10 +88,21 @@ ARM = "NBBG_ARM"
 MARKER = "NBBG_MARKER"
 PROJECT = "NBBG_PROJECT"  # its root
 TREE = "NBBG_TREE"  # what was frozen of it
+SPARE = "NBBG_UNUSED"  # in a template's environment, the place for MARKER, which is as long
+VISIBLE_GPUS, GPU_ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+GROUPS = ("WANDB_RUN_GROUP", "MLFLOW_EXPERIMENT_NAME")
 OF_A_RUN = (
     *(RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, ATTEMPT, ARM, MARKER),
     *(PROJECT, TREE),
 )
+# Of one run alone: a template has other values, or none.
+OF_ONE_RUN = frozenset(
+    (
+        *(RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, ATTEMPT, ARM, MARKER, SPARE),
+        *(VISIBLE_GPUS, GPU_ORDER, *GROUPS),
+    )
+)
+MARKER_LENGTH = 32
 
 
 def attempt_dir() -> str | None:

@@ -26,6 +26,7 @@ _NORMAL = [
     (r"\d\d:\d\d<\d\d:\d\d|[\d.?]+(it/s|s/it)", "<RATE>"),
     (r"\|█+\|", "|BAR|"),
     (r'"[0-9a-f]{32}"', "<ID>"),
+    (r"\bT_[0-9a-f]{5}", "<STYLED>"),
 ]
 LIVE = "application/vnd.jupyter.widget-view+json"  # a widget without its kernel shows nothing
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")

@@ -51,13 +51,16 @@ GIL = "import sys\nprint('deep')\nsum(range(10**13))"
 CHILD = "import subprocess\nchild = subprocess.Popen(['sleep', '300'])\nprint('pid', child.pid)\n"
 
 
-@pytest.fixture(scope="module", params=["ipython", "kernel"])
+@pytest.fixture(scope="module", params=["ipython", "warm", "kernel"])
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
     """A project in which an engine has executed what ends by itself, and executes the rest."""
     folder = tmp_path_factory.mktemp(request.param)
-    project = Project(folder / "project", folder / "home", {"NBBG_ENGINE": request.param})
+    warm = request.param == "warm"
+    given = {"NBBG_ENGINE": "ipython" if warm else request.param}
+    given["NBBG_WARM"] = "on" if warm else "off"
+    project = Project(folder / "project", folder / "home", given)
     for path in (project.root, project.root / ".git", project.home):
         path.mkdir()
     try:

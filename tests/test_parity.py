@@ -1,7 +1,8 @@
 """Notebooks of our own give the outputs that they give in a Jupyter kernel, cell by cell.
 
-They are executed by the `ipython` engine and by ipykernel under nbclient. Where the two differ the
-cell is named in `DIFFERENT`, with its reason; docs/outputs.md says the same to users.
+They are executed by the `ipython` engine, cold and warm, and by ipykernel under nbclient. Where the
+engine differs from the kernel the cell is named in `DIFFERENT`, with its reason; docs/outputs.md
+says the same to users.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 110.0  # seconds
 NAMES = sorted(path.stem for path in parity.NOTEBOOKS.glob("*.ipy"))
+
+PRELOADED = "numpy,pandas,matplotlib.pyplot,asyncio,tqdm.auto,ipywidgets,multiprocessing,argparse"
+# What differs between a warm and a cold start: which modules are loaded, how deep a stack is in C.
+PRELOADING = {"magics: config list", "asynchronous: argparse"}
 
 # Why the outputs of these cells differ; docs/outputs.md has a section for each reason.
 DIFFERENT: dict[str, dict[str, list[str]]] = {
@@ -112,13 +117,14 @@ DIFFERENT: dict[str, dict[str, list[str]]] = {
 
 @pytest.fixture
 def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
-    """Of each notebook, its cells' outputs by nbbg and by a kernel."""
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    for root in (ours, theirs):
+    """Of each notebook, its cells' outputs by nbbg, by a kernel, and by nbbg with a warm start."""
+    ours, theirs, warm = tmp_path / "ours", tmp_path / "theirs", tmp_path / "warm"
+    for root in (ours, theirs, warm):
         parity.write(root, NAMES)
-    (ours / ".git").mkdir()
+        (root / ".git").mkdir()
     (tmp_path / "home").mkdir()
-    project = Project(ours, tmp_path / "home")
+    project = Project(ours, tmp_path / "home", {"NBBG_WARM": "off"})
+    other = Project(warm, tmp_path / "home", {"NBBG_WARM": "on", "NBBG_PRELOAD": PRELOADED})
     kernels = subprocess.Popen(
         [PYTHON, reference.__file__, *(str(path) for path in _paths(theirs))],
         env={**project.environ(), "PYTHONHASHSEED": "0"},
@@ -129,11 +135,13 @@ def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
     try:
         names = [path.relative_to(ours) for path in _paths(ours)]
         project.nbbg("run", "--wait", "-j2", *names, code=1, timeout=PATIENCE)
+        other.nbbg("run", "--wait", "-j2", *names, code=1, timeout=PATIENCE)
         assert kernels.wait(PATIENCE) == 0
         yield {
             name: [
                 parity.normal(project.executed(number), ours),
                 parity.normal(json.loads(path.read_bytes()), theirs),
+                parity.normal(other.executed(number), warm),
             ]
             for number, (name, path) in enumerate(zip(NAMES, _paths(theirs), strict=True), start=1)
         }
@@ -141,6 +149,7 @@ def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
         kernels.kill()
         kernels.wait()
         project.end_all()
+        other.end_all()
 
 
 def _paths(root: Path) -> list[Path]:
@@ -149,13 +158,20 @@ def _paths(root: Path) -> list[Path]:
 
 @pytest.mark.timeout(2 * PATIENCE)
 def test_outputs_are_those_of_a_kernel(executed: dict[str, list[list[str]]]) -> None:
-    """Each cell's outputs are equal, or it is one of those that are known to differ."""
+    """Each cell's outputs are equal, warm or cold, or it is one of those known to differ."""
     found = {
         f"{name}: {cell}"
-        for name, (ours, theirs) in executed.items()
+        for name, (ours, theirs, _) in executed.items()
         for cell, one, other in zip(parity.cells(name), ours, theirs, strict=True)
         if one != other
     }
+    forked = {
+        f"{name}: {cell}"
+        for name, (cold, _, warm) in executed.items()
+        for cell, one, other in zip(parity.cells(name), cold, warm, strict=True)
+        if one != other
+    }
+    assert forked - PRELOADING == set()
     known = {
         f"{name}: {cell}"
         for reason in DIFFERENT.values()

@@ -28,7 +28,7 @@ SETTINGS = (
     *("output_cap", "log_max"),
     *("machine_jobs", "gpus", "per_gpu", "gpu_free"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
-    *("retries", "retry_delay", "retry_on", "max_failures", "freeze"),
+    *("retries", "retry_delay", "retry_on", "max_failures", "freeze", "warm", "preload"),
 )
 
 OF_PIECES = ("recursive", "include", "exclude", "output_dir", "output", "prepend", "append")

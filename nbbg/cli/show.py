@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import logs, model, paths, screen
-from nbbg.cli import kept, output, parameters, reading, table
+from nbbg.cli import kept, output, parameters, reading, starting, table
 from nbbg.index import Index
 from nbbg.ops import cleaning, deciding, failures, provenance, reports, selection, stack
 from nbbg.results import reducing, strips
@@ -56,7 +56,7 @@ def command(arguments: argparse.Namespace) -> int:
 def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
     """The report, with the stack that was recorded last, or is now."""
     found = stack.ask(run) if ask else stack.recorded(run)
-    return {**kept.report(run), "stack": found or None}
+    return {**kept.report(run), "stack": found or None, "spent": starting.document(run)}
 
 
 def _show(index: Index, run: model.Run) -> None:
@@ -95,6 +95,7 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("ended", f"{_clock(run.ended_at)}, after {table.duration(until)}" if until else ""),
         ("resumed", f"after step {run.resumed_after!r}" if run.resumed_after is not None else ""),
         ("metrics", table.one_line(", ".join(f"{n} {v}" for n, v in report.metrics.items()))),
+        *starting.fields(run),
         *_curves(run),
     ]
 

@@ -8,6 +8,7 @@ from nbbg import paths, process
 from nbbg.errors import UsageError
 
 NAMES = ("ipython", "kernel", "plain")
+TEMPLATE = "nbbg.template"
 PACKAGE = Path(__file__).parents[1]
 _GUEST = (
     "__init__.py",
@@ -62,6 +63,15 @@ def argv(engine: str, python: str, batch: Path, attempt: Path, script: str = "")
         case _:
             message = f"there is no engine {engine!r}; there are: {', '.join(NAMES)}"
             raise UsageError(message)
+
+
+def template_argv(python: str, batch: Path) -> list[str]:
+    """The program that the runs of a batch in an interpreter are forked from.
+
+    Its forks take the place of its words in the process table, which need room.
+    """
+    room = "." * (len(str(batch)) + 200)
+    return [python, "-u", str(batch / paths.GUEST), TEMPLATE, room]
 
 
 def guest_files() -> list[str]:

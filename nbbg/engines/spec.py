@@ -32,6 +32,7 @@ class Spec(NamedTuple):
     allow_errors: bool = False  # whether the notebook goes on after a cell that raised
     slot_fds: Sequence[int] = ()  # held like the lock
     injected: str = ""  # source of the cell with the parameters; empty for Python
+    note_modules: bool = False  # whether to say at the end which modules are loaded
 
 
 class Cell(NamedTuple):

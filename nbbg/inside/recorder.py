@@ -43,6 +43,7 @@ class Recorder:
     Args:
         folder: of the attempt.
         echo: whether to show everything to someone who watches, too.
+        streams: the two streams, where they were made before there was a log.
 
     Attributes:
         silent: whether nothing is journalled, as in a forked child: the journal is its parent's.
@@ -50,7 +51,13 @@ class Recorder:
         out, err: the two streams.
     """
 
-    def __init__(self, folder: files.Folder, *, echo: bool = False) -> None:
+    def __init__(
+        self,
+        folder: files.Folder,
+        *,
+        echo: bool = False,
+        streams: Sequence[LogWriter] = (),
+    ) -> None:
         self.hidden = Hidden()
         self._stop_watching = self.hidden.watch()
         self.silent = False
@@ -58,8 +65,9 @@ class Recorder:
         self._echo = echo
         out, err = folder.open(paths.LOG, _APPEND), folder.open(paths.LOG, _APPEND)
         self._log = folder.open(paths.LOG, os.O_RDWR)  # to overwrite: what appends, only appends
-        self.out = LogWriter(out, self._log, OUT, self.hidden, echo=echo)
-        self.err = LogWriter(err, self._log, ERR, self.hidden, self.journal, echo=echo)
+        self.out, self.err = streams or unconnected()
+        self.out.connect(out, self._log, self.hidden, echo=echo)
+        self.err.connect(err, self._log, self.hidden, self.journal, echo=echo)
         self._searched = self.size()  # of the log: up to there nothing is left to be hidden
         self._foreign = self._searched
 
@@ -172,6 +180,12 @@ class Recorder:
                 shown = _COLOUR.sub("", shown)
             with contextlib.suppress(OSError):
                 files.write_all(1, shown.encode("utf-8", "backslashreplace"))
+
+
+def unconnected() -> tuple[LogWriter, LogWriter]:
+    """The two streams before there is a log: what is written goes to the file descriptors."""
+    hidden = Hidden()
+    return LogWriter(OUT, -1, OUT, hidden), LogWriter(ERR, -1, ERR, hidden)
 
 
 def _settled(bundle: Mapping[str, Any]) -> dict[str, Any]:

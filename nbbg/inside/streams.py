@@ -51,10 +51,22 @@ class LogWriter(io.RawIOBase):
     ) -> None:
         self.name = f"<{_NAMES[number]}>"
         self.mode = "wb"
-        self.echo = echo
-        self.written = self.lost = 0
-        self._handle = handle
         self._number = number
+        self.written = self.lost = 0
+        self.connect(handle, patch, hidden, journal, echo=echo)
+
+    def connect(
+        self,
+        handle: int,
+        patch: int,
+        hidden: Hidden,
+        journal: Journal | None = None,
+        *,
+        echo: bool = False,
+    ) -> None:
+        """Write there from now on: a warm start makes the stream before there is a log."""
+        self.echo = echo
+        self._handle = handle
         self._hidden = hidden
         self._journal = journal
         self._open = _Open(hidden, patch)

@@ -83,6 +83,9 @@ __all__ = [
 ]
 
 
+AUTO, ON, OFF = "auto", "on", "off"  # warm starts
+
+
 @dataclass(frozen=True)
 class Arm:
     """One notebook with one set of parameters: what is compared with another."""
@@ -170,6 +173,8 @@ class Batch:
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt
     max_failures: int = 0  # runs that may fail for good before nothing more starts; 0: any number
     until: Until | None = None  # it ends when its arms are told apart
+    warm: str = "off"  # whether runs are forked from a process that has imported: auto, on, off
+    preload: tuple[str, ...] = ()  # modules that it imports too; after a "-", those it does not
     root: str = ""  # the project's, where its store lies elsewhere; else it is beside the store
     facts: Mapping[str, Any] = field(default_factory=dict)  # commit, interpreter, environment
 

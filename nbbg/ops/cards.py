@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import gpus, settings
 from nbbg.errors import EnvironmentFault, UsageError
-from nbbg.runner.environment import VISIBLE_GPUS
+from nbbg.paths import VISIBLE_GPUS
 from nbbg.settings import values
 
 if TYPE_CHECKING:

@@ -249,6 +249,8 @@ def _batch(
         retry_delay=settings.retry_delay,
         retry_on=settings.retry_on,
         max_failures=settings.max_failures,
+        warm=settings.warm,
+        preload=settings.preload,
         results=tuple(request.results),
         exit_file=settings.exit_file,
         until=plan.until,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from nbbg.process.ending import (
     Watch,
+    Watched,
     become_subreaper,
     end_tree,
     is_alone_with,
@@ -53,6 +54,7 @@ __all__ = [
     "LINUX",
     "Process",
     "Watch",
+    "Watched",
     "alive",
     "ask",
     "become_subreaper",

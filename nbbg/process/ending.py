@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nbbg.process.machine import LINUX, PROC
 from nbbg.process.table import alive, tree
@@ -96,6 +96,12 @@ def is_alone_with(child: int) -> bool:
     return False
 
 
+class Watched(Protocol):
+    """What can be waited for."""
+
+    fd: int  # that is ready to be read when it has come; negative: there is none
+
+
 class Watch:
     """Waits for the exit of one process, child or not, without being asked to collect it."""
 
@@ -118,8 +124,8 @@ class Watch:
             self.fd = -1
 
 
-def wait_any(watches: Sequence[Watch], timeout: float) -> None:
-    """Return when one of them has exited, or after `timeout` seconds."""
+def wait_any(watches: Sequence[Watched], timeout: float) -> None:
+    """Return when one of them has exited, or has something to say, or after so many seconds."""
     poller = select.poll()
     known = [watch.fd for watch in watches if watch.fd >= 0]
     for fd in known:

@@ -21,11 +21,19 @@ _DEFAULT = [
 _spawned: set[int] = set()
 
 
-def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]) -> int:
+def spawn_detached(
+    argv: Sequence[str], log: str, environment: Mapping[str, str], stdin: int = -1
+) -> int:
     """Start a program in a session of its own, its streams in the file `log`; return its pid.
 
     It keeps no other file open: somebody may wait for the end of a pipe, or for a lock, that a
     caller of ours has handed down (`( flock 9; nbbg run train.ipynb ) 9>lock`).
+
+    Args:
+        argv: the program.
+        log: path of the file.
+        environment: of the program.
+        stdin: descriptor of its standard input; without one it has none.
 
     Raises:
         OSError: it can't be started.
@@ -37,7 +45,9 @@ def spawn_detached(argv: Sequence[str], log: str, environment: Mapping[str, str]
         list(argv),
         dict(environment),
         file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+            if stdin < 0
+            else (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
             *((os.POSIX_SPAWN_CLOSE, fd) for fd in _handed_down()),

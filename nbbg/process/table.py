@@ -17,7 +17,7 @@ from nbbg.process.machine import LINUX, PROC, of_proc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_OURS = (b"nbbg.supervisor", b"nbbg.runner")
+_OURS = (b"nbbg.supervisor", b"nbbg.runner", b"nbbg.template")
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,19 @@ PATIENCE = 2.0  # seconds
 FAULTS = (NbbgError, OSError, ValueError, KeyError)
 
 
-def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None = None) -> int:
+def carry_out(
+    path: Path,
+    execute: Callable[[files.Folder, Work], Exit] | None = None,
+    fork: engine.Fork | None = None,
+) -> int:
     """Claim the attempt, execute its notebook, write how it ended; 0 when it succeeded, else 1.
 
     Whoever does not get the claim leaves without a word: another runner has it.
+
+    Args:
+        path: the attempt's folder.
+        execute: instead of an engine's process of its own.
+        fork: what makes that process, where this one was forked from a template.
     """
     with files.Folder(path) as folder:
         marker = os.urandom(16).hex()
@@ -52,7 +61,7 @@ def carry_out(path: Path, execute: Callable[[files.Folder, Work], Exit] | None =
             if fault:
                 raise fault
             work = _prepare(path, folder, marker, lock, seat, order)
-            end = _unless_stopped(folder, work, execute or engine.execute)
+            end = _unless_stopped(folder, work, execute or engine.by(fork))
         except FAULTS as error:
             record = endings.to_json(model.Failed(None, f"it could not be started: {error}"))
             try_again = None
@@ -187,10 +196,12 @@ def _prepare(
 
         given["PYTHONPATH"] = plain.path(at, given)
     given.update(environment.of_project(at.batch_folder, at.batch, given))
-    folder.write_once(paths.ENGINE, files.to_json(_for_engine(at, lock, seat)))
+    told = {**_for_engine(at, lock, seat), "note_modules": bool(order.get("note_modules"))}
+    folder.write_once(paths.ENGINE, files.to_json(told))
     decided_at = order.get("decided_at", time.time())
     held = (lock, *seat.held)
-    return Work(at.batch_folder, at.batch, at.run, given, marker, held, decided_at)
+    cold = str(order.get("cold", ""))
+    return Work(at.batch_folder, at.batch, at.run, given, marker, held, decided_at, cold)
 
 
 def _for_engine(at: Place, lock: int, seat: Seat) -> dict[str, Any]:

@@ -6,12 +6,13 @@ What is needed after the start alone is imported then, while the engine itself i
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, journal, model, paths, process
 from nbbg.engines import commands
@@ -19,13 +20,17 @@ from nbbg.errors import EnvironmentFault
 from nbbg.runner.work import Exit
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbbg.files import Folder
     from nbbg.runner.guard import Guard
     from nbbg.runner.stopping import Stopping
     from nbbg.runner.trimming import Trimming
     from nbbg.runner.work import Work
+
+    # argv, working folder, environment, descriptor of the log, descriptors to be kept; returns
+    # the pid, or 0 and why there is none.
+    Fork = Callable[[Sequence[str], str, Mapping[str, str], int, tuple[int, ...]], tuple[int, str]]
 
 POLL = 0.25  # seconds between two looks for `stop.json`
 SWEEP = 2.0  # seconds that leftovers of a finished run get between SIGTERM and SIGKILL
@@ -35,25 +40,30 @@ _AT_THE_END = (
 )
 
 
-def execute(folder: Folder, work: Work) -> Exit:
+def by(fork: Fork | None) -> Callable[[Folder, Work], Exit]:
+    """What executes an attempt, with an engine that is forked where that can be."""
+    return functools.partial(execute, fork=fork)
+
+
+def execute(folder: Folder, work: Work, fork: Fork | None = None) -> Exit:
     """Carry the engine through, whatever happens around it.
 
     Raises:
         EnvironmentFault: it can't be started; nothing of it lives then.
     """
     faults.step("before", "spawn")
-    program = _start(folder, work)
+    pid, how = _start(folder, work, fork)
     faults.step("after", "spawn")
     from nbbg.runner.guard import Guard
     from nbbg.runner.stopping import Stopping
     from nbbg.runner.trimming import Trimming
 
-    who = process.identity(program.pid) or model.Identity(program.pid, 0)
+    who = process.identity(pid) or model.Identity(pid, 0)
     kills = process.oom_kills()
     guard = None
     stopping = Stopping(folder, who, work.marker, work.batch.grace)
     try:
-        _introduce(folder, work, who)
+        _introduce(folder, work, who, how)
         guard = Guard(folder, who, work)
         trimming = Trimming(folder, work.batch.log_max)
         for name in _AT_THE_END:  # now: nbbg may be upgraded while the run is at work
@@ -63,23 +73,23 @@ def execute(folder: Folder, work: Work) -> Exit:
         import traceback
 
         traceback.print_exc()
-        _wait_out(program.pid)
+        _wait_out(pid)
     at = time.time()
     faults.step("after", "exit")
-    if not process.is_alone_with(program.pid):
+    if not process.is_alone_with(pid):
         process.end_tree([os.getpid()], work.marker, who.pid, min(SWEEP, work.batch.grace))
-    _, waited, usage = os.wait4(program.pid, 0)
-    program.returncode = os.waitstatus_to_exitcode(waited)
-    _tidy(folder, work, program.returncode)
+    _, waited, usage = os.wait4(pid, 0)
+    code = os.waitstatus_to_exitcode(waited)
+    _tidy(folder, work, code)
     return Exit(
-        program.returncode,
+        code,
         at,
         interrupted=stopping.in_time,
         max_rss=usage.ru_maxrss * (1024 if process.LINUX else 1),
         limit=guard.limit if guard else None,
         limit_at=guard.limit_at if guard else 0.0,
         cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
-        out_of_memory=program.returncode == -signal.SIGKILL and process.oom_kills() > kills,
+        out_of_memory=code == -signal.SIGKILL and process.oom_kills() > kills,
     )
 
 
@@ -96,25 +106,37 @@ def _tidy(folder: Folder, work: Work, code: int) -> None:
             spawn.remove_left(folder.where())
 
 
-def _start(folder: Folder, work: Work) -> subprocess.Popen[bytes]:
-    import subprocess
-
+def _start(folder: Folder, work: Work, fork: Fork | None) -> tuple[int, dict[str, Any]]:
+    """The engine's pid, and how it came to be."""
+    argv, arm, cold = _argv(folder, work), work.run.arm, work.cold
     log = folder.open(paths.LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
-        return subprocess.Popen(
-            _argv(folder, work),
-            cwd=work.run.arm.cwd,
-            env=work.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=work.held,
-            start_new_session=True,
-        )
+        if fork:
+            pid, cold = fork(argv, arm.cwd, work.environment, log, work.held)
+            if pid:
+                return pid, {"warm": True}
+        return _spawn(argv, work, log), {"cold": cold} if cold else {}
     except OSError as error:
-        raise _cannot_start(error, work.run.arm) from error
+        raise _cannot_start(error, arm) from error
     finally:
         os.close(log)
+
+
+def _spawn(argv: Sequence[str], work: Work, log: int) -> int:
+    import subprocess
+
+    program = subprocess.Popen(
+        argv,
+        cwd=work.run.arm.cwd,
+        env=work.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        pass_fds=work.held,
+        start_new_session=True,
+    )
+    program.returncode = 0  # it is waited for by its pid, with what it has used
+    return program.pid
 
 
 def _cannot_start(error: OSError, arm: model.Arm) -> EnvironmentFault:
@@ -133,11 +155,11 @@ def _argv(folder: Folder, work: Work) -> list[str]:
     )
 
 
-def _introduce(folder: Folder, work: Work, who: model.Identity) -> None:
+def _introduce(folder: Folder, work: Work, who: model.Identity, how: Mapping[str, Any]) -> None:
     cells = folder.open(paths.CELLS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     record = {"pid": who.pid, "start_time": who.start_time, "engine": work.run.arm.engine}
     writing = journal.Journal(cells)
-    writing.write("engine", **record)
+    writing.write("engine", **record, **how)
     if work.run.arm.log_only:
         from nbbg.runner import plain
 

@@ -22,8 +22,6 @@ THREADS = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
-VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
-
 
 def of_launch(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment without what tells a run who it is, for a batch launched inside a run."""
@@ -69,12 +67,11 @@ def for_run(
     return {
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",
-        "WANDB_RUN_GROUP": run.arm.name,
-        "MLFLOW_EXPERIMENT_NAME": run.arm.name,
+        **dict.fromkeys(paths.GROUPS, run.arm.name),
         **dict.fromkeys(THREADS, threads),
-        **({"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if gpu else {}),
+        **({paths.GPU_ORDER: "PCI_BUS_ID"} if gpu else {}),
         **of_launch(base),
-        **({VISIBLE_GPUS: gpu} if gpu else {}),
+        **({paths.VISIBLE_GPUS: gpu} if gpu else {}),
         paths.RUN_NUMBER: str(run.number),
         paths.SEED: str(run.seed),
         paths.RUN_ID: str(run.id),
@@ -83,6 +80,16 @@ def for_run(
         paths.ATTEMPT: str(run.attempt),
         paths.ARM: run.arm.name,
     }
+
+
+def of_template(
+    given: Mapping[str, str], folder: Path, batch: model.Batch, run: model.Run
+) -> dict[str, str]:
+    """What all runs of an arm have in common, for the process that they are forked from."""
+    found = for_run(given, batch, run)
+    found.update(of_project(folder, batch, found))
+    own = {name: value for name, value in found.items() if name not in paths.OF_ONE_RUN}
+    return {**own, paths.SPARE: "-" * paths.MARKER_LENGTH}
 
 
 def of_project(folder: Path, batch: model.Batch, given: Mapping[str, str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Work(Place):
     marker: str
     held: tuple[int, ...]  # descriptors of the attempt's lock and of its slots
     decided_at: float  # when it was decided to start it, seconds since the epoch
+    cold: str = ""  # why it is not forked from a template, where others of its batch are
 
 
 @dataclass(frozen=True)

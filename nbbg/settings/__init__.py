@@ -157,6 +157,16 @@ class Settings:
         return self._value("max_failures", int)
 
     @property
+    def warm(self) -> str:
+        """Whether runs are forked from a process that has imported: `auto`, `on`, `off`."""
+        return self._value("warm", str)
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that it imports too; after a `-`, those that it does not."""
+        return self._value("preload", tuple)
+
+    @property
     def freeze(self) -> str:
         """What is frozen at launch: NOTEBOOK alone, or the project's sources too: TREE."""
         if self["freeze"].source == DEFAULT and self.executor == "ssh":
@@ -409,6 +419,8 @@ KINDS: dict[str, _Kind] = {
     "retry_delay": _Kind("NBBG_RETRY_DELAY", values.delay, 10.0),
     "retry_on": _Kind("NBBG_RETRY_ON", values.endings, model.RETRIABLE),
     "max_failures": _Kind("NBBG_MAX_FAILURES", values.number, 0),
+    "warm": _Kind("NBBG_WARM", values.warm, model.AUTO),
+    "preload": _Kind("NBBG_PRELOAD", values.preload, ()),
     "freeze": _Kind("NBBG_FREEZE", values.freeze, values.NOTEBOOK),
     "output_cap": _Kind("NBBG_OUTPUT_CAP", values.size, 10_000_000),
     "log_max": _Kind("NBBG_LOG_MAX", values.size, 1_000_000_000),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("", "ipython", "kernel", "plain")
 FREEZE = (NOTEBOOK, TREE) = ("notebook", "tree")
+WARM = (model.AUTO, model.ON, model.OFF)
 GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
 MOST = 1_000_000  # of anything that is counted
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -202,6 +203,23 @@ def freeze(value: Any, place: Place) -> str:
     if what not in FREEZE:
         raise BadValueError(f"must be {' or '.join(FREEZE)}")
     return what
+
+
+def warm(value: Any, place: Place) -> str:
+    """Whether runs are forked from a process that has imported."""
+    when = string(value, place)
+    if when not in WARM:
+        raise BadValueError(f"must be {', '.join(WARM[:-1])} or {WARM[-1]}")
+    return when
+
+
+def preload(value: Any, place: Place) -> tuple[str, ...]:
+    """Names of modules; a `-` before one that is not to be imported."""
+    found = names(value, place)
+    for name in found:
+        if not all(part.isidentifier() for part in name.removeprefix("-").split(".")):
+            raise BadValueError(f"{name!r} is no name of a module; such as torch,-tensorflow")
+    return found
 
 
 def path(value: Any, place: Place) -> str:

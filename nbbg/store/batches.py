@@ -277,7 +277,7 @@ def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
     values = {name: value for name, value in record.items() if name in names}
     root = record.get("root") or str(folder.parents[2])
     values["arms"] = arms.from_json(record, folder, root)
-    for name in ("command", "results", "retry_on", "options"):
+    for name in ("command", "results", "retry_on", "options", "preload"):
         values[name] = tuple(values.get(name, ()))
     kinds.check(model.Batch, values)
     if journal.moment(values["created_at"]) is None:

@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbg import executors, faults, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
@@ -23,8 +23,9 @@ from nbbg.supervisor.seats import Seats
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbbg.executors import Executor
+    from nbbg.executors import Executor, Ticket
     from nbbg.supervisor.decide import Action
+    from nbbg.supervisor.warming import Warming
 
 PADDED = 64  # bytes
 AFTER = 1e-3  # seconds, by which one thing is said to be later than another
@@ -56,12 +57,12 @@ def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None
             os.pwrite(lock, files.to_json({"pid": os.getpid()}).ljust(PADDED), 0)
             here = opened.where()
             try:
-                supervisor = Supervisor(Path(here), environment)
-                supervisor.run()
-                locks.release(lock)
-                # Whoever queued a run while the lock was held has left the work to this process.
-                if not supervisor.has_more_to_do():
-                    break
+                with contextlib.closing(Supervisor(Path(here), environment)) as supervisor:
+                    supervisor.run()
+                    locks.release(lock)
+                    # Who queued a run while the lock was held has left the work to this process.
+                    if not supervisor.has_more_to_do():
+                        break
             except FileNotFoundError:  # the project was moved: go on where it is now
                 if opened.where() == here:
                     raise
@@ -81,6 +82,7 @@ class Supervisor:
         self.queue = Queue(self.store, self.batch)
         self.seats = Seats(self.batch, environment)
         self.looks = Looks(folder, self.batch)
+        self.warming = _warming(folder, self.batch, environment)
         self.live: dict[int, Live] = {}
         self.decided_at = 0.0
         self.faults = 0
@@ -102,11 +104,17 @@ class Supervisor:
                     case Finish():
                         return
 
+    def close(self) -> None:
+        """End what was started for this supervisor alone."""
+        if self.warming:
+            self.warming.close()
+
     def wait(self, until: float | None) -> None:
         """Until something ends, until it is time for a look, or until the time that is given."""
         nap = self.seats.nap
         seconds = nap if until is None else max(0.0, min(nap, until - time.monotonic()))
-        process.wait_any([live.watch for live in self.live.values()], seconds)
+        watches = [live.watch for live in self.live.values()]
+        process.wait_any([*watches, *(self.warming.watches() if self.warming else ())], seconds)
 
     def look(self) -> None:
         """Take in what has changed outside."""
@@ -137,6 +145,8 @@ class Supervisor:
         head = [Next(run, self.queue.queued_at(run), self.queue.due(run)) for run in runs_ahead]
         attempts = [live.folder for live in self.live.values()]
         free = self.seats.most(now.jobs, attempts) - len(attempts)
+        if self.warming and head and not now.held_at and self.warming.begins(head[0].run, now.jobs):
+            free = 0
         return decide(now, list(self.live), head, moment, free)
 
     def standing(self) -> Standing:
@@ -180,11 +190,9 @@ class Supervisor:
         with files.Folder(path) as opened:
             if not isinstance(state.derive(opened), model.Queued):
                 return  # it was stopped meanwhile, or queued twice
-            order = {"environment": dict(self.environment), "decided_at": self.decided_at}
-            opened.overwrite(paths.ENVIRONMENT, files.to_json(order))
             try:
                 faults.step("before", "submit")
-                ticket = self.executor.submit(path)
+                ticket = self._submit(run, path, opened)
                 faults.step("after", "submit")
             except (NbbgError, OSError):
                 opened.remove(paths.ENVIRONMENT)
@@ -196,6 +204,20 @@ class Supervisor:
                 opened.remove(paths.ENVIRONMENT)
                 message = f"its runner ended at once\nsee {self.folder / paths.SUPERVISOR_LOG}"
                 raise EnvironmentFault(message)
+
+    def _submit(self, run: int, path: Path, opened: files.Folder) -> Ticket:
+        """Fork its runner from a template, if there is one; else start it."""
+        order = {"environment": dict(self.environment), "decided_at": self.decided_at}
+        cold = ""
+        if self.warming:
+            order.update(self.warming.order(run))
+            opened.overwrite(paths.ENVIRONMENT, files.to_json(order))
+            found = self.warming.submit(run, path)
+            if isinstance(found, executors.Ticket):
+                return found
+            cold = found
+        opened.overwrite(paths.ENVIRONMENT, files.to_json({**order, "cold": cold}))
+        return self.executor.submit(path)
 
     def next_attempt(self, run: int) -> int:
         """The number of the attempt to start: the newest, or by the policy the one after it."""
@@ -254,13 +276,7 @@ class Supervisor:
                     return
             elif not opened.exists(paths.RESULT):
                 self.stand_in(opened)
-            begun = opened.exists(paths.PROCESS)
-            opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
-            kept = None
-            # Of a run that is tried again, readers have to look when.
-            again = policy.again(self.batch, live.attempt, found, live.folder)
-            if isinstance(found, model.Ended) and not again:
-                kept = runs.kept_of(opened, found)
+            begun, kept = opened.exists(paths.PROCESS), self.put_away(run, live, opened, found)
         self.forget(run)
         if isinstance(found, model.Ended):
             more = {"state": found.word}
@@ -275,10 +291,30 @@ class Supervisor:
         """Watch a run no longer."""
         self.live.pop(run).watch.close()
 
+    def put_away(
+        self, run: int, live: Live, opened: files.Folder, found: model.RunState
+    ) -> dict[str, Any] | None:
+        """What is left to do of an attempt that is over; what the index is to keep of it."""
+        opened.remove(paths.ENVIRONMENT)  # of a runner that came too late to claim
+        if self.warming:
+            self.warming.learn(run, opened)
+        # Of a run that is tried again, readers have to look when.
+        again = policy.again(self.batch, live.attempt, found, live.folder)
+        return runs.kept_of(opened, found) if isinstance(found, model.Ended) and not again else None
+
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
         sweep(attempt, self.batch.grace)
         hiding.hide_secrets(attempt, self.environment)
+
+
+def _warming(folder: Path, batch: model.Batch, environment: Mapping[str, str]) -> Warming | None:
+    """Templates for the runs of a batch, where there are to be any."""
+    if batch.warm == model.OFF or batch.executor != "local":
+        return None
+    from nbbg.supervisor.warming import Warming
+
+    return Warming(folder, batch, environment)
 
 
 def _watch(attempt: Path) -> process.Watch:

@@ -144,5 +144,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     freeze = "what is copied at launch: notebook (the default), or tree, with the project's sources"
     add("--freeze", metavar="WHAT", help=freeze)
+    warm = (
+        "fork runs from a process that has imported what they import: auto (the default), on, off"
+    )
+    add("--warm", metavar="WHEN", help=warm)
+    preload = "modules, such as torch,scipy.stats, that it imports too; -NAME: that it does not"
+    add("--preload", metavar="NAMES", help=preload)
     shared.add_output_cap(add)
     add("--log-max", metavar="SIZE", help="a longer log loses its middle (1GB); 0: none does")

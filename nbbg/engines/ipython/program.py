@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -16,14 +17,15 @@ from nbbg.engines.ipython.execution import INTERRUPTED, End, Execution
 from nbbg.engines.ipython.loop import Loop
 from nbbg.inside import imported, text_bars
 from nbbg.inside.recorder import Recorder
-from nbbg.inside.streams import text_layer
+from nbbg.inside.streams import LogWriter, text_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, TextIO
 
     from nbbg.engines.ipython.shell import ZMQInteractiveShell
 
+TEMPLATE = "nbbg.template"  # in the place of a folder: the process is one that is forked for runs
 _OLDEST = (7, 30)
 
 
@@ -35,19 +37,33 @@ def main(argv: Sequence[str]) -> int:
     """Execute the attempt whose folder is named, in a process of its own; the exit code.
 
     Args:
-        argv: the program's name and the folder, absolute.
+        argv: the program's name and the folder, absolute; or `TEMPLATE`, and it is told later.
     """
-    attempt = Attempt(files.Folder(argv[1]))
-    holding.folders[argv[1]] = attempt.folder
+    ready, path = None, argv[1]
+    if path == TEMPLATE:
+        from nbbg.engines.ipython import template
+
+        ready, path = template.serve(argv[0])
+    attempt = Attempt(files.Folder(path), ready=ready)
+    holding.folders[path] = attempt.folder
     for held in (attempt.spec.lock_fd, *attempt.spec.slot_fds):
         holding.keep_from_children(held)
     os.register_at_fork(after_in_child=attempt.in_forked_child)
     surroundings.set_signals()
+    if not ready:
+        refuse_questions()
+    stacks.answer(attempt.folder)
+    code = attempt.execute()
+    if ready:
+        importlib.import_module("nbbg.engines.ipython.leaving").leave(code)
+    return code
+
+
+def refuse_questions() -> None:
+    """What a process needs in which nobody is there, and no page is open."""
     unattended.refuse_input()
     unattended.pass_breakpoints_by()
     text_bars.install()
-    stacks.answer(attempt.folder)
-    return attempt.execute()
 
 
 def run(attempt_dir: str, *, terminal: bool = False) -> int:
@@ -70,13 +86,52 @@ def run(attempt_dir: str, *, terminal: bool = False) -> int:
             attempt.close()
 
 
+class Ready:
+    """What is made of a process before a notebook is executed in it, and needs no attempt.
+
+    Args:
+        guest: the folder with what of nbbg this interpreter can import.
+        streams: of standard output and standard error.
+    """
+
+    def __init__(self, guest: str, streams: Sequence[LogWriter]) -> None:
+        surroundings.set_paths(guest)
+        if paths.TREE in os.environ:  # this interpreter may have begun without what imports it
+            importlib.import_module("nbbg.inside.twins").install()
+        surroundings.set_figures()
+        self.writers = streams
+        self.streams: list[TextIO] = [text_layer(each) for each in streams]
+        sys.stdout, sys.stderr = self.streams
+        self._shell: ZMQInteractiveShell | None = None
+
+    def shell(self) -> ZMQInteractiveShell:
+        """The shell, made when it is first asked for.
+
+        Raises:
+            CannotStartError: there is no IPython here that could make one.
+        """
+        if self._shell is None:
+            self._shell = _new_shell()
+        return self._shell
+
+    @contextlib.contextmanager
+    def as_in_a_cell(self) -> Iterator[None]:
+        """Meanwhile a library finds what a cell would show it: pandas looks for the shell."""
+        made = self.shell()
+        with made.builtin_trap, made.display_trap:
+            yield
+
+
 class Attempt:
     """One attempt's folder, and all that the engine opens in it."""
 
-    def __init__(self, folder: files.Folder, *, echo: bool = False) -> None:
+    def __init__(
+        self, folder: files.Folder, *, echo: bool = False, ready: Ready | None = None
+    ) -> None:
         self.folder = folder
         self.spec = spec.read(folder)
-        self.record = Recorder(folder, echo=echo)
+        self.record = Recorder(folder, echo=echo, streams=ready.writers if ready else ())
+        self._ready = ready
 
     def close(self) -> None:
         """Close what was opened in the folder."""
@@ -88,12 +143,10 @@ class Attempt:
 
     def execute(self) -> int:
         """Execute the notebook and say how it ended; returns the exit code."""
-        surroundings.set_paths(self.spec)
-        self._import_frozen()
-        surroundings.set_figures()
-        sys.stdout, sys.stderr = text_layer(self.record.out), text_layer(self.record.err)
+        ready = self._ready or Ready(self.spec.guest, (self.record.out, self.record.err))
+        sys.argv = [self.spec.path]
         try:
-            end = self._notebook()
+            end = self._notebook(ready)
         except KeyboardInterrupt:
             end = End("interrupted", INTERRUPTED)
         except CannotStartError as error:
@@ -103,22 +156,19 @@ class Attempt:
             traceback.print_exc()
             end = End("failed", 1, note=f"the engine failed: {type(error).__name__}: {error}")
         imported.note(self.folder)
+        if self.spec.note_modules:
+            imported.note_all(self.folder)
         self.record.event("end", **end.fields())
         return end.code
 
-    def _import_frozen(self) -> None:
-        """Where this interpreter has begun without what has it import the frozen tree."""
-        if paths.TREE in os.environ:
-            importlib.import_module("nbbg.inside.twins").install()
-
-    def _notebook(self) -> End:
+    def _notebook(self, ready: Ready) -> End:
         try:
             cells = spec.read_cells(self.spec)
         except (OSError, ValueError) as error:
             raise CannotStartError(f"{self.spec.path}: {error}") from error
         self.record.event("begin", cells=len(cells))
         loop = Loop()
-        shell = _shell(self.record, loop, self.folder)
+        shell = _frozen_shell(ready, self.record, loop, self.folder)
         if self.spec.results:  # imported while it is known to be there: a project may be moved
             importlib.import_module("nbbg.inside.kept")
         allow = self.spec.allow_errors
@@ -135,18 +185,22 @@ class Attempt:
             kept.keep(names, self.spec.results, self.folder.where())
 
 
-def _shell(record: Recorder, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
+def _frozen_shell(
+    ready: Ready, record: Recorder, loop: Loop, folder: files.Folder
+) -> ZMQInteractiveShell:
     # What is imported here stays to the end: not to look for garbage in it, now, later, and at the
     # interpreter's end, makes a short run a sixth faster.
     gc.disable()
     try:
-        return _new_shell(record, loop, folder)
+        made = ready.shell()
+        importlib.import_module("nbbg.engines.ipython.shell").adopt(made, record, loop, folder)
+        return made
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _new_shell(record: Recorder, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
+def _new_shell() -> ZMQInteractiveShell:
     wanted = f"type: {sys.executable} -m pip install 'ipython>=7.30'"
     try:
         import IPython
@@ -158,4 +212,4 @@ def _new_shell(record: Recorder, loop: Loop, folder: files.Folder) -> ZMQInterac
         raise CannotStartError(f"{found}; {wanted}")
     from nbbg.engines.ipython import shell
 
-    return shell.make(record, loop, folder)
+    return shell.make()

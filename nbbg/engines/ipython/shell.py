@@ -11,8 +11,10 @@ no history is kept: a run shall not depend on them, must be able to repeat, and 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.autocall import ExitAutocall
@@ -203,18 +205,24 @@ class ZMQInteractiveShell(InteractiveShell):
         yield
 
 
-def make(record: Recorder, loop: Loop, folder: files.Folder) -> ZMQInteractiveShell:
+def make() -> ZMQInteractiveShell:
     """The shell of this process, with a fresh `__main__` for the notebook's names."""
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.display_page = True  # `name?` is shown in the cell
     shell = _instance(config)
-    shell.record = record
-    shell.loop_runner = loop
-    main_module.adopt(shell.user_module, folder)
     # IPython's advice after sys.exit is for someone at a prompt.
     warnings.filterwarnings("ignore", "To exit: use 'exit', 'quit', or Ctrl-D", UserWarning)
     return shell
+
+
+def adopt(shell: ZMQInteractiveShell, record: Recorder, loop: Loop, folder: files.Folder) -> None:
+    """Have the shell record in an attempt's folder, and be where the notebook is."""
+    shell.record = record
+    shell.loop_runner = loop
+    main_module.adopt(shell.user_module, folder)
+    shell.starting_dir = os.getcwd()
+    shell.user_ns["_dh"][:] = [Path.cwd()]
 
 
 def _instance(config: Config) -> ZMQInteractiveShell:

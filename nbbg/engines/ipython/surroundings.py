@@ -6,10 +6,6 @@ import faulthandler
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from nbbg.engines.spec import Spec
 
 _FIGURES = "module://matplotlib_inline.backend_inline"
 
@@ -23,18 +19,20 @@ def set_signals() -> None:
     faulthandler.enable(2)
 
 
-def set_paths(spec: Spec) -> None:
+def set_paths(guest: str) -> None:
     """The notebook's folder comes after the standard library, as in Jupyter, the guest's last.
 
     So a `random.py` beside the notebook is not mistaken for Python's own.
+
+    Args:
+        guest: the folder with what of nbbg this interpreter can import.
     """
-    sys.path[:] = [entry for entry in sys.path if entry != spec.guest]
+    sys.path[:] = [entry for entry in sys.path if entry != guest]
     if not getattr(sys.flags, "safe_path", False):
         installed = ("site-packages", "dist-packages")
         ends = [os.path.basename(entry) in installed for entry in sys.path]
         sys.path.insert(ends.index(True) if True in ends else 0, "")
-    sys.path.append(spec.guest)
-    sys.argv = [spec.path]
+    sys.path.append(guest)
 
 
 def set_figures() -> None:

@@ -1,0 +1,105 @@
+"""What a fork of a template becomes: for the process table, and for whoever draws random numbers.
+
+A process is found by its words and by the marker in its environment, which the kernel shows as they
+were when the program began. So both are written over, in this process's own memory. Linux alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Mapping, Sequence
+
+from nbbg import paths
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_ARGUMENTS, _ENVIRONMENT = 45, 47  # fields of /proc/self/stat, from the state on
+
+
+def rename(argv: Sequence[str]) -> None:
+    """Be in the process table as if this process had been started with these words.
+
+    Raises:
+        OSError: there is no room for them.
+    """
+    first, last = _range(_ARGUMENTS)
+    words = b"".join(os.fsencode(word) + b"\0" for word in argv)
+    if len(words) > last - first:
+        raise OSError(f"no room for {argv}")
+    _write(first, words.ljust(last - first, b"\0"))
+    sys.orig_argv[:] = argv  # of Python 3.10 and later, as all of this
+
+
+def mark(marker: str) -> None:
+    """Be found by the marker of a run.
+
+    Raises:
+        OSError: this process was not started as a template.
+    """
+    first, last = _range(_ENVIRONMENT)
+    with open("/proc/self/environ", "rb") as file:
+        at = (b"\0" + file.read()).find(b"\0" + os.fsencode(paths.SPARE) + b"=")
+    entry = os.fsencode(f"{paths.MARKER}={marker}")
+    if at < 0 or len(marker) != paths.MARKER_LENGTH or first + at + len(entry) > last:
+        raise OSError("no room for a marker")
+    _write(first + at, entry)
+
+
+def set_environment(environment: Mapping[str, str]) -> None:
+    """Have exactly these variables."""
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def reseed() -> None:
+    """Draw other random numbers than every other fork, as a process that begins.
+
+    Python's `random` sees to that by itself.
+    """
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "default_generator"):
+        torch.default_generator.seed()
+
+
+def close_all(kept: Sequence[int]) -> None:
+    """Close every file but the three standard ones and these."""
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        if fd > 2 and fd not in kept:  # noqa: PLR2004 - the standard ones
+            try:
+                os.close(fd)
+            except OSError:  # that of the listing itself
+                continue
+
+
+def _range(field: int) -> tuple[int, int]:
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return int(fields[field]), int(fields[field + 1])
+
+
+def _write(address: int, data: bytes) -> None:
+    fd = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.pwrite(fd, data, address) != len(data):
+            raise OSError("it can't be written")
+    finally:
+        os.close(fd)
+
+
+def taken_out() -> dict[str, ModuleType]:
+    """The modules of nbbg, which are no longer loaded."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "nbbg"]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def reset_signals() -> None:
+    """As a program that begins has them; the engine sets the rest."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)

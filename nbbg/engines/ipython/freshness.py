@@ -1,0 +1,68 @@
+"""Whether what a template has is what a run that begins now would have."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Iterable, Mapping
+
+from nbbg import paths
+from nbbg.engines.ipython import trying
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_RECHECK = 1.0  # seconds between two looks at all files that were imported
+
+
+class Imported:
+    """The files of what was imported, and the folders with installed packages, as they were."""
+
+    def __init__(self) -> None:
+        self._folders = frozenset(trying.installed())
+        self._stamps = {path: _stamp(path) for path in self._folders}
+        self._checked = 0.0
+
+    def note(self, modules: Iterable[ModuleType]) -> None:
+        """Look at the files of these too; the folders may have got a place for compiled files."""
+        self._stamps.update((path, _stamp(path)) for path in self._folders)
+        files = {getattr(module, "__file__", None) for module in list(modules)}
+        self._stamps.update((path, _stamp(path)) for path in files - {None, *self._stamps} if path)
+
+    def has_changed(self) -> bool:
+        """Whether they are no longer what they were; the folders are looked at each time."""
+        now = time.monotonic()
+        whole = now - self._checked > _RECHECK
+        self._checked = now if whole else self._checked
+        looked_at = self._stamps if whole else self._folders
+        return any(_stamp(path) != self._stamps[path] for path in looked_at)
+
+
+def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The name of a variable that differs; empty where none does."""
+    for name in sorted({*before, *now} - paths.OF_ONE_RUN):
+        if before.get(name) != now.get(name):
+            return name
+    return ""
+
+
+def shadowed(cwd: str) -> str:
+    """What in the notebook's folder would be imported instead of a library; empty: nothing."""
+    folders = tuple(trying.installed())
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(cwd):
+            module = sys.modules.get(entry[:-3] if entry.endswith(".py") else entry)
+            file = getattr(module, "__file__", None)
+            if file and file.startswith(folders):
+                return entry
+    return ""
+
+
+def _stamp(path: str) -> Any:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino

@@ -1,0 +1,30 @@
+"""The runner in a process that was forked from a template: see `nbbg.engines.ipython.template`.
+
+All that a runner needs is imported here, once for all runs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbbg.engines.kernel import spawn
+from nbbg.runner import guard, hiding, outcome, pane, stacks, stopping, trimming
+from nbbg.runner.attempt import carry_out
+
+if TYPE_CHECKING:
+    from nbbg.runner.engine import Fork
+
+LOADED = (guard, hiding, outcome, pane, spawn, stacks, stopping, subprocess, traceback, trimming)
+
+
+def main(path: str, fork: Fork) -> int:
+    """Carry the attempt in that folder out; the exit code of a runner.
+
+    Args:
+        path: absolute.
+        fork: makes the engine of this process.
+    """
+    return carry_out(Path(path), fork=fork)
