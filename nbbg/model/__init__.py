@@ -259,7 +259,7 @@ class Run:
     imported: str = ""  # a digest of the project's modules that it imported, once it has ended
     bytes: int | None = None  # that its files take, once it has ended
     cleaned_at: float | None = None  # when its files were cleaned away; its record stays
-    machine: str = ""  # as the project calls it: the host that has it, or the one it began on
+    machine: str = ""  # as the project calls the host that has it; empty where it has no other name
 
     @property
     def ended(self) -> bool:
