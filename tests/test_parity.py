@@ -110,6 +110,17 @@ DIFFERENT: dict[str, dict[str, list[str]]] = {
 }
 
 
+KNOWN = {
+    f"{name}: {cell}"
+    for reason in DIFFERENT.values()
+    for name, cells in reason.items()
+    for cell in cells
+}
+# A kernel reads what they write from a pipe, and on a busy machine sends it with the next cell.
+LATE = {"streams: a child process", "streams: a descriptor"}
+TRIES = 3
+
+
 @pytest.fixture
 def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
     """Of each notebook, its cells' outputs by nbbg and by a kernel."""
@@ -119,9 +130,10 @@ def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
     (ours / ".git").mkdir()
     (tmp_path / "home").mkdir()
     project = Project(ours, tmp_path / "home")
+    environment = {**project.environ(), "PYTHONHASHSEED": "0"}
     kernels = subprocess.Popen(
         [PYTHON, reference.__file__, *(str(path) for path in _paths(theirs))],
-        env={**project.environ(), "PYTHONHASHSEED": "0"},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -130,13 +142,21 @@ def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
         names = [path.relative_to(ours) for path in _paths(ours)]
         project.nbbg("run", "--wait", "-j2", *names, code=1, timeout=PATIENCE)
         assert kernels.wait(PATIENCE) == 0
-        yield {
+        found = {
             name: [
                 parity.normal(project.executed(number), ours),
                 parity.normal(json.loads(path.read_bytes()), theirs),
             ]
             for number, (name, path) in enumerate(zip(NAMES, _paths(theirs), strict=True), start=1)
         }
+        for _ in range(TRIES):
+            if not unexpected(found) or not unexpected(found) <= LATE:
+                break
+            parity.write(theirs, ["streams"])
+            path = theirs / "streams" / "streams.ipynb"
+            subprocess.run([PYTHON, reference.__file__, path], env=environment, check=True)
+            found["streams"][1] = parity.normal(json.loads(path.read_bytes()), theirs)
+        yield found
     finally:
         kernels.kill()
         kernels.wait()
@@ -147,23 +167,26 @@ def _paths(root: Path) -> list[Path]:
     return [root / name / f"{name}.ipynb" for name in NAMES]
 
 
-@pytest.mark.timeout(2 * PATIENCE)
-def test_outputs_are_those_of_a_kernel(executed: dict[str, list[list[str]]]) -> None:
-    """Each cell's outputs are equal, or it is one of those that are known to differ."""
-    found = {
+def different(executed: dict[str, list[list[str]]]) -> set[str]:
+    """The cells whose outputs are not equal."""
+    return {
         f"{name}: {cell}"
         for name, (ours, theirs) in executed.items()
         for cell, one, other in zip(parity.cells(name), ours, theirs, strict=True)
         if one != other
     }
-    known = {
-        f"{name}: {cell}"
-        for reason in DIFFERENT.values()
-        for name, cells in reason.items()
-        for cell in cells
-    }
-    assert found - known == set()
-    assert known - found == set(), "no longer different: say so in docs/outputs.md"
+
+
+def unexpected(executed: dict[str, list[list[str]]]) -> set[str]:
+    """Those of them that are not known to differ."""
+    return different(executed) - KNOWN
+
+
+@pytest.mark.timeout(2 * PATIENCE)
+def test_outputs_are_those_of_a_kernel(executed: dict[str, list[list[str]]]) -> None:
+    """Each cell's outputs are equal, or it is one of those that are known to differ."""
+    assert unexpected(executed) == set()
+    assert KNOWN - different(executed) == set(), "no longer different: say so in docs/outputs.md"
 
 
 def test_each_reason_is_said_to_users() -> None:
