@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from nbbg import model
 from nbbg.cli import output
 from nbbg.index import Index
 from nbbg.ops import project
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nbbg.ops.project import Project
-
-
-_HERE = frozenset(("local", "tmux", "inline"))  # which see their runs themselves
 
 
 def here(flags: Mapping[str, object] | None = None) -> Project:
@@ -38,7 +36,7 @@ def index(where: Project) -> Iterator[Index]:
 def _ask(opened: Index) -> list[str]:
     """Ask schedulers, where any batch is with one."""
     names = {opened.batch(number).executor for number in opened.unfinished()}
-    if names <= _HERE:
+    if names <= model.SEEN_FROM_HERE:
         return []
     from nbbg.ops import asking
 

@@ -50,6 +50,7 @@ __all__ = [
     "OF_RUN",
     "RESUMABLE",
     "RETRIABLE",
+    "SEEN_FROM_HERE",
     "UNSUCCESSFUL",
     "WORDS",
     "Again",
@@ -81,6 +82,10 @@ __all__ = [
     "identity",
     "spelled",
 ]
+
+
+# Executors whose runs a supervisor of this machine starts and sees.
+SEEN_FROM_HERE = frozenset(("local", "tmux", "inline"))
 
 
 @dataclass(frozen=True)
