@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbbg import logs, model, paths
 from nbbg.errors import StoreError
-from nbbg.store import arms, batches, database, intake, lineup, looks, runs
+from nbbg.store import arms, batches, database, intake, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nbbg.store.lineup import Lineup
+    from nbbg.store.looks import Look
     from nbbg.store.metrics import Metrics
     from nbbg.store.place import Store
 
@@ -44,7 +45,7 @@ class Index:
         self._batches: dict[int, model.Batch] = {}
         self._stopped: dict[int, str] = {}
         self._lines: dict[int, Lineup | None] = {}
-        self._verdicts: dict[int, looks.Look | None] = {}
+        self._verdicts: dict[int, Look | None] = {}
         self._live: dict[int, model.Run] = {}
         self._measured: dict[str, Metrics] = {}
         self._db = database.open_for(store)
@@ -92,12 +93,12 @@ class Index:
             self._stopped[batch] = batches.stopped_by(self.store, batch)
         return self._stopped[batch]
 
-    def verdict(self, batch: int) -> looks.Look | None:
+    def verdict(self, batch: int) -> Look | None:
         """The look that has ended a batch which runs until it is decided; else None."""
         if batch not in self._verdicts:
             until = self.batch(batch).until
             folder = self.store.batch(batch)
-            self._verdicts[batch] = looks.verdict(folder, until) if until else None
+            self._verdicts[batch] = _verdict(folder, until) if until else None
         return self._verdicts[batch]
 
     def needless(self, batch: int) -> list[int]:
@@ -247,16 +248,17 @@ class Index:
 
     def _line(self, batch: int) -> Lineup | None:
         if batch not in self._lines:
-            self._lines[batch] = lineup.of(self.store.batch(batch))
+            self._lines[batch] = _lineup(self.store.batch(batch))
         return self._lines[batch]
 
     def _in_line(self, run: model.Run) -> model.Run:
         """The run with its machine; where it waits, as its scheduler says."""
         line = self._line(run.batch)
-        machine = line.host(run) if line else run.host
+        if line is None:
+            return run
         waits = isinstance(run.state, model.Queued) and not run.again
-        state = line.state(run) if line and waits else run.state
-        return replace(run, state=state, machine=machine)
+        state = line.state(run) if waits else run.state
+        return replace(run, state=state, machine=line.host(run))
 
     def _can_read(self, number: int) -> bool:
         try:
@@ -367,6 +369,23 @@ class Index:
 def _size(events: Path) -> int:
     """Bytes of events that can be read; hints that can't be read are none."""
     return logs.size(events) if os.access(events, os.R_OK) and events.is_file() else 0
+
+
+# What few batches need is loaded for them alone.
+
+
+def _lineup(batch: Path) -> Lineup | None:
+    if not (batch / paths.JOBS).exists():
+        return None
+    from nbbg.store import lineup
+
+    return lineup.of(batch)
+
+
+def _verdict(batch: Path, until: model.Until) -> Look | None:
+    from nbbg.store import looks
+
+    return looks.verdict(batch, until)
 
 
 def _closing(run: model.Run) -> tuple[object, ...]:

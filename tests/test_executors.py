@@ -89,6 +89,7 @@ def test_a_run_that_succeeds_has_a_whole_record(place: Place) -> None:
         "gpu": None,
         "retry_at": None,
         "host": process.host(),
+        "machine": process.host(),
         "cell": 4,
         "cells": 4,
         "log": str(place.project.batch("b1") / "runs" / "1" / "1" / paths.LOG),

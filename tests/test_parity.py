@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -115,9 +115,29 @@ DIFFERENT: dict[str, dict[str, list[str]]] = {
 }
 
 
+KNOWN = {
+    f"{name}: {cell}"
+    for reason in DIFFERENT.values()
+    for name, cells in reason.items()
+    for cell in cells
+}
+# A busy machine's kernel sends with the next cell what a child or a thread printed in this one.
+TRIES = 4
+
+Cells = list[str]  # the outputs of each cell
+
+
+class Executed(NamedTuple):
+    """The outputs of a notebook's cells, by each of those who executed it."""
+
+    cold: Cells
+    warm: Cells
+    kernel: list[Cells]  # its answers: one or several
+
+
 @pytest.fixture
-def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
-    """Of each notebook, its cells' outputs by nbbg, by a kernel, and by nbbg with a warm start."""
+def executed(tmp_path: Path) -> Iterator[dict[str, Executed]]:
+    """Each notebook by nbbg, by nbbg with a warm start, and by a kernel."""
     ours, theirs, warm = tmp_path / "ours", tmp_path / "theirs", tmp_path / "warm"
     for root in (ours, theirs, warm):
         parity.write(root, NAMES)
@@ -125,9 +145,11 @@ def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
     (tmp_path / "home").mkdir()
     project = Project(ours, tmp_path / "home", {"NBBG_WARM": "off"})
     other = Project(warm, tmp_path / "home", {"NBBG_WARM": "on", "NBBG_PRELOAD": PRELOADED})
+    command = [PYTHON, reference.__file__]
+    environment = {**project.environ(), "PYTHONHASHSEED": "0"}
     kernels = subprocess.Popen(
-        [PYTHON, reference.__file__, *(str(path) for path in _paths(theirs))],
-        env={**project.environ(), "PYTHONHASHSEED": "0"},
+        [*command, *(str(path) for path in _paths(theirs))],
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -137,14 +159,18 @@ def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
         project.nbbg("run", "--wait", "-j2", *names, code=1, timeout=PATIENCE)
         other.nbbg("run", "--wait", "-j2", *names, code=1, timeout=PATIENCE)
         assert kernels.wait(PATIENCE) == 0
-        yield {
-            name: [
+        found: dict[str, Executed] = {}
+        for number, (name, path) in enumerate(zip(NAMES, _paths(theirs), strict=True), start=1):
+            found[name] = Executed(
                 parity.normal(project.executed(number), ours),
-                parity.normal(json.loads(path.read_bytes()), theirs),
                 parity.normal(other.executed(number), warm),
-            ]
-            for number, (name, path) in enumerate(zip(NAMES, _paths(theirs), strict=True), start=1)
-        }
+                [_normal(path, theirs)],
+            )
+            while unexpected({name: found[name]}) and len(found[name].kernel) < TRIES:
+                parity.write(theirs, [name])
+                subprocess.run([*command, path], env=environment, check=True, timeout=PATIENCE)
+                found[name].kernel.append(_normal(path, theirs))
+        yield found
     finally:
         kernels.kill()
         kernels.wait()
@@ -152,34 +178,41 @@ def executed(tmp_path: Path) -> Iterator[dict[str, list[list[str]]]]:
         other.end_all()
 
 
+def _normal(path: Path, root: Path) -> Cells:
+    return parity.normal(json.loads(path.read_bytes()), root)
+
+
 def _paths(root: Path) -> list[Path]:
     return [root / name / f"{name}.ipynb" for name in NAMES]
 
 
-@pytest.mark.timeout(2 * PATIENCE)
-def test_outputs_are_those_of_a_kernel(executed: dict[str, list[list[str]]]) -> None:
-    """Each cell's outputs are equal, warm or cold, or it is one of those known to differ."""
-    found = {
+def different(executed: dict[str, Executed]) -> set[str]:
+    """The cells whose outputs are those of none of the kernel's answers."""
+    return {
         f"{name}: {cell}"
-        for name, (ours, theirs, _) in executed.items()
-        for cell, one, other in zip(parity.cells(name), ours, theirs, strict=True)
-        if one != other
+        for name, found in executed.items()
+        for cell, one, *others in zip(parity.cells(name), found.cold, *found.kernel, strict=True)
+        if one not in others
     }
+
+
+def unexpected(executed: dict[str, Executed]) -> set[str]:
+    """Those of them that are not known to differ."""
+    return different(executed) - KNOWN
+
+
+@pytest.mark.timeout(4 * PATIENCE)
+def test_outputs_are_those_of_a_kernel(executed: dict[str, Executed]) -> None:
+    """Each cell's outputs are equal, warm or cold, or it is one of those known to differ."""
+    assert unexpected(executed) == set()
+    assert KNOWN - different(executed) == set(), "no longer different: say so in docs/outputs.md"
     forked = {
         f"{name}: {cell}"
-        for name, (cold, _, warm) in executed.items()
-        for cell, one, other in zip(parity.cells(name), cold, warm, strict=True)
-        if one != other
+        for name, found in executed.items()
+        for cell, cold, warm in zip(parity.cells(name), found.cold, found.warm, strict=True)
+        if cold != warm
     }
     assert forked - PRELOADING == set()
-    known = {
-        f"{name}: {cell}"
-        for reason in DIFFERENT.values()
-        for name, cells in reason.items()
-        for cell in cells
-    }
-    assert found - known == set()
-    assert known - found == set(), "no longer different: say so in docs/outputs.md"
 
 
 def test_each_reason_is_said_to_users() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from nbbg import model
 from nbbg.cli import output
 from nbbg.index import Index
-from nbbg.ops import asking, project
+from nbbg.ops import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +28,16 @@ def here(flags: Mapping[str, object] | None = None) -> Project:
 def index(where: Project) -> Iterator[Index]:
     """The runs as they are now, also as a scheduler tells of them; what it can't tell is said."""
     with Index(where.store) as opened:
-        for trouble in asking.refresh(opened):
+        for trouble in _ask(opened):
             output.say(trouble)
         yield opened
+
+
+def _ask(opened: Index) -> list[str]:
+    """Ask schedulers, where any batch is with one."""
+    names = {opened.batch(number).executor for number in opened.unfinished()}
+    if names <= model.SEEN_FROM_HERE:
+        return []
+    from nbbg.ops import asking
+
+    return asking.refresh(opened)

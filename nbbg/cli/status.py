@@ -283,7 +283,7 @@ def _row(run: model.Run, *, several: bool) -> tuple[str, ...]:
     says = table.one_line(run.state.reason or _says(run, log, has_bar=bar is not None), WIDTH)
     return (
         *(str(run.id), run.arm.name, str(run.number)),
-        *([run.machine] if several else []),
+        *([run.machine or run.host] if several else []),
         *(run.state.word, cell),
         table.duration(seconds),
         f"{bar.percent}% ({bar.done}/{bar.total}), {bar.left} left" if bar else "",

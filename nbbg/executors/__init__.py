@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nbbg.errors import EnvironmentFault, UsageError
+from nbbg.model import SEEN_FROM_HERE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -124,7 +125,7 @@ def get(name: str) -> Executor:
 
 def scheduler(name: str) -> Scheduler | None:
     """The same where it takes whole batches; None where a supervisor here does that work."""
-    if name in ("local", "tmux", "inline"):  # not even looked at
+    if name in SEEN_FROM_HERE:  # not even looked at
         return None
     found = get(name)
     return None if found.supervised else cast("Scheduler", found)

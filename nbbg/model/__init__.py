@@ -50,6 +50,7 @@ __all__ = [
     "OF_RUN",
     "RESUMABLE",
     "RETRIABLE",
+    "SEEN_FROM_HERE",
     "UNSUCCESSFUL",
     "WORDS",
     "Again",
@@ -84,6 +85,8 @@ __all__ = [
 
 
 AUTO, ON, OFF = "auto", "on", "off"  # warm starts
+# Executors whose runs a supervisor of this machine starts and sees.
+SEEN_FROM_HERE = frozenset(("local", "tmux", "inline"))
 
 
 @dataclass(frozen=True)
@@ -264,7 +267,7 @@ class Run:
     imported: str = ""  # a digest of the project's modules that it imported, once it has ended
     bytes: int | None = None  # that its files take, once it has ended
     cleaned_at: float | None = None  # when its files were cleaned away; its record stays
-    machine: str = ""  # as the project calls it: the host that has it, or the one it began on
+    machine: str = ""  # as the project calls the host that has it; empty where it has no other name
 
     @property
     def ended(self) -> bool:

@@ -32,7 +32,7 @@ def is_configured(folder: Path) -> bool:
 
 
 def _configures(entry: os.DirEntry[str]) -> bool:
-    return (_WORD in entry.name or entry.name == PYPROJECT) and not entry.is_dir()
+    return (_WORD in entry.name or entry.name == PYPROJECT) and entry.is_file()
 
 
 def _mentions(path: Path) -> bool:

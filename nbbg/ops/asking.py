@@ -1,6 +1,6 @@
 """Asking executors about what can't be seen from this machine, before anything is told of it.
 
-With a scheduler that does not answer, what it said last holds for a while.
+Of one that does not answer its runs are unknown, with the reason, until it answers again.
 """
 
 from __future__ import annotations
@@ -150,10 +150,15 @@ def _newest(made: list[submissions.Submission], run: int) -> str:
 
 
 def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> None:
-    """Somebody took a run out of the line: a stop, which is a fact before Slurm forgets it."""
+    """It left the line and had not begun: a stop, which is a fact before the scheduler forgets it.
+
+    Slurm tells no difference between what was cancelled and what died before its first record.
+    """
     found = index.run(run)
     if found is None or found.host:  # it had begun: its runner tells
         return
     _, path = runs.open_attempt(index.store, batch.id, run)
     batches.add_event(index.store, batch.id, "stopped", run, int(path.name))
-    batches.ask_to_stop(path, f"cancelled in its scheduler ({ticket})")
+    batches.ask_to_stop(
+        path, f"{ticket} left its scheduler's line: cancelled, or it could not begin"
+    )

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
-from nbbg.ops import deciding, pace
+from nbbg.ops import pace
 from nbbg.store import batches, changes, endings
 
 if TYPE_CHECKING:
     from nbbg.index import Index
+    from nbbg.ops import deciding
 
 ARMS = 100  # of a batch that are named
 
@@ -109,7 +110,7 @@ def of_run(run: model.Run) -> RunReport:
         engine=run.arm.engine,
         executor=run.executor,
         host=run.host or None,
-        machine=run.machine or None,
+        machine=run.machine or run.host or None,
         pid=run.pid,
         runner_pid=run.runner_pid,
         gpu=run.gpu or None,
@@ -128,12 +129,18 @@ def of_run(run: model.Run) -> RunReport:
     )
 
 
+def _until(index: Index, batch: model.Batch) -> deciding.Report | None:
+    from nbbg.ops import deciding  # for the few such batches
+
+    return deciding.report(index, batch)
+
+
 def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     """The report of a batch."""
     course = changes.read(index.store.batch(batch.id), batch)
     counts = index.counts(batch.id)
     planned = batch.last - batch.first + 1
-    until = deciding.report(index, batch)
+    until = _until(index, batch) if batch.until else None
     supervisor = batches.supervisor_pid(index.store.batch(batch.id))
     found = pace.of_batch(index, batch, counts, course, supervised=supervisor is not None)
     return BatchReport(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths, process
 from nbbg.errors import StoreError
-from nbbg.store import endings, filesystem, hearsay, locks
+from nbbg.store import endings, filesystem, locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -242,6 +242,8 @@ def _claimed(attempt: Folder, claim: model.Claim) -> model.RunState:
 
 def _of_another_boot(attempt: Folder, claim: model.Claim) -> model.RunState:
     """Over; unless on a network a machine of the same name and id (a clone) may run it still."""
+    from nbbg.store import hearsay
+
     if ended := _result(attempt):
         return ended
     if filesystem.holds_off(attempt.path):
@@ -302,6 +304,8 @@ def _was_carried(attempt: Folder) -> bool:
 
 def _elsewhere(attempt: Folder, where: str) -> model.RunState:
     """What can't be seen from here: what its executor said of it, else unknown."""
+    from nbbg.store import hearsay
+
     told = hearsay.of(Path(attempt.where()))
     if told is None or told.word is model.Word.UNKNOWN:
         why = told.reason if told and told.reason else "which can't be asked from here"
@@ -315,6 +319,8 @@ def _elsewhere(attempt: Folder, where: str) -> model.RunState:
 
 def _gone(attempt: Folder, where: str, told: model.Told) -> model.RunState:
     """Its executor knows nothing of it any more, and there is no result; that may travel."""
+    from nbbg.store import hearsay
+
     more = f": {told.reason}" if told.reason else ""
     if time.time() - told.since < hearsay.GRACE:
         return model.Unknown(f"{where}, and is over there{more}; its result may be on the way")
