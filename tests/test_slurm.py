@@ -214,8 +214,8 @@ def test_a_task_that_slurm_starts_again_is_the_next_attempt(
     project.until_running(1, "at the gate")
     job = submissions.of(project.batch("b1"))[0].job
     slurm("scontrol", "requeue", f"{job}_0")
-    until(lambda: project.state(1) != "running", 60)
-    open_gate(project)
+    until((project.batch("b1") / "runs/1/1" / paths.RESULT).exists, 60)
+    open_gate(project)  # not before: a run that is being stopped may still succeed
     begin_again(slurm, f"{job}_0", lambda: project.run(1)["attempt"] == 2)
     project.nbbg("wait", "b1")
     assert project.state(1) == "succeeded"
