@@ -205,8 +205,9 @@ def test_what_can_not_be_meant_is_said_with_its_place() -> None:
     assert message().startswith(
         f"{here}/pyproject.toml: [tool.nbbg] knows no job; there are: jobs, machine-jobs"
     )
-    Path("pyproject.toml").write_text("[tool]\nnbbg = 3\n")
-    assert message() == f"{here}/pyproject.toml: [tool.nbbg] must be a table"
+    for text in ("[tool]\nnbbg = 3\n", "tool = 3 # nbbg\n"):
+        Path("pyproject.toml").write_text(text)
+        assert message() == f"{here}/pyproject.toml: [tool.nbbg] must be a table"
     Path("pyproject.toml").write_text("[tool.nbbg\n")
     assert message().startswith(f"{here}/pyproject.toml: is no TOML: ")
     Path("pyproject.toml").write_bytes(b"# \xe9 nbbg")

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbbg import model, secrets
+from nbbg import secrets
 from nbbg.errors import UsageError
-from nbbg.settings import values
+from nbbg.settings import kinds, sources, values
+from nbbg.settings.sources import dotenv_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
-DOTENV, PYPROJECT, DEFAULT = ".env", "pyproject.toml", "default"
-OWN = "settings.toml"  # the user's, for every project
+__all__ = ["DEFAULT", "Setting", "Settings", "dotenv_environment", "jobs", "masked", "resolve"]
+
+DEFAULT = "default"
 T = TypeVar("T")
 
 
@@ -221,15 +223,6 @@ class Settings:
         return value
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """A setting that there is: its name in the environment, its reader and its default."""
-
-    variable: str
-    read: Callable[[Any, values.Place], Any]
-    default: Any = ""
-
-
 def resolve(
     root: Path,
     environment: Mapping[str, str],
@@ -247,55 +240,26 @@ def resolve(
     Raises:
         UsageError: a value can't be meant, or there is no such setting.
     """
-    if unknown := flags.keys() - KINDS.keys():
-        raise UsageError(f"there is no setting {', '.join(sorted(unknown))}; {_known()}")
+    if unknown := flags.keys() - kinds.KINDS.keys():
+        raise UsageError(f"there is no setting {', '.join(sorted(unknown))}; {kinds.known()}")
     dotenv = dotenv_environment(root, environment)
-    project = _table(root / PYPROJECT, ("tool", "nbbg"))
-    own_file = _own_file(environment)
+    project = sources.table(root / sources.PYPROJECT, ("tool", "nbbg"))
+    own_file = sources.own_file(environment)
     # A folder that is none asks for the environment alone.
-    own = _table(own_file) if root.is_dir() else {}
+    own = sources.table(own_file) if root.is_dir() else {}
     settings = []
-    for name in only or KINDS:
-        kind = KINDS[name]
+    for name in only or kinds.KINDS:
+        kind = kinds.KINDS[name]
         given = (
-            (flags.get(name), f"--{_dashed(name)}", Path.cwd()),
+            (flags.get(name), f"--{kinds.dashed(name)}", Path.cwd()),
             (environment.get(kind.variable) or None, kind.variable, Path.cwd()),
-            (dotenv.get(kind.variable) or None, DOTENV, root),
-            (project.get(name), PYPROJECT, root),
+            (dotenv.get(kind.variable) or None, sources.DOTENV, root),
+            (project.get(name), sources.PYPROJECT, root),
             (own.get(name), str(own_file), own_file.parent),
         )
         home = Path(environment.get("HOME") or Path.home())
         settings.append(_first(name, kind, given, home))
     return Settings(tuple(settings))
-
-
-def dotenv_environment(root: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """All variables of the project's `.env`, which go into the runs.
-
-    `$NAME` and `${NAME:-default}` are filled in as python-dotenv does it: from the lines before,
-    then from the environment.
-
-    Raises:
-        UsageError: a line can't be read.
-    """
-    path = root / DOTENV
-    text = _text(path)
-    if text is None:
-        return {}
-    import io
-
-    from dotenv.parser import parse_stream
-    from dotenv.variables import parse_variables
-
-    found: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
-            raise UsageError(_malformed(path, binding.original.line, binding.original.string))
-        if binding.key is not None and binding.value is not None:
-            known: dict[str, str | None] = {**environment, **found}
-            atoms = parse_variables(binding.value)
-            found[binding.key] = "".join(atom.resolve(known) for atom in atoms)
-    return found
 
 
 def jobs(text: str) -> int:
@@ -326,7 +290,7 @@ def masked(environment: Mapping[str, str], also: tuple[str, ...] = ()) -> dict[s
 
 def _first(
     name: str,
-    kind: _Kind,
+    kind: kinds.Kind,
     given: tuple[tuple[object, str, Path], ...],
     home: Path,
 ) -> Setting:
@@ -336,98 +300,8 @@ def _first(
         try:
             return Setting(name, kind.read(value, values.Place(folder, home)), source)
         except ValueError as error:
-            in_file = source in (DOTENV, PYPROJECT) or os.path.isabs(source)
+            in_file = source in (sources.DOTENV, sources.PYPROJECT) or os.path.isabs(source)
             shown = name if in_file else source
             where = f" in {folder / source}" if in_file else ""
             raise UsageError(f"{shown} = {value!r}{where}: {error}") from None
     return Setting(name, kind.default, DEFAULT)
-
-
-def _own_file(environment: Mapping[str, str]) -> Path:
-    """The user's own settings, for every project."""
-    home = Path(environment.get("HOME") or Path.home())
-    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "nbbg", OWN)
-
-
-def _table(path: Path, within: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The settings in a TOML file, their names with `_`."""
-    text = _text(path)
-    if text is None or (within and within[-1] not in text):
-        return {}
-    import tomllib
-
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: is no TOML: {error}") from None
-    for key in within:
-        table = table.get(key, {})
-    title = f"[{'.'.join(within)}]" if within else "the file"
-    if not isinstance(table, dict):
-        raise UsageError(f"{path}: {title} must be a table")
-    names = {str(name).replace("-", "_"): value for name, value in table.items()}
-    if unknown := names.keys() - KINDS.keys():
-        raise UsageError(f"{path}: {title} knows no {', '.join(sorted(unknown))}; {_known()}")
-    return names
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"{path}: can't be read: {reason}") from None
-
-
-def _malformed(path: Path, line: int, text: str) -> str:
-    blank = len(text) - len(text.lstrip())
-    line += text.count("\n", 0, blank)
-    return f"{path}:{line}: is not NAME=value, or a quote is not closed; mend the line"
-
-
-def _known() -> str:
-    return f"there are: {', '.join(_dashed(name) for name in KINDS)}"
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
-
-
-KINDS: dict[str, _Kind] = {
-    "jobs": _Kind("NBBG_JOBS", values.count, 1),
-    "machine_jobs": _Kind("NBBG_MACHINE_JOBS", values.count_or_none, 0),
-    "gpus": _Kind("NBBG_GPUS", values.gpus, ()),
-    "per_gpu": _Kind("NBBG_PER_GPU", values.count, 1),
-    "gpu_free": _Kind("NBBG_GPU_FREE", values.size, 0),
-    "engine": _Kind("NBBG_ENGINE", values.engine),
-    "executor": _Kind("NBBG_EXECUTOR", values.string, "local"),
-    "slurm": _Kind("NBBG_SLURM", values.options, ()),
-    "on": _Kind("NBBG_ON", values.names, ()),
-    "send": _Kind("NBBG_SEND", values.names, ()),
-    "python": _Kind("NBBG_PYTHON", values.python),
-    "store": _Kind("NBBG_STORE", values.path),
-    "network_file_system": _Kind("NBBG_NETWORK_FILE_SYSTEM", values.flag_or_auto, "auto"),
-    "grace": _Kind("NBBG_GRACE", values.seconds, 10.0),
-    "timeout": _Kind("NBBG_TIMEOUT", values.limit, 0.0),
-    "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", values.limit, 0.0),
-    "watchdog": _Kind("NBBG_WATCHDOG", values.limit, 0.0),
-    "quiet_after": _Kind("NBBG_QUIET_AFTER", values.limit, 600.0),
-    "allow_errors": _Kind("NBBG_ALLOW_ERRORS", values.flag, default=False),
-    "retries": _Kind("NBBG_RETRIES", values.number, 0),
-    "retry_delay": _Kind("NBBG_RETRY_DELAY", values.delay, 10.0),
-    "retry_on": _Kind("NBBG_RETRY_ON", values.endings, model.RETRIABLE),
-    "max_failures": _Kind("NBBG_MAX_FAILURES", values.number, 0),
-    "warm": _Kind("NBBG_WARM", values.warm, model.AUTO),
-    "preload": _Kind("NBBG_PRELOAD", values.preload, ()),
-    "freeze": _Kind("NBBG_FREEZE", values.freeze, values.NOTEBOOK),
-    "output_cap": _Kind("NBBG_OUTPUT_CAP", values.size, 10_000_000),
-    "log_max": _Kind("NBBG_LOG_MAX", values.size, 1_000_000_000),
-    "keep_runs": _Kind("NBBG_KEEP_RUNS", values.number, 0),
-    "keep_days": _Kind("NBBG_KEEP_DAYS", values.days, 0.0),
-    "notebooks": _Kind("NOTEBOOKS", values.notebooks, ()),
-    "run_times": _Kind("RUN_TIMES", values.count, None),
-    "exit_file": _Kind("EXIT_FILE", values.exit_file),
-    "secrets": _Kind(secrets.NAMED, values.names, ()),
-}

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbbg import settings
 from nbbg.cli.parser import COMMANDS
-from nbbg.settings import values
+from nbbg.settings import kinds, values
 from tests.fuzz import odd
 from tests.fuzz.trial import MORE, Trial, examples
 
@@ -175,7 +174,7 @@ def test_settings_are_taken_or_refused(trial: Trial, name: str, toml: bytes, dot
         path.unlink()
 
 
-@given(name=st.sampled_from([*settings.KINDS]), value=odd.values())
+@given(name=st.sampled_from([*kinds.KINDS]), value=odd.values())
 @examples(150)
 def test_a_value_is_taken_or_refused(trial: Trial, name: str, value: Any) -> None:
     """Durations, sizes and all other values of settings: taken, or a ValueError that we say."""
@@ -183,4 +182,4 @@ def test_a_value_is_taken_or_refused(trial: Trial, name: str, value: Any) -> Non
         return
     place = values.Place(Path.cwd(), trial.home)
     with contextlib.suppress(ValueError):  # which says what it must be
-        trial.call(settings.KINDS[name].read, value, place)
+        trial.call(kinds.KINDS[name].read, value, place)
