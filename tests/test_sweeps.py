@@ -236,6 +236,18 @@ def test_a_name_stays(project: Project) -> None:
     assert [run["arm"] for run in named] == ["wide/5-lr=5", "wide/6-lr=6"]
 
 
+def test_a_sweep_by_its_name(project: Project) -> None:
+    """`train` means all arms of a sweep; once there is an arm of that name, `train/` does."""
+    project.write("train.ipynb", "1", parameters="lr = 1.0")
+    project.nbbg("run", "train.ipynb", "-p", "lr=0.1,0.2", "--runs", "2", "--wait")
+    project.nbbg("run", "train.ipynb", "-p", "lr=5", "--name", "trainer", "--wait")
+    assert [run["arm"] for run in project.runs("train")] == ["train/lr=0.1", "train/lr=0.2"] * 2
+    project.nbbg("run", "train.ipynb", "--wait")
+    assert [run["arm"] for run in project.runs("train")] == ["train"]
+    assert [run["id"] for run in project.runs("train/")] == [1, 2, 3, 4]
+    project.nbbg("show", "trai", code=2)
+
+
 def test_templates_of_outputs(project: Project) -> None:
     """`--output` knows the run; what is there already is kept beside under a number."""
     project.write("train.ipynb", "1", parameters="lr = 1")

@@ -1,6 +1,7 @@
 """Which runs a person means: `12` a run, `b3` a batch, `train` an arm, `arm:12` an arm for sure.
 
-An arm's runs are those that count: where a number was run anew, the newest.
+An arm's runs are those that count: where a number was run anew, the newest. After a sweep, whose
+arms are `train/lr=0.1` and so on, `train` means all of them, unless there is such an arm itself.
 """
 
 from __future__ import annotations
@@ -109,9 +110,19 @@ def _of(index: Index, name: str) -> Sequence[model.Run]:
             return found
         if why := index.unreadable.get(int(name[1:])):
             raise StoreError(why)
-    elif _is_text(name) and (found := index.runs("arm = ?", (name.removeprefix("arm:"),))):
-        return list({run.number: run for run in found}.values())  # of each number the newest
+    elif _is_text(name) and (found := _of_arm(index, name.removeprefix("arm:"))):
+        return found
     raise UsageError("\n".join((_nothing(index, name), *index.unreadable.values())))
+
+
+def _of_arm(index: Index, name: str) -> list[model.Run]:
+    stem = name.rstrip("/")
+    found = index.runs("arm = ?", (name,)) or index.runs(
+        "arm >= ? AND arm < ?",
+        (f"{stem}/", f"{stem}0"),  # 0 follows / in ASCII
+    )
+    newest = {(run.arm.name, run.number): run for run in found}
+    return sorted(newest.values(), key=lambda run: run.id)
 
 
 def _is_text(name: str) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from nbbg.cli.parser import Subparsers
 
-IDS = "a run (7), a batch (b3) or an arm (train, train/lr=0.1)"
+IDS = "a run (7), a batch (b3), an arm (train, train/lr=0.1) or a sweep (train/)"
 
 
 def command(
