@@ -39,11 +39,8 @@ def slurm() -> Iterator[Cluster]:
 @pytest.fixture
 def project(project: Project, slurm: Cluster) -> Iterator[Project]:
     """A project on its login node; its jobs end with the test."""
-    project.environment |= slurm.environment
-    yield project
-    slurm("scancel", "--user", str(os.geteuid()))
-    project.end_all()
-    until(lambda: not slurm.jobs())
+    with slurm.login(project):
+        yield project
 
 
 def states(project: Project, *names: str) -> list[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from nbbg.executors import Scheduler
     from nbbg.store.place import Store
 
-FRESH = 3.0  # seconds for which an answer is not asked for again
 CANCELLED = "cancelled"  # the reason of what somebody has taken out of the line
 
 
@@ -34,19 +32,19 @@ def index(store: Store) -> Iterator[Index]:
         yield opened
 
 
-def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
+def refresh(index: Index, *, fresh: float = hearsay.FRESH) -> list[str]:
     """Ask about each batch that is at work elsewhere, and take its records in.
 
     Args:
         index: is refreshed where anything came.
-        fresh: seconds for which an answer is good enough.
+        fresh: seconds for which an answer is good enough, at the pace of the default.
 
     Returns:
         A sentence for each executor that could not be asked.
     """
     stale: dict[str, list[model.Batch]] = {}
     for batch in _elsewhere(index):
-        if time.time() - hearsay.asked_at(index.store.batch(batch.id)) >= fresh:
+        if not hearsay.is_fresh(index.store.batch(batch.id), fresh):
             stale.setdefault(batch.executor, []).append(batch)
     troubles = []
     for name, found in stale.items():
@@ -155,7 +153,7 @@ def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> 
     Slurm tells no difference between what was cancelled and what died before its first record.
     """
     found = index.run(run)
-    if found is None or found.host:  # it had begun: its runner tells
+    if found is None or found.host or found.ended:  # it had begun: its runner tells
         return
     _, path = runs.open_attempt(index.store, batch.id, run)
     batches.add_event(index.store, batch.id, "stopped", run, int(path.name))

@@ -107,6 +107,11 @@ class Settings:
         return self._value("network_file_system", str)
 
     @property
+    def ask_every(self) -> float:
+        """Seconds for which what a scheduler or another machine said is good enough."""
+        return self._value("ask_every", float)
+
+    @property
     def grace(self) -> float:
         """Seconds between the steps of a stop."""
         return self._value("grace", float)
@@ -399,6 +404,7 @@ KINDS: dict[str, _Kind] = {
     "python": _Kind("NBBG_PYTHON", values.python),
     "store": _Kind("NBBG_STORE", values.path),
     "network_file_system": _Kind("NBBG_NETWORK_FILE_SYSTEM", values.flag_or_auto, "auto"),
+    "ask_every": _Kind("NBBG_ASK_EVERY", values.delay, 3.0),
     "grace": _Kind("NBBG_GRACE", values.seconds, 10.0),
     "timeout": _Kind("NBBG_TIMEOUT", values.limit, 0.0),
     "cell_timeout": _Kind("NBBG_CELL_TIMEOUT", values.limit, 0.0),
