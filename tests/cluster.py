@@ -48,7 +48,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 MpiDefault=none
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
-KillWait=2
+KillWait=30
 MinJobAge=2
 JobRequeue=1
 MaxArraySize=200000

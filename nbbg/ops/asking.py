@@ -153,7 +153,9 @@ def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> 
     Slurm tells no difference between what was cancelled and what died before its first record.
     """
     found = index.run(run)
-    if found is None or found.host or found.ended:  # it had begun: its runner tells
+    if found is None or found.host:  # it had begun: its runner tells
+        return
+    if isinstance(found.state, model.Stopped):  # which is why it was taken out
         return
     _, path = runs.open_attempt(index.store, batch.id, run)
     batches.add_event(index.store, batch.id, "stopped", run, int(path.name))
