@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -59,6 +60,13 @@ def test_runs_are_dealt_and_come_home(project: Project, two: dict[str, Machine])
     run = project.run(3)
     assert (run["executor"], run["metrics"]) == ("ssh", {"loss": 0.5})
     assert "here" in project.log(3)
+    table = project.nbbg("results").stdout.splitlines()
+    assert [line.split()[6] for line in table] == ["machine", "gpu1", "gpu2", "gpu1", "gpu2"]
+    some = project.nbbg("results", "--where", 'machine == "gpu2"', "--csv", "-").stdout
+    assert [line.split(",")[3] for line in some.splitlines()] == ["run", "2", "4"]
+    found = project.nbbg("compare", "--metric", "loss", "--by", "machine", "--json").stdout
+    arms = {arm["arm"]: arm["runs"] for arm in json.loads(found)["arms"]}
+    assert arms == {"train machine=gpu1": {"1": 1, "3": 3}, "train machine=gpu2": {"2": 2, "4": 4}}
     assert project.put_out(3)["cells"][2]["outputs"][0]["data"] == {"text/plain": "2"}
 
 
