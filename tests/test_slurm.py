@@ -16,7 +16,7 @@ from nbbg.errors import UsageError
 from nbbg.executors.slurm import EXECUTOR, commands, script
 from nbbg.store import submissions
 from tests import cluster, records
-from tests.places import COUNTS, GATE, open_gate
+from tests.places import COUNTS, GATE, indented, open_gate
 from tests.project import LONG, until
 
 if TYPE_CHECKING:
@@ -220,6 +220,22 @@ def test_a_task_that_slurm_starts_again_is_the_next_attempt(
     project.nbbg("wait", "b1")
     assert project.state(1) == "succeeded"
     assert numbers(project) == [1]
+
+
+def test_a_disk_of_the_node(project: Project, tmp_path: Path) -> None:
+    """What runs write on a disk of their node is kept with their records, also when stopped."""
+    tells = "import os\nopen(os.environ['NBBG_SCRATCH_DIR'] + '/x', 'w').write('written')"
+    project.write("train.ipynb", tells, f"if os.environ['RUN_NUMBER'] == '2':\n{indented(LONG)}")
+    disk = f"{tmp_path}/disk/$SLURM_ARRAY_JOB_ID"
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--jobs", "2", *SLURM, "--scratch", disk)
+    project.until_running(2, "0")
+    project.nbbg("stop", "2")
+    project.nbbg("wait", "b1", code=1)
+    assert states(project) == ["succeeded", "stopped"]
+    for run in (1, 2):
+        assert (project.attempt(run) / paths.SCRATCH / "x").read_text() == "written"
+    job = submissions.of(project.batch("b1"))[0].job
+    assert list((tmp_path / "disk" / str(job)).iterdir()) == []
 
 
 def test_an_answer_that_was_lost(project: Project) -> None:

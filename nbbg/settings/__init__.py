@@ -195,6 +195,11 @@ class Settings:
         return self._value("output_cap", int)
 
     @property
+    def scratch(self) -> str:
+        """Where runs get a folder on a disk of their own machine; empty: nowhere."""
+        return self._value("scratch", str)
+
+    @property
     def log_max(self) -> int:
         """Bytes that a run's log may take on the disk, and its journal; 0: no limit."""
         return self._value("log_max", int)
@@ -417,6 +422,7 @@ KINDS: dict[str, _Kind] = {
     "max_failures": _Kind("NBBG_MAX_FAILURES", values.number, 0),
     "freeze": _Kind("NBBG_FREEZE", values.freeze, values.NOTEBOOK),
     "output_cap": _Kind("NBBG_OUTPUT_CAP", values.size, 10_000_000),
+    "scratch": _Kind("NBBG_SCRATCH", values.place_there),
     "log_max": _Kind("NBBG_LOG_MAX", values.size, 1_000_000_000),
     "keep_runs": _Kind("NBBG_KEEP_RUNS", values.number, 0),
     "keep_days": _Kind("NBBG_KEEP_DAYS", values.days, 0.0),

@@ -144,5 +144,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     freeze = "what is copied at launch: notebook (the default), or tree, with the project's sources"
     add("--freeze", metavar="WHAT", help=freeze)
+    scratch = "runs get a folder there, on the disk of their machine, and it is kept: '$TMPDIR'"
+    add("--scratch", metavar="DIR", help=scratch)
     shared.add_output_cap(add)
     add("--log-max", metavar="SIZE", help="a longer log loses its middle (1GB); 0: none does")
