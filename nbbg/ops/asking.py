@@ -123,7 +123,9 @@ def _tickets(index: Index, batch: model.Batch) -> Mapping[str, str]:
     made = submissions.of(index.store.batch(batch.id).resolve())
     found = {}
     for run in index.open():
-        if run.batch == batch.id and run.attempt and not run.ended:
+        # Of what is lost by an executor's word, too: without it that would be unknown again.
+        is_open = not run.ended or isinstance(run.state, model.Lost)
+        if run.batch == batch.id and run.attempt and is_open:
             path = index.store.run(batch.id, run.id) / str(run.attempt)
             if ticket := _ticket(path) or _newest(made, run.id):
                 found[f"{run.id}/{run.attempt}"] = ticket
