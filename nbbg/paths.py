@@ -61,6 +61,7 @@ LOG = "log.txt"
 CELLS = "cells.jsonl"
 METRICS = "metrics.jsonl"
 RESULTS = "results"
+SCRATCH = "scratch"  # what an attempt had written on a disk of its machine
 KEPT_JSON, KEPT_PICKLE, KEPT_LEFT_OUT = ".json", ".pickle", ".left-out"  # after their names
 STOP = "stop.json"
 BOOTED = "resumed-at-boot.json"  # it was lost with the machine, and the next attempt came by itself
@@ -83,6 +84,7 @@ SEED = "SEED"
 RUN_ID = "NBBG_RUN_ID"
 RUN_DIR = "NBBG_RUN_DIR"
 CHECKPOINT_DIR = "NBBG_CHECKPOINT_DIR"
+SCRATCH_DIR = "NBBG_SCRATCH_DIR"
 ATTEMPT = "NBBG_ATTEMPT"
 ARM = "NBBG_ARM"
 MARKER = "NBBG_MARKER"
@@ -93,7 +95,7 @@ VISIBLE_GPUS, GPU_ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 GROUPS = ("WANDB_RUN_GROUP", "MLFLOW_EXPERIMENT_NAME")
 OF_A_RUN = (
     *(RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, ATTEMPT, ARM, MARKER),
-    *(PROJECT, TREE),
+    *(PROJECT, TREE, SCRATCH_DIR),
 )
 # Of one run alone: a template has other values, or none.
 OF_ONE_RUN = frozenset(

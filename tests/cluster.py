@@ -22,6 +22,8 @@ from tests.project import alive, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.project import Project
+
 _CONF = """\
 ClusterName=nbbg
 SlurmctldHost=localhost(127.0.0.1)
@@ -46,7 +48,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 MpiDefault=none
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
-KillWait=2
+KillWait=30
 MinJobAge=2
 JobRequeue=1
 MaxArraySize=200000
@@ -114,6 +116,17 @@ class Cluster:
         daemon = self.daemons.pop(name)
         daemon.send_signal(number)
         daemon.wait(10)
+
+    @contextlib.contextmanager
+    def login(self, project: Project) -> Iterator[None]:
+        """Have a project on its login node; its jobs end with the test."""
+        project.environment |= {**self.environment, "NBBG_ASK_EVERY": "0.3"}
+        try:
+            yield
+        finally:
+            self("scancel", "--user", str(os.geteuid()))
+            project.end_all()
+            until(lambda: not self.jobs())
 
     def lines(self) -> list[commands.Line]:
         """What it has of this user's, as nbbg reads it."""

@@ -56,9 +56,16 @@ Host {name}
     User {user}
     IdentityFile {key}
     IdentitiesOnly yes
+    KexAlgorithms curve25519-sha256
     UserKnownHostsFile {known}
     HostKeyAlias {name}
 """
+_SHARED = """\
+    ControlMaster auto
+    ControlPath {top}/%n
+    ControlPersist 60
+"""
+FOLDER = "work/proj"  # of a project, in a home there
 
 
 class Link:
@@ -184,8 +191,11 @@ class Machine:
 
 
 @contextlib.contextmanager
-def machines(project: Project, *names: str) -> Iterator[dict[str, Machine]]:
-    """Machines that the project's ssh knows by their names, for as long as a test."""
+def machines(project: Project, *names: str, shared: bool = False) -> Iterator[dict[str, Machine]]:
+    """Machines that the project's ssh knows by their names, for as long as a test.
+
+    With `shared` one connection to each is kept, as many people have it.
+    """
     if not Path("/usr/sbin/sshd").exists() or shutil.which("rsync") is None:
         pytest.skip("there is no sshd or no rsync: scripts/setup-system")
     top = Path(tempfile.mkdtemp(prefix="nbbg-ssh"))
@@ -197,6 +207,7 @@ def machines(project: Project, *names: str) -> Iterator[dict[str, Machine]]:
         (bin_ / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {top}/config "$@"\n')
         (bin_ / "ssh").chmod(0o755)
         project.environment["PATH"] = f"{bin_}:{os.environ['PATH']}"
+        project.environment["NBBG_ASK_EVERY"] = "0.3"
         texts, known = [], []
         for machine in made.values():
             machine.prepare()
@@ -212,6 +223,7 @@ def machines(project: Project, *names: str) -> Iterator[dict[str, Machine]]:
                     key=top / "key",
                     known=top / "known",
                 )
+                + (_SHARED.format(top=top) if shared else "")
             )
         (top / "config").write_text("".join(texts))
         (top / "known").write_text("".join(known))
@@ -229,7 +241,7 @@ def machines(project: Project, *names: str) -> Iterator[dict[str, Machine]]:
 def add(project: Project, *names: str) -> None:
     """Have the project know them; they use this very nbbg."""
     for name in names:
-        project.nbbg("host", "add", name, f"{name}:work/proj", "--nbbg", PYTHON, "--python", PYTHON)
+        project.nbbg("host", "add", name, f"{name}:{FOLDER}", "--nbbg", PYTHON, "--python", PYTHON)
 
 
 def end_all(top: Path) -> None:

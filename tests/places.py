@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbbg import paths
+from nbbg.store import batches
+from tests import machines
 from tests.project import PATIENCE, PYTHON, Project, alive, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from tests.cluster import Cluster
 
 NBBG = (PYTHON, "-P", "-m", "nbbg")
 GATE = """\
@@ -35,11 +39,39 @@ class Place:
 
     executor: str
     project: Project
+    home: Path | None = None  # of the machine that they work on, where it is another
     command: subprocess.Popen[bytes] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The project's folder where they work."""
+        return self.home / machines.FOLDER if self.home else self.project.root
+
+    @property
+    def store(self) -> Path:
+        """The folder of the records that a runner writes."""
+        if self.home is None:
+            return self.project.root / paths.STORE
+        (found,) = (self.folder / paths.STORE / paths.FROM).iterdir()
+        return found
+
+    def numbers(self) -> list[int]:
+        """The numbers of the runs that were executed, in the order of their start."""
+        return [int(line) for line in (self.folder / "numbers").read_text().split()]
+
+    def supervisor(self) -> int | None:
+        """The pid of the first batch's supervisor."""
+        return batches.supervisor_pid(self.store / paths.BATCHES / "1")
+
+    def open_gate(self) -> None:
+        """Let what stands at a GATE go on."""
+        (self.folder / "go").touch()
 
     def launch(self, *arguments: str) -> None:
         """`nbbg run`; the command of `inline`, which executes the runs itself, is left at work."""
         words = ("run", *arguments, "--executor", self.executor, "--grace", "0.5")
+        if self.executor == "ssh":
+            words += ("--on", "gpu1")
         if self.executor != "inline":
             self.project.nbbg(*words)
             return
@@ -89,10 +121,24 @@ class TmuxServer:
 
 
 @contextlib.contextmanager
-def at(executor: str, project: Project) -> Iterator[Place]:
-    """A project whose runs are carried by that executor, and ended with the test."""
+def at(executor: str, project: Project, cluster: Cluster | None = None) -> Iterator[Place]:
+    """A project whose runs are carried by that executor, and ended with the test.
+
+    Args:
+        executor: its name.
+        project: in which nothing was launched.
+        cluster: for `slurm`.
+    """
     place = Place(executor, project)
-    with tmux_of(project) if executor == "tmux" else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        if executor == "tmux":
+            stack.enter_context(tmux_of(project))
+        if executor == "ssh":
+            made = stack.enter_context(machines.machines(project, "gpu1", shared=True))
+            machines.add(project, "gpu1")
+            place.home = made["gpu1"].home
+        if cluster:
+            stack.enter_context(cluster.login(project))
         try:
             yield place
         finally:

@@ -411,3 +411,16 @@ def test_a_library_that_is_not_there_is_named(project: Project) -> None:
         page = project.nbbg("report", "-o", "-")  # of two metrics, with the figures of each
         assert f"no figures: comparing needs {library}" in page.stderr
         assert "acc by arm" not in page.stdout
+
+
+def test_a_time_on_different_machines() -> None:
+    """Where arms ran on different machines, a metric that is a time is remarked; no other is."""
+    arms = [
+        a_sample("a", BASE[:8], machines=["gpu1"]),
+        a_sample("b", BASE[:8] + NOISE[0, :8], machines=["gpu1", "gpu2"]),
+    ]
+    where = "b on gpu1 and gpu2; a on gpu1"
+    said = f"epoch_seconds may tell of the machines: {where}; apart: --by machine"
+    assert said in compare(arms, "epoch_seconds").notes
+    assert not any("machine" in note for note in compare(arms, "loss").notes)
+    assert not any("machine" in note for note in compare([arms[0]] * 2, "epoch_seconds").notes)

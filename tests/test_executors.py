@@ -1,7 +1,15 @@
 """What every executor promises.
 
-One suite for all: the same notebooks, the same records. `inline` runs in the process that typed
-the command, so what survives a kill is asked of the others alone.
+One suite for all, against a real Slurm and a real sshd too: the same notebooks, the same records.
+What is not asked of one is said where it is left out:
+
+- `inline` runs in the process that typed the command: what survives a kill is asked of the others.
+- `slurm` has no supervisor that could be killed, and ends what a task leaves behind, so that an
+  engine does not outlive its runner there.
+- `slurm` and `ssh` refuse an exit file: nobody would look for it.
+- over `ssh` a run has the environment of its machine: what reaches it comes from `.env`, or is
+  named as a secret; and data is sent. What is gone there without a result is told for gone 90
+  seconds later, which no test waits for: so what ends with its runner is not asked of it.
 """
 
 from __future__ import annotations
@@ -16,6 +24,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbbg import paths, process
+from tests import cluster as clusters
 from tests.places import (
     COUNTS,
     GATE,
@@ -24,8 +33,6 @@ from tests.places import (
     files_with,
     indented,
     kill,
-    numbers,
-    open_gate,
     states,
 )
 from tests.project import LONG, alive, until
@@ -33,23 +40,48 @@ from tests.project import LONG, alive, until
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tests.cluster import Cluster
     from tests.project import Project
 
 SECOND_TIME = "import os\nassert os.environ['NBBG_ATTEMPT'] == '2', 'the first attempt fails'"
 
 
-@pytest.fixture(params=["local", "tmux", "inline"])
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One cluster for all tests."""
+    with clusters.cluster() as made:
+        yield made
+
+
+@pytest.fixture(params=["local", "tmux", "inline", "slurm", "ssh"])
 def place(request: pytest.FixtureRequest, project: Project) -> Iterator[Place]:
     """Each executor in turn."""
-    with at(request.param, project) as made:
+    with _at(request, project) as made:
         yield made
 
 
-@pytest.fixture(params=["local", "tmux"])
+@pytest.fixture(params=["local", "tmux", "slurm", "ssh"])
 def detached(request: pytest.FixtureRequest, project: Project) -> Iterator[Place]:
     """Each executor whose runs outlive the command."""
-    with at(request.param, project) as made:
+    with _at(request, project) as made:
         yield made
+
+
+@pytest.fixture(params=["local", "tmux", "ssh"])
+def supervised(request: pytest.FixtureRequest, project: Project) -> Iterator[Place]:
+    """Each executor whose runs are started by a supervisor, and outlive that too."""
+    with _at(request, project) as made:
+        yield made
+
+
+def _at(
+    request: pytest.FixtureRequest, project: Project
+) -> contextlib.AbstractContextManager[Place]:
+    """That place; the cluster is started for the first test that needs it."""
+    executor: str = request.param
+    return at(
+        executor, project, request.getfixturevalue("cluster") if executor == "slurm" else None
+    )
 
 
 # What every executor promises.
@@ -89,7 +121,7 @@ def test_a_run_that_succeeds_has_a_whole_record(place: Place) -> None:
         "gpu": None,
         "retry_at": None,
         "host": process.host(),
-        "machine": process.host(),
+        "machine": "gpu1" if place.executor == "ssh" else process.host(),
         "cell": 4,
         "cells": 4,
         "log": str(place.project.batch("b1") / "runs" / "1" / "1" / paths.LOG),
@@ -132,15 +164,21 @@ def test_an_exit_code_is_told(place: Place) -> None:
 
 def test_what_a_run_finds_in_its_environment(place: Place) -> None:
     """A run is told who it is; what the user set wins, and `.env` reaches it."""
+    by_file = place.executor == "ssh"
     dumps = "import json, os\njson.dump(dict(os.environ), open('environ.json', 'w'))"
     place.project.write("train.ipynb", dumps)
-    (place.project.root / ".env").write_text("FROM_DOTENV=yes\nBOTH=dotenv\n")
     mine = {"FLAVOUR": "mine", "BOTH": "shell", "OMP_NUM_THREADS": "7", "RUN_NUMBER": "99"}
-    place.project.environment |= mine
+    given = {"FROM_DOTENV": "yes", "BOTH": "dotenv"}
+    if by_file:
+        given |= mine
+    else:
+        place.project.environment |= mine
+    text = "".join(f"{name}={value}\n" for name, value in given.items())
+    (place.project.root / ".env").write_text(text)
     place.launch("train.ipynb", "--seed", "10", "--name", "mine", "--jobs", "1000")
     place.end()
-    found = json.loads((place.project.root / "environ.json").read_text())
-    folder = place.project.batch("b1") / "runs" / "1"
+    found = json.loads((place.folder / "environ.json").read_text())
+    folder = place.store / paths.BATCHES / "1" / paths.RUNS / "1"
     wanted = {
         "RUN_NUMBER": "1",
         "SEED": "11",
@@ -171,13 +209,14 @@ def test_threads_are_divided_by_the_jobs(detached: Place) -> None:
     detached.project.write("train.ipynb", says)
     detached.launch("train.ipynb", "--jobs", "1000")
     detached.end()
-    assert (detached.project.root / "threads").read_text() == "1"
+    assert (detached.folder / "threads").read_text() == "1"
 
 
 def test_a_secret_reaches_the_run_and_no_file(place: Place) -> None:
     """A secret is known to the run, and lies in no record, output or command line."""
     secrets = {"SERVICE_API_KEY": "swordfish-in-the-shell", "DB_PASSWORD": "swordfish-in-dotenv"}
     place.project.environment["SERVICE_API_KEY"] = secrets["SERVICE_API_KEY"]
+    place.project.environment["NBBG_SECRETS"] = "SERVICE_API_KEY"  # which has it carried, too
     (place.project.root / ".env").write_text(f"DB_PASSWORD={secrets['DB_PASSWORD']}\n")
     prints = (
         "import os, subprocess, sys\n"
@@ -191,11 +230,12 @@ def test_a_secret_reaches_the_run_and_no_file(place: Place) -> None:
     place.launch("train.ipynb")
     place.project.until_running(1, "at the gate")
     assert _on_a_command_line(secrets.values()) == []
-    assert files_with(place.project.root / ".nbbg", secrets.values()) <= {paths.LOG}
-    open_gate(place.project)
+    for store in (place.project.root / paths.STORE, place.store):
+        assert files_with(store, secrets.values()) <= {paths.LOG}
+    place.open_gate()
     place.end()
-    assert files_with(place.project.root / ".nbbg", secrets.values()) == set()
-    assert files_with(place.project.root / "outputs", secrets.values()) == set()
+    for folder in (place.project.root / paths.STORE, place.project.root / "outputs", place.store):
+        assert files_with(folder, secrets.values()) == set()
     assert place.project.run(1)["reason"] == "cell 3: ValueError: *******************"
     masked = f"{'*' * 22} {'*' * 19}"
     assert place.project.log(1).startswith(f"{masked}\n{'*' * 19}\n")
@@ -222,12 +262,13 @@ def test_a_run_works_in_its_notebooks_folder(place: Place) -> None:
     (place.project.root / "deep/er/data.txt").write_text("data")
     before = os.umask(0o022)
     try:
-        place.launch("deep/er/train.ipynb")
+        sent = ("--send", "deep/er/data.txt") if place.executor == "ssh" else ()
+        place.launch("deep/er/train.ipynb", *sent)
     finally:
         os.umask(before)
     place.end()
     assert states(place.project) == ["succeeded"]
-    made = place.project.root / "deep/er/made.txt"
+    made = place.folder / "deep/er/made.txt"
     assert made.read_text() == "data"
     assert made.stat().st_mode & 0o777 == 0o644
 
@@ -239,11 +280,11 @@ def test_a_run_that_was_stopped_before_its_start_never_starts(place: Place) -> N
     place.project.until_running(1, "at the gate")
     place.project.nbbg("stop", "2")
     assert place.project.state(2) == "stopped"
-    open_gate(place.project)
+    place.open_gate()
     place.end()
     assert states(place.project) == ["succeeded", "stopped", "succeeded"]
     assert place.project.run(2)["reason"] == "nbbg stop; before it started"
-    assert numbers(place.project) == [1, 3]
+    assert place.numbers() == [1, 3]
 
 
 def test_a_batch_starts_its_runs_in_order(place: Place) -> None:
@@ -254,9 +295,10 @@ def test_a_batch_starts_its_runs_in_order(place: Place) -> None:
         place.project.write(f"{name}.ipynb", names, tells)
     place.launch("a.ipynb", "b.ipynb", "--runs", "3")
     place.end()
-    assert (place.project.root / "order").read_text() == "a1 b1 a2 b2 a3 b3 "
+    assert (place.folder / "order").read_text() == "a1 b1 a2 b2 a3 b3 "
 
 
+@pytest.mark.parametrize("place", ["local", "tmux", "inline"], indirect=True)
 def test_an_exit_file_ends_the_batch_after_its_runs(place: Place) -> None:
     """When the exit file appears, what runs goes to its end and nothing more starts."""
     place.project.write("train.ipynb", "open('enough', 'w').close()", "print('to the end')")
@@ -270,23 +312,24 @@ def test_an_exit_file_ends_the_batch_after_its_runs(place: Place) -> None:
 # What survives, at every executor whose runs outlive the command.
 
 
-def test_a_killed_runner_leaves_its_engine_at_work(detached: Place) -> None:
+@pytest.mark.parametrize("supervised", ["local", "tmux"], indirect=True)
+def test_a_killed_runner_leaves_its_engine_at_work(supervised: Place) -> None:
     """Without its runner a run goes on as `running`, says so, and ends as its journal tells."""
     says = "import os\nos.system('echo $SERVICE_TOKEN')"
-    detached.project.write("train.ipynb", says, GATE, "print('the end')")
-    detached.project.environment["SERVICE_TOKEN"] = "swordfish"
-    detached.launch("train.ipynb")
-    run = detached.project.until_running(1, "at the gate")
+    supervised.project.write("train.ipynb", says, GATE, "print('the end')")
+    supervised.project.environment["SERVICE_TOKEN"] = "swordfish"
+    supervised.launch("train.ipynb")
+    run = supervised.project.until_running(1, "at the gate")
     kill(run["runner_pid"])
-    assert detached.project.run(1)["reason"] == "its runner was killed; the engine goes on"
-    assert detached.project.executed(1)["cells"][1]["outputs"][0]["text"] == "at the gate\n"
-    open_gate(detached.project)
-    detached.end()
-    run = detached.project.run(1)
+    assert supervised.project.run(1)["reason"] == "its runner was killed; the engine goes on"
+    assert supervised.project.executed(1)["cells"][1]["outputs"][0]["text"] == "at the gate\n"
+    supervised.open_gate()
+    supervised.end()
+    run = supervised.project.run(1)
     assert (run["state"], run["reason"]) == ("succeeded", "its runner was killed")
-    assert detached.project.executed(1)["cells"][2]["outputs"][0]["text"] == "the end\n"
-    until(lambda: detached.project.supervisor() is None)
-    assert detached.project.log(1).startswith("*********\n")
+    assert supervised.project.executed(1)["cells"][2]["outputs"][0]["text"] == "the end\n"
+    until(lambda: supervised.supervisor() is None)
+    assert supervised.project.log(1).startswith("*********\n")
 
 
 def test_a_killed_engine_is_told_with_its_signal(detached: Place) -> None:
@@ -296,7 +339,7 @@ def test_a_killed_engine_is_told_with_its_signal(detached: Place) -> None:
     run = detached.project.until_running(1, "at the gate")
     kill(run["pid"])
     detached.project.until_running(2, "at the gate")
-    open_gate(detached.project)
+    detached.open_gate()
     detached.end()
     first, second = detached.project.runs()
     assert (first["state"], first["signal"], first["cell"]) == ("killed", "SIGKILL", 2)
@@ -304,23 +347,25 @@ def test_a_killed_engine_is_told_with_its_signal(detached: Place) -> None:
     assert second["state"] == "succeeded"
 
 
-def test_a_killed_supervisor_is_replaced_by_resume(detached: Place) -> None:
+def test_a_killed_supervisor_is_replaced_by_resume(supervised: Place) -> None:
     """Without a supervisor what runs goes on; `resume` starts the rest, each exactly once."""
-    detached.project.write("train.ipynb", COUNTS, GATE)
-    detached.launch("train.ipynb", "--runs", "3")
-    detached.project.until_running(1, "at the gate")
-    kill(detached.project.supervisor())
-    assert detached.project.supervisor() is None
-    assert states(detached.project) == ["running", "queued", "queued"]
-    open_gate(detached.project)
-    detached.project.nbbg("wait", "1")
-    assert states(detached.project) == ["succeeded", "queued", "queued"]
-    detached.project.nbbg("resume")
-    detached.end()
-    assert states(detached.project) == ["succeeded"] * 3
-    assert numbers(detached.project) == [1, 2, 3]
+    supervised.project.write("train.ipynb", COUNTS, GATE)
+    supervised.launch("train.ipynb", "--runs", "3")
+    supervised.project.until_running(1, "at the gate")
+    kill(supervised.supervisor())
+    assert supervised.supervisor() is None
+    left = "lost" if supervised.executor == "ssh" else "queued"  # once its machine has said so
+    until(lambda: states(supervised.project) == ["running", left, left])
+    supervised.open_gate()
+    supervised.project.nbbg("wait", "1")
+    assert states(supervised.project) == ["succeeded", left, left]
+    supervised.project.nbbg("resume")
+    supervised.end()
+    assert states(supervised.project) == ["succeeded"] * 3
+    assert supervised.numbers() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("detached", ["local", "tmux", "slurm"], indirect=True)
 def test_everything_killed_is_lost_and_goes_on_with_resume(detached: Place) -> None:
     """Runner and engine killed: `lost`; `resume` makes a second attempt and keeps the first."""
     first = f"import os\nif os.environ['NBBG_ATTEMPT'] == '1':\n{indented(GATE)}"
@@ -346,7 +391,7 @@ def test_stop_interrupts_the_cell(detached: Place) -> None:
     assert said == "run 1 stopped (nbbg stop in cell 1)\n"
     run = detached.project.run(1)
     assert (run["state"], run["reason"]) == ("stopped", "nbbg stop in cell 1")
-    assert (detached.project.root / "cleaned").exists()
+    assert (detached.folder / "cleaned").exists()
     assert not alive(run["pid"])
 
 
@@ -357,13 +402,13 @@ def test_stop_after_run_lets_the_live_runs_end(detached: Place) -> None:
     detached.project.until_running(1, "at the gate")
     said = detached.project.nbbg("stop", "b1", "--after-run").stdout
     assert "runs 2-3 will not start\n" in said
-    open_gate(detached.project)
+    detached.open_gate()
     detached.end()
     assert states(detached.project) == ["succeeded", "stopped", "stopped"]
     detached.project.nbbg("resume", "b1")
     detached.end()
     assert states(detached.project) == ["succeeded"] * 3
-    assert numbers(detached.project) == [1, 2, 3]
+    assert detached.numbers() == [1, 2, 3]
 
 
 def test_retry_makes_another_attempt(detached: Place) -> None:
@@ -378,3 +423,64 @@ def test_retry_makes_another_attempt(detached: Place) -> None:
     assert (run["state"], run["attempt"]) == ("succeeded", 2)
     first = Path(run["log"]).parent.parent / "1"
     assert json.loads((first / paths.RESULT).read_text())["state"] == "failed"
+
+
+# Those of others.
+
+_CARRIED = """
+import os, subprocess, sys
+from nbbg import process
+from nbbg.executors import Ticket
+from nbbg.executors.here import Here
+
+
+class Carried(Here):
+    def submit(self, attempt):
+        argv = [sys.executable, "-P", "-m", "nbbg.runner", str(attempt)]
+        runner = subprocess.Popen(argv, start_new_session=True, stdin=subprocess.DEVNULL)
+        return Ticket(process.identity(runner.pid), {"by": "carried"})
+
+
+EXECUTOR = Carried()
+"""
+
+
+def _install(project: Project, folder: Path, name: str, code: str) -> None:
+    """Have nbbg find a package of somebody else's, with an executor of that name."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[nbbg.executors]\n{name} = of_{name}:EXECUTOR\n")
+    (folder / f"of_{name}.py").write_text(code)
+    project.environment["PYTHONPATH"] = str(folder)
+
+
+def test_an_executor_of_another_package(project: Project, tmp_path: Path) -> None:
+    """One that an entry point names is listed, carries runs as nbbg's own do, and is in records."""
+    _install(project, tmp_path / "theirs", "carried", _CARRIED)
+    project.write("train.ipynb", COUNTS, SECOND_TIME)
+    listed = project.nbbg("run", "train.ipynb", "--executor", "nope", code=2).stderr
+    assert listed.startswith("nbbg: there is no executor 'nope'; there are: local, ")
+    assert listed.endswith("carried\n")
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--executor", "carried")
+    project.nbbg("wait", "b1", code=1)
+    project.nbbg("retry", "--failed")
+    project.nbbg("wait", "b1")
+    assert states(project) == ["succeeded"] * 2
+    assert {run["executor"] for run in project.runs()} == {"carried"}
+    assert json.loads((project.attempt(1) / paths.TICKET).read_bytes())["by"] == "carried"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [("1 / 0", "division by zero"), ("import not_there", "No module named 'not_there'")],
+)
+def test_a_broken_executor_is_one_line(
+    project: Project, tmp_path: Path, code: str, why: str
+) -> None:
+    """A package whose executor can't be loaded is named, with the cause; nothing is launched."""
+    _install(project, tmp_path / "theirs", "broken", code)
+    project.write("train.ipynb", COUNTS)
+    said = project.nbbg("run", "train.ipynb", "--executor", "broken", code=2).stderr
+    assert said == f"nbbg: the executor 'broken' can't be loaded: {why}\n"
+    assert not (project.root / paths.STORE).exists()

@@ -252,3 +252,19 @@ def test_an_event_holds_what_it_can(tmp_path: Path) -> None:
     values = {f"a_metric_{k}": 0.5 for k in range(500)}
     with files.Folder(logged(tmp_path / "many", {"values": values})) as opened:
         assert runs.kept_of(opened, model.Succeeded()) is None
+
+
+def test_an_arm_is_split_by_a_column(tmp_path: Path) -> None:
+    """`by` makes a sample of each machine's runs; a column that is none is named, with those."""
+    folders = [logged(tmp_path / str(k), *steps("loss", {0: k})) for k in (1, 2, 3)]
+    found = [
+        a_run(k, folder, machine="gpu1" if k < 3 else "", host="here")
+        for k, folder in enumerate(folders, 1)
+    ]
+    whole, *_ = gather(found, "loss")
+    assert (whole.arm, whole.machines) == ("train", ["gpu1", "here"])
+    first, second = gather(found, "loss", by="machine")
+    assert (first.arm, first.values) == ("train machine=gpu1", {1: 1, 2: 2})
+    assert (second.arm, second.values, second.machines) == ("train machine=here", {3: 3}, ["here"])
+    with pytest.raises(UsageError, match="--by place: there is no such column"):
+        gather(found, "loss", by="place")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbbg import model, paths
+from nbbg import executors, model, paths
 from nbbg.executors import get
 from nbbg.index import Index
 from nbbg.ops import asking
@@ -16,7 +16,7 @@ from tests import records
 from tests.records import HOST, Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from nbbg.store.place import Store
@@ -113,6 +113,35 @@ def test_an_old_or_unreadable_word_is_none(store: Store, attempt: Attempt) -> No
     assert isinstance(attempt.state(), model.Unknown)
     path.write_bytes(b'{"at": 1')
     assert isinstance(attempt.state(), model.Unknown)
+
+
+def test_what_is_lost_by_a_word_stays_lost(
+    store: Store, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While others of its batch are asked about, what is gone for long is asked about, too."""
+
+    class Far:
+        supervised = False
+
+        def fetch(self, batches: Collection[Path]) -> None:
+            pass
+
+        def poll(self, tickets: Iterable[str]) -> dict[str, model.Told]:
+            return {ticket: model.Told(WORD.GONE, "given up", 1.0) for ticket in tickets}
+
+    del attempt
+    records.publish(store, 2, executor="far")
+    made = Attempt(runs.new_attempt(store, 2, 2, 1))
+    made.claim(hold=False, host=HOST, boot=records.EARLIER_BOOT)
+    made.write(paths.TICKET, {"host": HOST, "job": "7_2"})
+    batches.add_event(store, 2, "starting", 2, 1)
+    monkeypatch.setattr(executors, "scheduler", lambda name: Far() if name == "far" else None)
+    with Index(store) as index:
+        for _ in range(3):
+            asking.refresh(index, fresh=0)
+            found = index.run(2)
+            assert found is not None
+            assert isinstance(found.state, model.Lost), found.state
 
 
 def test_a_scheduler_is_asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def two(project: Project) -> Iterator[dict[str, Machine]]:
-    """Two machines that the project knows."""
+    """Two machines that the project knows, a connection to each of which is kept."""
+    with machines.machines(project, "gpu1", "gpu2", shared=True) as made:
+        machines.add(project, *made)
+        yield made
+
+
+@pytest.fixture
+def apart(project: Project) -> Iterator[dict[str, Machine]]:
+    """The same, with a connection of its own for each call, as ssh has it if nothing is said."""
     with machines.machines(project, "gpu1", "gpu2") as made:
         machines.add(project, *made)
         yield made
@@ -59,6 +68,13 @@ def test_runs_are_dealt_and_come_home(project: Project, two: dict[str, Machine])
     run = project.run(3)
     assert (run["executor"], run["metrics"]) == ("ssh", {"loss": 0.5})
     assert "here" in project.log(3)
+    table = project.nbbg("results").stdout.splitlines()
+    assert [line.split()[6] for line in table] == ["machine", "gpu1", "gpu2", "gpu1", "gpu2"]
+    some = project.nbbg("results", "--where", 'machine == "gpu2"', "--csv", "-").stdout
+    assert [line.split(",")[3] for line in some.splitlines()] == ["run", "2", "4"]
+    found = project.nbbg("compare", "--metric", "loss", "--by", "machine", "--json").stdout
+    arms = {arm["arm"]: arm["runs"] for arm in json.loads(found)["arms"]}
+    assert arms == {"train machine=gpu1": {"1": 1, "3": 3}, "train machine=gpu2": {"2": 2, "4": 4}}
     assert project.put_out(3)["cells"][2]["outputs"][0]["data"] == {"text/plain": "2"}
 
 
@@ -72,7 +88,7 @@ def cut(link: machines.Link, dice: random.Random) -> None:
     link.cut()
 
 
-def test_a_link_that_is_cut_at_random_heals(project: Project, two: dict[str, Machine]) -> None:
+def test_a_link_that_is_cut_at_random_heals(project: Project, apart: dict[str, Machine]) -> None:
     """Launch, status and fetch while both links break: each number once, each log whole."""
     lines = "import time\nfor i in range(40):\n    print('line', i)\n    time.sleep(0.02)"
     project.write("train.ipynb", COUNTS, lines)
@@ -82,7 +98,7 @@ def test_a_link_that_is_cut_at_random_heals(project: Project, two: dict[str, Mac
 
     def break_them() -> None:
         while count[0] < CUTS and not over.is_set():
-            cut(dice.choice([each.link for each in two.values()]), dice)
+            cut(dice.choice([each.link for each in apart.values()]), dice)
             count[0] += 1
 
     breaking = threading.Thread(target=break_them)
@@ -99,7 +115,7 @@ def test_a_link_that_is_cut_at_random_heals(project: Project, two: dict[str, Mac
         breaking.join()
     assert count[0] == CUTS
     assert len(project.runs()) == 12
-    assert numbers(*two.values()) == list(range(1, 13))
+    assert numbers(*apart.values()) == list(range(1, 13))
     whole = "".join(f"line {i}\n" for i in range(40))
     assert [project.log(run) for run in range(1, 13)] == [whole] * 12
     assert all(project.put_out(run)["cells"][1]["outputs"] for run in range(1, 13))

@@ -36,6 +36,7 @@ def command(arguments: argparse.Namespace) -> int:
         baseline=arguments.baseline or "",
         reduce=_reduction(arguments),
         curves=path is not None,
+        by=arguments.by,
     )
     if path:
         plotting.plot(where.store, found, path)
@@ -128,6 +129,7 @@ def document(found: Comparison) -> dict[str, Any]:
                 "values": {str(seed): value for seed, value in sample.values.items()},
                 "runs": {str(seed): run for seed, run in sample.runs.items()},
                 "left_out": [asdict(each) for each in sample.left_out],
+                "machines": list(sample.machines),
                 "sources": list(sample.sources),
             }
             for sample in found.samples

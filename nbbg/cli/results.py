@@ -66,13 +66,13 @@ def _chosen(arguments: argparse.Namespace) -> list[model.Run]:
 
 
 def _show(runs: list[model.Run], *, chosen: bool) -> int:
-    names, params = values.metrics(runs), rows.differing(runs)
+    names, params, several = values.metrics(runs), rows.differing(runs), rows.are_several(runs)
     titles = [f"{rows.PARAMS}{name}" if name in (*names, *_HEAD) else name for name in params]
-    head = (*_HEAD, *titles, *names)
-    shown = (_texts(run, params, names) for run in runs)
+    head = (*_HEAD, *(["machine"] if several else []), *titles, *names)
+    shown = (_texts(run, params, names, several=several) for run in runs)
     if not runs and not chosen:
         print("no runs yet\n  nbbg run NOTEBOOK --runs 20")
-    table.show(head, shown, numbers={*head} - {"arm", "state"})
+    table.show(head, shown, numbers={*head} - {"arm", "state", "machine"})
     for changed in imported.changes(runs):
         output.say(changed)
     there = [run for run in runs if not run.cleaned_at]
@@ -82,11 +82,14 @@ def _show(runs: list[model.Run], *, chosen: bool) -> int:
     return 0
 
 
-def _texts(run: model.Run, params: Sequence[str], names: Sequence[str]) -> list[str]:
+def _texts(
+    run: model.Run, params: Sequence[str], names: Sequence[str], *, several: bool
+) -> list[str]:
     given, measured = run.arm.params, values.measured(run)
     return [
         *(run.arm.name, str(run.number), str(run.seed), str(run.id), run.state.word),
         table.duration(rows.seconds(run)),
+        *([rows.machine(run)] if several else []),
         *(table.number(given.get(name)) for name in params),
         *(table.number(measured.get(name)) for name in names),
     ]

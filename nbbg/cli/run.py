@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SETTINGS = (
     *("jobs", "engine", "executor", "on", "send", "slurm", "python", "grace", "exit_file"),
-    *("output_cap", "log_max"),
+    *("output_cap", "log_max", "scratch"),
     *("machine_jobs", "gpus", "per_gpu", "gpu_free"),
     *("timeout", "cell_timeout", "watchdog", "quiet_after", "allow_errors"),
     *("retries", "retry_delay", "retry_on", "max_failures", "freeze", "warm", "preload"),

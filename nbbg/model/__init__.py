@@ -171,6 +171,7 @@ class Batch:
     options: tuple[str, ...] = ()  # of the executor's own, as they were typed
     gpu_free: int = 0  # bytes that must be free on it for each run; 0: nobody looks
     log_max: int = 0  # bytes that a log may take, and a journal; 0: no limit
+    scratch: str = ""  # where attempts get a folder on a disk of their machine: $TMPDIR
     retries: int = 0  # attempts of a run, by itself, beyond the first
     retry_delay: float = 0.0  # seconds before the second attempt; doubled for each further one
     retry_on: tuple[str, ...] = ()  # the endings after which there is another attempt

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from nbbg.executors import Scheduler
     from nbbg.store.place import Store
 
-FRESH = 3.0  # seconds for which an answer is not asked for again
 CANCELLED = "cancelled"  # the reason of what somebody has taken out of the line
 
 
@@ -34,19 +32,19 @@ def index(store: Store) -> Iterator[Index]:
         yield opened
 
 
-def refresh(index: Index, *, fresh: float = FRESH) -> list[str]:
+def refresh(index: Index, *, fresh: float = hearsay.FRESH) -> list[str]:
     """Ask about each batch that is at work elsewhere, and take its records in.
 
     Args:
         index: is refreshed where anything came.
-        fresh: seconds for which an answer is good enough.
+        fresh: seconds for which an answer is good enough, at the pace of the default.
 
     Returns:
         A sentence for each executor that could not be asked.
     """
     stale: dict[str, list[model.Batch]] = {}
     for batch in _elsewhere(index):
-        if time.time() - hearsay.asked_at(index.store.batch(batch.id)) >= fresh:
+        if not hearsay.is_fresh(index.store.batch(batch.id), fresh):
             stale.setdefault(batch.executor, []).append(batch)
     troubles = []
     for name, found in stale.items():
@@ -125,7 +123,9 @@ def _tickets(index: Index, batch: model.Batch) -> Mapping[str, str]:
     made = submissions.of(index.store.batch(batch.id).resolve())
     found = {}
     for run in index.open():
-        if run.batch == batch.id and run.attempt and not run.ended:
+        # Of what is lost by an executor's word, too: without it that would be unknown again.
+        is_open = not run.ended or isinstance(run.state, model.Lost)
+        if run.batch == batch.id and run.attempt and is_open:
             path = index.store.run(batch.id, run.id) / str(run.attempt)
             if ticket := _ticket(path) or _newest(made, run.id):
                 found[f"{run.id}/{run.attempt}"] = ticket
@@ -156,6 +156,8 @@ def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> 
     """
     found = index.run(run)
     if found is None or found.host:  # it had begun: its runner tells
+        return
+    if isinstance(found.state, model.Stopped):  # which is why it was taken out
         return
     _, path = runs.open_attempt(index.store, batch.id, run)
     batches.add_event(index.store, batch.id, "stopped", run, int(path.name))

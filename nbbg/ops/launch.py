@@ -245,6 +245,7 @@ def _batch(
         quiet_after=settings.quiet_after,
         allow_errors=settings.allow_errors,
         log_max=settings.log_max,
+        scratch=settings.scratch,
         retries=settings.retries,
         retry_delay=settings.retry_delay,
         retry_on=settings.retry_on,

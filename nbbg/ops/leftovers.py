@@ -32,7 +32,14 @@ MONTH = 30 * DAY
 ENVIRONMENTS = "environments"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}|\.new-[0-9a-f]{32}")
 _TRASH = ".trash"
-_THE_USERS_OWN = {paths.CHECKPOINT, paths.RESULTS, paths.TREE_FOLDER, paths.FROZEN, paths.GUEST}
+_THE_USERS_OWN = {
+    paths.CHECKPOINT,
+    paths.RESULTS,
+    paths.SCRATCH,
+    paths.TREE_FOLDER,
+    paths.FROZEN,
+    paths.GUEST,
+}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import files, secrets, settings
 from nbbg.errors import UsageError
-from nbbg.store import filesystem, place
+from nbbg.store import filesystem, hearsay, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ _READ = (
     "network_file_system",
     "output_cap",
     "secrets",
+    "ask_every",
 )  # the settings that matter to readers
 
 
@@ -72,6 +73,7 @@ def to_read(start: Path | None = None, flags: Mapping[str, object] | None = None
 def _open_store(root: Path, chosen: Settings) -> Store:
     store = place.open_store(root, chosen.store)
     filesystem.say(store.folder, chosen.network_file_system)
+    hearsay.pace(chosen.ask_every)
     return store
 
 

@@ -24,6 +24,7 @@ def compare(
     lower_is_better: bool = False,
     baseline: str = "",
     reduce: str = "last",
+    by: str = "",
 ) -> Comparison:
     """Compare arms of the current project over their seeds; the result prints as the verdict.
 
@@ -33,6 +34,7 @@ def compare(
         lower_is_better: whether less of it is better.
         baseline: the arm that each other one is compared with, instead of each with each.
         reduce: which value stands for a run: `last`, `best`, or `mean:5`, the mean of the last 5.
+        by: a column, such as `machine`: each arm is split by it, and its parts are compared.
 
     Raises:
         UsageError: a name or the metric means nothing here, or there is nothing to compare.
@@ -45,6 +47,7 @@ def compare(
         lower_is_better=lower_is_better,
         baseline=baseline,
         reduce=reduce,
+        by=by,
     )
 
 
@@ -57,13 +60,15 @@ def in_project(
     baseline: str = "",
     reduce: str = "last",
     curves: bool = False,
+    by: str = "",
 ) -> Comparison:
     """As `compare`, in a project that is known; `curves` are read where pictures need them.
 
     Raises:
         UsageError: as `compare` does.
     """
-    wanted = [*names, baseline] if names and baseline else names
+    first = baseline.partition(f" {by}=")[0] if by else baseline
+    wanted = [*names, first] if names and baseline else names
     with elsewhere.index(where.store) as index:
         runs = selection.Runs(index, wanted) if wanted else index.each()
         samples = gathering.gather(
@@ -72,6 +77,7 @@ def in_project(
             reduce=reduce,
             lower_is_better=lower_is_better,
             curves=curves,
+            by=by,
         )
         decided = _decided(index, samples)
     if not names:  # an arm that has never had the metric is of other work

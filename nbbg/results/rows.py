@@ -28,6 +28,16 @@ def seconds(run: model.Run) -> float | None:
     return run.ended_at - run.started_at if run.started_at and run.ended_at else None
 
 
+def machine(run: model.Run) -> str:
+    """Where it ran: as the project calls that machine, else as it calls itself."""
+    return run.machine or run.host
+
+
+def are_several(runs: Iterable[model.Run]) -> bool:
+    """Whether they ran on more than one machine."""
+    return len({machine(run) for run in runs} - {""}) > 1
+
+
 HEAD: Mapping[str, Getter] = {
     "arm": lambda run: run.arm.name,
     "number": lambda run: run.number,
@@ -44,6 +54,7 @@ _FIXED: Mapping[str, Getter] = {
     "reason": lambda run: run.state.reason,
     "engine": lambda run: run.arm.engine,
     "host": lambda run: run.host or None,
+    "machine": lambda run: machine(run) or None,
 }
 
 
@@ -106,11 +117,13 @@ def records(runs: Iterable[model.Run]) -> Iterator[dict[str, Any]]:
     """Each row by the names of its columns, which all rows have: parameters as `params.NAME`."""
     runs = list(runs)
     names, given = values.metrics(runs), params(runs)
+    several = are_several(runs)
     for run in runs:
         fixed = {name: get(run) for name, get in HEAD.items()}
+        fixed |= {"machine": machine(run) or None} if several else {}
         of_arm = {PARAMS + name: run.arm.params.get(name) for name in given}
         measured = values.measured(run)
-        logged = {(METRICS + name if name in HEAD else name): measured.get(name) for name in names}
+        logged = {(METRICS + name if name in fixed else name): measured.get(name) for name in names}
         yield {**fixed, **of_arm, **logged}
 
 

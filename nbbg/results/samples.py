@@ -39,4 +39,5 @@ class Sample:
     left_out: Sequence[LeftOut] = ()
     runs: Mapping[int, int] = field(default_factory=dict)  # the run's id by seed, as in `values`
     curves: Mapping[int, Curve] = field(default_factory=dict)  # by seed; empty unless asked for
+    machines: Sequence[str] = ()  # where the counted runs ran, distinct
     sources: Sequence[str] = ()  # hashes of the code that the counted runs executed, distinct

@@ -6,6 +6,7 @@ interval; without one, it is said how many seeds would show such a difference.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ TO_COME = ("queued", "submitted", "running")  # states of runs that may count ye
 _STATES = ("failed", "exited", "killed", "timed out", "stopped", "lost")
 _LOSSES = ("loss", "error", "mse", "mae", "rmse", "perplexity")  # words in names of metrics
 _TWO = 2
+_A_TIME = re.compile(r"(?i)time|second|duration|latency|speed|throughput|per_s|_m?s$|fps")
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,7 @@ def notes(about: About, summaries: Mapping[str, Summary]) -> list[str]:
         *_of_pairing(about),
         *_of_constants(about, summaries),
         *_of_versions(about),
+        *_of_machines(about),
     ]
 
 
@@ -315,3 +318,12 @@ def _of_versions(about: About) -> list[str]:
         for sample in about.samples
         if len(sample.sources) > 1
     ]
+
+
+def _of_machines(about: About) -> list[str]:
+    """That a time tells of machines too, where not all arms ran on the same ones."""
+    of_arm = {each.arm: wording.some(each.machines, " and ") for each in about.known}
+    if len({*of_arm.values()}) < _TWO or not _A_TIME.search(about.metric):
+        return []
+    said = wording.some((f"{arm} on {where}" for arm, where in of_arm.items()), "; ")
+    return [f"{about.metric} may tell of the machines: {said}; apart: --by machine"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, files, model, paths, process
 from nbbg.errors import NbbgError
-from nbbg.runner import engine, environment, opening, requeue, seating
+from nbbg.runner import engine, environment, opening, requeue, scratch, seating
 from nbbg.runner.work import Exit, Place, Work, locate
 from nbbg.store import batches, endings, locks, state
 from nbbg.store.slots import Seat
@@ -71,6 +71,8 @@ def carry_out(
 
             seat.leave()
             record, try_again = outcome.of(folder, end), outcome.with_notebook
+            if given := work.environment.get(paths.SCRATCH_DIR, ""):
+                record = scratch.bring(given, path, record)
         record = {"ended_at": time.time(), **record, "started_at": started}
         # Until its end, and not until its notebook was written.
         late = max(0.0, time.time() - record["ended_at"])
@@ -196,6 +198,8 @@ def _prepare(
 
         given["PYTHONPATH"] = plain.path(at, given)
     given.update(environment.of_project(at.batch_folder, at.batch, given))
+    if at.batch.scratch:
+        given[paths.SCRATCH_DIR] = scratch.make(at.batch.scratch, path, given)
     told = {**_for_engine(at, lock, seat), "note_modules": bool(order.get("note_modules"))}
     folder.write_once(paths.ENGINE, files.to_json(told))
     decided_at = order.get("decided_at", time.time())

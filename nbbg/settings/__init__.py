@@ -109,6 +109,11 @@ class Settings:
         return self._value("network_file_system", str)
 
     @property
+    def ask_every(self) -> float:
+        """Seconds for which what a scheduler or another machine said is good enough."""
+        return self._value("ask_every", float)
+
+    @property
     def grace(self) -> float:
         """Seconds between the steps of a stop."""
         return self._value("grace", float)
@@ -200,6 +205,11 @@ class Settings:
     def output_cap(self) -> int:
         """Bytes of output that the executed notebook keeps of a cell; 0: all."""
         return self._value("output_cap", int)
+
+    @property
+    def scratch(self) -> str:
+        """Where runs get a folder on a disk of their own machine; empty: nowhere."""
+        return self._value("scratch", str)
 
     @property
     def log_max(self) -> int:

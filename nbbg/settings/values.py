@@ -230,6 +230,14 @@ def path(value: Any, place: Place) -> str:
     return os.path.normpath(place.folder.absolute() / text) if text else ""
 
 
+def place_there(value: Any, place: Place) -> str:
+    """A folder of the machine that a run works on; its variables are filled in there."""
+    text = string(value, place)
+    if text and not text.startswith(("/", "$", "~")):
+        raise BadValueError("must begin with /, ~ or a variable, such as $TMPDIR")
+    return text
+
+
 def python(value: Any, place: Place) -> str:
     """A path is made absolute; `conda:NAME` and a name on PATH stay."""
     text = string(value, place)

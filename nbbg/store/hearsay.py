@@ -20,7 +20,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GRACE = 90.0  # seconds for which an attempt must be gone before it is lost: its result may travel
+FRESH = 3.0  # seconds for which an answer is not asked for again, unless the settings say so
 STALE = 300.0  # seconds after which a word is as good as none
+
+
+_pace = [1.0]  # how much more seldom than that this process asks
+
+
+def pace(every: float) -> None:
+    """What the setting `ask_every` says, in seconds, to this process."""
+    _pace[0] = every / FRESH
+
+
+def is_fresh(batch: Path, seconds: float) -> bool:
+    """Whether the executor of that batch was asked a moment ago.
+
+    Args:
+        batch: its folder.
+        seconds: for which an answer is good enough, at the pace of the default.
+    """
+    return time.time() - float(_read(batch).get("at", 0.0)) < seconds * _pace[0]
 
 
 def write(batch: Path, told: Mapping[str, model.Told]) -> None:
@@ -53,11 +72,6 @@ def forget(batch: Path) -> None:
         folder.remove(paths.TOLD)
 
 
-def asked_at(batch: Path) -> float:
-    """When the executor of that batch was last asked; 0: never."""
-    return float(_read(batch).get("at", 0.0))
-
-
 def of(attempt: Path) -> model.Told | None:
     """What was last said of an attempt; None where nobody asked, or too long ago."""
     return _named(_fresh(attempt.parents[2]), f"{attempt.parent.name}/{attempt.name}")
@@ -81,7 +95,8 @@ def _named(record: Mapping[str, Any], name: str) -> model.Told | None:
 
 def _fresh(batch: Path) -> Mapping[str, Any]:
     record = _read(batch)
-    return record if time.time() - float(record.get("at", 0.0)) <= STALE else {}
+    stale = STALE * max(1.0, _pace[0])
+    return record if time.time() - float(record.get("at", 0.0)) <= stale else {}
 
 
 def _read(batch: Path) -> Mapping[str, Any]:

@@ -150,5 +150,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--warm", metavar="WHEN", help=warm)
     preload = "modules, such as torch,scipy.stats, that it imports too; -NAME: that it does not"
     add("--preload", metavar="NAMES", help=preload)
+    scratch = "runs get a folder there, on the disk of their machine, and it is kept: '$TMPDIR'"
+    add("--scratch", metavar="DIR", help=scratch)
     shared.add_output_cap(add)
     add("--log-max", metavar="SIZE", help="a longer log loses its middle (1GB); 0: none does")

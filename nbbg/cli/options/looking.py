@@ -165,6 +165,7 @@ def compare(subparsers: Subparsers) -> None:
     add("--baseline", metavar="ARM", help="compare each with this one, not each with each")
     add("--reduce", metavar="HOW", help="a run's value: last (the default), best, or mean:K")
     add("--last", type=int, metavar="K", help="as --reduce mean:K, the mean of its last K values")
+    add("--by", metavar="COLUMN", default="", help="split each arm: by machine, engine, batch")
     add("--plot", metavar="FILE", help="a picture of it: FILE.png, .svg or .pdf")
     shared.add_json(parser)
 

@@ -97,14 +97,22 @@ class Slurm:
         commands.scancel("--batch", f"--signal={signal}", ticket)
 
     def withdraw(self, batch: Path, runs: Iterable[int]) -> None:
-        """Take runs that wait out of the line; those that have started are left alone."""
+        """Take runs that wait out of the line; those that have started are left alone.
+
+        By their indices, for with `--state=PENDING` scancel takes the whole array out.
+        """
         made = submissions.of(batch)
         tickets = [each.ticket(run) for run in runs if (each := submissions.newest(made, run))]
-        whole = sorted({ticket.partition("_")[0] for ticket in tickets})
-        for job in whole:
-            mine = {int(ticket.partition("_")[2]) for ticket in tickets if _is_of(ticket, job)}
-            array = ",".join(_range(*pair) for pair in submissions.ranges(mine))
-            commands.scancel("--state=PENDING", f"{job}_[{array}]")
+        waiting: dict[str, list[int]] = {}
+        for ticket, told in self.poll(tickets).items():
+            if told.word is model.Word.UNKNOWN:
+                raise EnvironmentFault(told.reason)
+            if told.word is model.Word.QUEUED:
+                job, _, index = ticket.partition("_")
+                waiting.setdefault(job, []).append(int(index))
+        for job, indices in waiting.items():
+            array = ",".join(_range(*pair) for pair in submissions.ranges(indices))
+            commands.scancel(f"{job}_[{array}]")
 
     def follow(self, batch: Path) -> None:
         """Have Slurm do what was changed: how many at a time, a pause, its end."""
@@ -123,10 +131,6 @@ def _gone(ticket: str, known: Collection[str]) -> model.Told:
     taken_out = ticket.partition("_")[0] in known
     reason = "cancelled" if taken_out else "Slurm does not know it any more"
     return model.Told(model.Word.GONE, reason)
-
-
-def _is_of(ticket: str, job: str) -> bool:
-    return ticket.partition("_")[0] == job
 
 
 def _told(line: Line) -> model.Told:
