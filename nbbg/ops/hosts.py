@@ -173,7 +173,7 @@ def left(host: Host) -> list[Left]:
         NbbgError: it can't be asked.
     """
     ssh.ready(host, strict=False)
-    answer = remote.ask(host, setup.python(host), "stores", {})
+    answer = setup.ask(host, "stores", {})
     return [Left(token, one["client"], one["batches"]) for token, one in answer["stores"].items()]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
-from nbbg.errors import UsageError
+from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.ops import asking, selection, supervision
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, runs, state
@@ -77,6 +77,23 @@ def stop(
             _stop_queued(project, found, by)
             waiting.add(number)
     return Asked(sorted(waiting - {run.id for run in live}), live)
+
+
+def settled(index: Index, asked: Asked) -> Asked:
+    """The same after schedulers were told: elsewhere what seemed to wait may have begun.
+
+    Where that is not reached, nobody knows.
+    """
+    numbers = [*asked.waiting, *(run.id for run in asked.live)]
+    if not any(executors.scheduler(index.batch(n).executor) for n in index.batches_of(numbers)):
+        return asked
+    index.refresh()
+    asking.refresh(index, fresh=0.0)
+    known = {run.id: run for number in numbers if (run := index.run(number))}
+    begun = [run for number in asked.waiting if (run := known.get(number)) and _lives(run)]
+    live = [known.get(run.id, run) for run in asked.live]
+    ids = {run.id for run in begun}
+    return Asked([number for number in asked.waiting if number not in ids], [*live, *begun])
 
 
 def _has_no_room(run: model.Run) -> bool:
@@ -225,6 +242,7 @@ def start_again(
 
     Raises:
         UsageError: the exit file of a batch is there.
+        EnvironmentFault: a batch can't go on now; the others do.
     """
     chosen = list(chosen)
     numbers = {run.batch for run in chosen}.union(batch.id for batch in also)
@@ -234,10 +252,19 @@ def start_again(
     mine: dict[int, list[model.Run]] = {batch.id: [] for batch in touched}
     for run in chosen:
         mine[run.batch].append(run)
+    faults = []
     for batch in touched:
         if mine[batch.id]:
             _start_again(project, index, mine[batch.id], by, at_once=at_once)
-        supervision.ensure(project, batch)
+        try:  # a machine that is away keeps nobody from going on elsewhere
+            supervision.ensure(project, batch)
+        except EnvironmentFault as fault:
+            faults.append(fault)
+    if len(faults) > 1:
+        said = "; ".join(dict.fromkeys(str(fault).partition("\n")[0] for fault in faults))
+        raise EnvironmentFault(f"{said}\nthe rest goes on; once that is mended: nbbg resume")
+    if faults:
+        raise faults[0]
     return Started(chosen, touched)
 
 

@@ -110,8 +110,7 @@ def client(store: Path) -> dict[str, str]:
 
 
 def _take(load: Load, request: Mapping[str, Any]) -> dict[str, Any]:
-    python = setup.python(load.host)
-    return remote.ask(load.host, python, "take", request, remote.SETUP_PATIENCE)
+    return setup.ask(load.host, "take", request, remote.SETUP_PATIENCE)
 
 
 def _request(load: Load, record: model.Batch) -> dict[str, Any]:
