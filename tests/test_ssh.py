@@ -311,7 +311,8 @@ def test_nbbg_is_set_up_there(project: Project, one: Machine, tmp_path: Path) ->
     assert len(list((one.home / ".cache/nbbg/far").iterdir())) == 1
     launched = project.nbbg("run", "train.ipynb", "--on", "gpu1").stdout
     assert "ipython, the python of each machine, to outputs/train/" in launched
-    shutil.rmtree(one.home / ".cache/nbbg/far")  # or nbbg was upgraded here: no other version's
+    until(lambda: any(one.home.glob("work/proj/.nbbg/from/*/batches/1/runs/1/1/result.json")))
+    shutil.rmtree(one.home / ".cache/nbbg/far")  # as where nbbg was upgraded here since
     project.nbbg("wait", "b1", timeout=110)
     assert numbers(one) == [1]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nbbg.ops.project import Project
 
 SLOW = 4.0  # seconds after which it is said what is waited for
+WAITS = "still asking how it stands elsewhere (Ctrl-C ends this command)"
 
 
 def here(flags: Mapping[str, object] | None = None) -> Project:
@@ -44,7 +45,7 @@ def _ask(opened: Index) -> list[str]:
 
     from nbbg.ops import asking
 
-    slow = threading.Timer(SLOW, output.say, ["asking the other machines (Ctrl-C ends this)"])
+    slow = threading.Timer(SLOW, output.say, [WAITS])
     slow.daemon = True
     slow.start()
     try:

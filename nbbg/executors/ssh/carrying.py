@@ -77,8 +77,10 @@ def carry(load: Load) -> None:
         NbbgError: it can't be reached, or can't take them; the next hand-over goes on.
     """
     record = batches.read_folder(load.batch)
+    root = Path(record.root or load.batch.parents[2])
     for name in record.facts.get(hosts.SENT, ()):
-        send(load.host, Path(record.root or load.batch.parents[2]), name)
+        if (root / name).exists():  # it was at the launch; a fresh clone may lack it
+            send(load.host, root, name)
     request = _request(load, record)
     if _take(load, {**request, "incoming": ""})["missing"]:
         incoming = f".new-{os.urandom(8).hex()}"
