@@ -304,6 +304,7 @@ def test_what_waits_is_dealt_anew(project: Project, two: dict[str, Machine]) -> 
 def test_nbbg_is_set_up_there(project: Project, one: Machine, tmp_path: Path) -> None:
     """A machine without a package index and without nbbg gets it from wheels carried over."""
     wheels = make_index(tmp_path / "wheels", "nbbg")
+    (wheels / "nbbg-0.0.1-py3-none-any.whl").write_text("another version, as `pip download` brings")
     project.nbbg("host", "add", "gpu1", "gpu1:work/proj", "--wheels", wheels)
     project.environment["NBBG_PYTHON"] = ""
     said = project.nbbg("host", "check", timeout=110).stdout

@@ -157,6 +157,8 @@ def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> 
     found = index.run(run)
     if found is None or found.host:  # it had begun: its runner tells
         return
+    if index.stopped_by(batch.id):  # it was taken out by `nbbg stop`, which stands there
+        return
     _, path = runs.open_attempt(index.store, batch.id, run)
     batches.add_event(index.store, batch.id, "stopped", run, int(path.name))
     batches.ask_to_stop(

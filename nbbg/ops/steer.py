@@ -56,7 +56,10 @@ def stop(
         UsageError: a name means nothing here, or `after_run` is asked of a single run.
     """
     chosen = selection.numbers(index, names)
-    waiting = _queued(index, chosen)
+    meant = set(chosen)
+    # What is in a line, too: with its batch it is stopped at once, and its line must be told.
+    in_line = {run.id for run in index.open() if isinstance(run.state, model.Submitted)}
+    waiting = _queued(index, chosen) | in_line & meant
     whole = [int(name[1:]) for name in names if selection.is_batch(name)]
     if after_run and len(whole) < len(names):
         message = "--after-run is for whole batches, such as b3: what runs goes on, nothing starts"
@@ -67,7 +70,6 @@ def stop(
             batches.ask_to_stop(project.store.batch(number), by, after_run=after_run)
     # Looked at again: a run that was started meanwhile must be asked too.
     index.refresh()
-    meant = set(chosen)
     live = [run for run in index.open() if run.id in meant and _lives(run)]
     for run in live:
         if not after_run:

@@ -132,4 +132,5 @@ def _carry(host: Host, target: str) -> None:
         files.write_new(Path(folder) / name, data)
         remote.push(host, f"{folder}/", target, "-r")
     if host.wheels:
-        remote.push(host, f"{host.wheels}/", target, "-r", "--include=*.whl", "--exclude=*")
+        others = ("--exclude=nbbg-*.whl", "--include=*.whl", "--exclude=*")  # ours is this version
+        remote.push(host, f"{host.wheels}/", target, "-r", *others)
