@@ -182,12 +182,12 @@ class Index:
         return int(self._rows("SELECT max(closed) FROM runs WHERE closed NOT NULL")[0][0] or 0)
 
     def endings(self, batch: int, limit: int) -> list[tuple[float, float]]:
-        """When the newest runs of a batch began and ended, in seconds since the epoch."""
+        """When the newest runs of a batch began and ended, those that were stopped left out."""
         query = (
             "SELECT started, ended FROM runs WHERE batch = ? AND ended NOT NULL"
-            " AND started NOT NULL ORDER BY ended DESC LIMIT ?"
+            " AND started NOT NULL AND word <> ? ORDER BY ended DESC LIMIT ?"
         )
-        return self._rows(query, (batch, limit))
+        return self._rows(query, (batch, model.Stopped.word, limit))
 
     def size(self, batch: int | None = None) -> int:
         """Bytes that the files of the ended runs of a batch take, or of all."""

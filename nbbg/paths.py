@@ -64,6 +64,7 @@ RESULTS = "results"
 SCRATCH = "scratch"  # what an attempt had written on a disk of its machine
 KEPT_JSON, KEPT_PICKLE, KEPT_LEFT_OUT = ".json", ".pickle", ".left-out"  # after their names
 STOP = "stop.json"
+UNBEGUN = "not-begun.json"  # the host that was to begin it says that it was stopped before
 BOOTED = "resumed-at-boot.json"  # it was lost with the machine, and the next attempt came by itself
 TRIMMING = "trimming.json"  # why a log that is too long can't be cut here
 LIMIT = "limit.json"  # a limit of time that is over

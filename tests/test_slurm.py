@@ -156,6 +156,19 @@ def test_a_stop_ends_what_runs_and_what_waits(project: Project, slurm: Cluster) 
     assert "nbbg stop" in project.run(3)["reason"]
 
 
+def test_a_further_attempt_leaves_the_line_with_its_batch(project: Project, slurm: Cluster) -> None:
+    """It is said that it will not start, and Slurm does not have it any more."""
+    project.write("train.ipynb", COUNTS)
+    project.nbbg("run", "train.ipynb", "--slurm", "begin=now+1hour", *SLURM)
+    project.nbbg("stop", "1")
+    project.nbbg("resume", "1")
+    until(lambda: project.state(1) == "submitted")
+    assert project.nbbg("stop", "b1").stdout == "run 1 will not start\n"
+    until(lambda: not slurm.jobs())
+    assert project.run(1)["attempt"] == 2
+    assert project.state(1) == "stopped"
+
+
 def test_a_pause_holds_the_line(project: Project, slurm: Cluster) -> None:
     """A paused batch starts nothing; `resume` lets it go on."""
     project.write("train.ipynb", GATE, COUNTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import threading
@@ -42,6 +43,14 @@ def apart(project: Project) -> Iterator[dict[str, Machine]]:
     with machines.machines(project, "gpu1", "gpu2") as made:
         machines.add(project, *made)
         yield made
+
+
+@pytest.fixture
+def one(project: Project) -> Iterator[Machine]:
+    """One machine that the project's ssh knows."""
+    with machines.machines(project, "gpu1") as made:
+        project.write("train.ipynb", COUNTS)
+        yield made["gpu1"]
 
 
 def states(project: Project, *names: str) -> list[str]:
@@ -142,6 +151,41 @@ def test_a_machine_that_is_not_reached_is_unknown(
     assert len(numbers(*two.values())) == 0
 
 
+def test_a_stop_that_nobody_was_told_of(project: Project, one: Machine) -> None:
+    """What may have begun unseen is unknown, and what came of it arrives."""
+    machines.add(project, "gpu1")
+    project.write("train.ipynb", GATE, COUNTS)
+    launched = project.nbbg("run", "train.ipynb", "--on", "gpu1").stdout
+    assert "1 at a time on gpu1, ssh" in launched
+    begun = "work/proj/.nbbg/from/*/batches/1/runs/1/1/process.json"
+    until(lambda: any(one.home.glob(begun)))
+    one.kill()
+    said = project.nbbg("stop", "1")
+    assert "run 1: the stop is recorded, and told when they are reached" in said.stderr
+    assert "will not start" not in said.stdout
+    assert project.state(1) == "unknown"
+    assert "asked to stop, once gpu1 is reached" in project.run(1)["reason"]
+    (one.home / "work/proj/go").touch()
+    until(lambda: numbers(one) == [1])
+    one.start()
+    until(lambda: project.state(1) == "succeeded")
+
+
+def test_a_stop_that_a_host_has_confirmed(project: Project, one: Machine) -> None:
+    """It is a fact here, which needs nobody's word any more, and can be taken back."""
+    machines.add(project, "gpu1")
+    project.write("train.ipynb", GATE, COUNTS)
+    project.nbbg("run", "train.ipynb", "--runs", "2", "--on", "gpu1")
+    assert project.nbbg("stop", "2").stdout == "run 2 will not start\n"
+    (project.batch("b1") / "told.json").unlink()
+    (project.root / ".nbbg/index.db").unlink()
+    (one.home / "work/proj/go").touch()
+    until(lambda: states(project) == ["succeeded", "stopped"])
+    project.nbbg("resume", "2")
+    project.nbbg("wait", "b1")
+    assert numbers(one) == [1, 2]
+
+
 def test_a_fresh_client_adopts_what_was_left(project: Project, two: dict[str, Machine]) -> None:
     """The store here is deleted after the launch; the runs finish, and another store has all."""
     project.write("train.ipynb", GATE, COUNTS)
@@ -165,14 +209,6 @@ def test_a_fresh_client_adopts_what_was_left(project: Project, two: dict[str, Ma
     project.nbbg("run", "train.ipynb", "--runs", "5", "--on", "gpu1")
     project.nbbg("wait", "5")
     assert numbers(*two.values()) == [1, 2, 3, 4, 5]
-
-
-@pytest.fixture
-def one(project: Project) -> Iterator[Machine]:
-    """One machine that the project's ssh knows."""
-    with machines.machines(project, "gpu1") as made:
-        project.write("train.ipynb", COUNTS)
-        yield made["gpu1"]
 
 
 def refused(project: Project, *words: str) -> list[str]:
@@ -202,14 +238,16 @@ def test_what_is_wrong_is_said_in_its_own_words(project: Project, one: Machine) 
     one.start()
     found = refused(project)
     assert "its host key has changed" in found[0]
-    assert "ssh-keygen -R" in found[1]
+    assert re.search("ssh-keygen (-f .* )?-R", found[1])
 
 
 def test_a_machine_without_python_or_a_name(project: Project, one: Machine) -> None:
     """No Python there, a machine that nobody knows, a place that is none: said, not launched."""
     project.nbbg("host", "add", "gpu1", "gpu1:work/proj")
     one.lock_down(["sh", "mkdir", "rm", "find", "rsync"])
-    assert "neither uv nor a Python 3.11" in refused(project)[0]
+    found = refused(project)
+    assert "neither uv nor a Python 3.11" in found[0]
+    assert "--wheels FOLDER" in found[1]
     assert not list((one.home / ".cache/nbbg/far").glob("*"))
     project.nbbg("host", "remove", "gpu1")
     project.nbbg("host", "add", "gpu1", "nowhere.invalid:work/proj")
@@ -283,13 +321,17 @@ def test_what_waits_is_dealt_anew(project: Project, two: dict[str, Machine]) -> 
 def test_nbbg_is_set_up_there(project: Project, one: Machine, tmp_path: Path) -> None:
     """A machine without a package index and without nbbg gets it from wheels carried over."""
     wheels = make_index(tmp_path / "wheels", "nbbg")
+    (wheels / "nbbg-0.0.1-py3-none-any.whl").write_text("another version, as `pip download` brings")
     project.nbbg("host", "add", "gpu1", "gpu1:work/proj", "--wheels", wheels)
     project.environment["NBBG_PYTHON"] = ""
     said = project.nbbg("host", "check", timeout=110).stdout
     assert "runs in " in said
     assert len(list((one.home / ".cache/nbbg/far").iterdir())) == 1
-    project.nbbg("run", "train.ipynb", "--on", "gpu1")
-    project.nbbg("wait", "b1")
+    launched = project.nbbg("run", "train.ipynb", "--on", "gpu1").stdout
+    assert "ipython, the python of each machine, to outputs/train/" in launched
+    until(lambda: any(one.home.glob("work/proj/.nbbg/from/*/batches/1/runs/1/1/result.json")))
+    shutil.rmtree(one.home / ".cache/nbbg/far")  # as where nbbg was upgraded here since
+    project.nbbg("wait", "b1", timeout=110)
     assert numbers(one) == [1]
 
 

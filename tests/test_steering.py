@@ -84,7 +84,7 @@ def test_a_supervisor_that_is_killed_during_a_delay(project: Project) -> None:
     assert (run["state"], run["attempt"], run["ended_at"]) == ("queued", 1, None)
     assert run["reason"].startswith("attempt 2 of 3 in ")
     assert "nbbg resume b1" in project.nbbg("status").stderr
-    assert "nobody starts them" in project.nbbg("wait", "1", code=1).stderr
+    assert "nobody starts what waits" in project.nbbg("wait", "1", code=1).stderr
     assert "nbbg retry 1" in project.nbbg("resume", "b1", "1").stderr
     until(lambda: project.supervisor() is not None)
     assert [again["retry_at"] for again in project.runs()] == [

@@ -35,8 +35,8 @@ def command(arguments: argparse.Namespace) -> int:
                     f"==> run {run.id} ({table.one_line(run.arm.name)} {run.number}) <==",
                     flush=True,
                 )
-            elif not run.attempt and not arguments.follow:
-                output.say(f"run {run.id} is {run.state.word}: it has no log yet")
+            elif not path.exists() and not arguments.follow:
+                _say_without_log(run, path)
             if why := cleaning.gone(run):
                 output.say(why)
                 continue
@@ -45,6 +45,15 @@ def command(arguments: argparse.Namespace) -> int:
             _say_untrimmed(path)
             _say_how_it_ended(index.run(run.id) or run)
     return 0
+
+
+def _say_without_log(run: model.Run, path: Path) -> None:
+    attempt = int(path.parent.name)
+    if attempt == 1:
+        output.say(f"run {run.id} is {run.state.word}: it has no log yet")
+    elif not run.cleaned_at:
+        output.say(f"run {run.id} is {run.state.word}: attempt {attempt} has no log yet")
+        output.say(f"  nbbg logs {run.id} --attempt {attempt - 1}")
 
 
 def _log(run: model.Run, attempt: int | None) -> Path:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from nbbg.ops.project import Project
 
+SLOW = 4.0  # seconds after which it is said what is waited for
+WAITS = "still asking how it stands elsewhere (Ctrl-C ends this command)"
+
 
 def here(flags: Mapping[str, object] | None = None) -> Project:
     """The project of the current folder; a slip in its settings is said, and no obstacle."""
@@ -38,6 +41,14 @@ def _ask(opened: Index) -> list[str]:
     names = {opened.batch(number).executor for number in opened.unfinished()}
     if names <= model.SEEN_FROM_HERE:
         return []
+    import threading
+
     from nbbg.ops import asking
 
-    return asking.refresh(opened)
+    slow = threading.Timer(SLOW, output.say, [WAITS])
+    slow.daemon = True
+    slow.start()
+    try:
+        return asking.refresh(opened)
+    finally:
+        slow.cancel()

@@ -164,12 +164,15 @@ def _of_batch(batch: model.Batch) -> str:
     numbers = f"runs {batch.first}-{batch.last}" if count > 1 else f"run {batch.first}"
     until = f", until {batch.exit_file} is there" if batch.exit_file else ""
     gpus = f" on GPU {', '.join(batch.gpus)}" if batch.gpus else ""
+    if batch.executor == "ssh":
+        gpus += f" on {'each of ' if len(batch.options) > 1 else ''}{', '.join(batch.options)}"
     return f"batch {batch.name}: {numbers}, {batch.jobs} at a time{gpus}, {batch.executor}{until}"
 
 
 def _of_arm(arm: model.Arm) -> str:
     source = f" ({arm.python_source})" if arm.python_source else ""
-    with_what = f"{arm.python}{source}" if arm.python else f"kernel {arm.kernel}"
+    kernel = f"kernel {arm.kernel}" if arm.engine == "kernel" else "the python of each machine"
+    with_what = f"{arm.python}{source}" if arm.python else kernel
     folder = os.path.relpath(os.path.dirname(arm.output))
     where = "a log only" if arm.log_only else f"to {folder}/"
     return f"  {arm.name}: {arm.notebook}, {arm.engine}, {with_what}, {where}"

@@ -87,7 +87,7 @@ def _fields(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
         ("cell", cell),
         ("notebook", report.notebook),
         ("params", json.dumps(report.params) if report.params else ""),
-        ("engine", f"{report.engine}, {_with_what(run.arm)}"),
+        ("engine", ", ".join(filter(None, (report.engine, _with_what(run.arm))))),
         ("where", _where(report)),
         ("gpu", report.gpu or ""),
         ("queued", _clock(run.queued_at)),
@@ -164,9 +164,11 @@ def _clock(when: float | None) -> str:
 
 
 def _where(report: RunReport) -> str:
+    machine = report.machine if report.machine not in (None, "", report.host) else ""
     if not report.host:
-        return report.executor
-    return f"{report.executor}, {report.host}, pid {report.pid}, runner {report.runner_pid}"
+        return ", ".join(filter(None, (report.executor, machine)))
+    host = f"{machine} ({report.host})" if machine else report.host
+    return f"{report.executor}, {host}, pid {report.pid}, runner {report.runner_pid}"
 
 
 def _card(index: Index, run: model.Run) -> None:

@@ -240,7 +240,8 @@ def _batch_line(batch: BatchReport) -> str:
     if batch.bytes >= LARGE_SIZE:
         stopped += f", {logs.megabytes(batch.bytes)}"
     note = f"  ({table.one_line(batch.note)})" if batch.note else ""
-    jobs = "" if set(batch.counts) <= _OVER else f", {batch.jobs} at a time"
+    each = " on each machine" if batch.executor == "ssh" else ""
+    jobs = "" if set(batch.counts) <= _OVER else f", {batch.jobs} at a time{each}"
     return f"{batch.id}  {arms}: {counts} of {batch.runs}{jobs}{stopped}{note}"
 
 

@@ -26,25 +26,35 @@ def command(arguments: argparse.Namespace) -> int:
         if not asked.waiting and not live:
             _say_ended(index, arguments.ids)
             return 0
+        troubles = handing.withdraw(where, index, [*asked.waiting, *(run.id for run in live)])
+        asked = steer.settled(index, asked)
+        live = asked.live
         if asked.waiting:
             print(f"{ids.runs(asked.waiting)} will not start")
-        for trouble in handing.withdraw(where, index, [*asked.waiting, *(run.id for run in live)]):
+        for trouble in troubles:
             output.say(trouble)
         if arguments.after_run:
             if live:
                 print(f"{ids.runs(run.id for run in live)}: to the end, then the batch stops")
             return 0
-        if far := [run.id for run in live if isinstance(run.state, model.Unknown)]:
-            output.say(f"{ids.runs(far)}: the stop is recorded, and told when they are reached")
-        longest = max((index.batch(run.batch).grace for run in live), default=0.0)
-        if live:
-            output.say(f"stopping {ids.runs(run.id for run in live)} (Ctrl-C leaves this view)")
-        live = [run for run in live if not isinstance(run.state, model.Unknown)]
-        orphans.end(index, live)
-        left = steer.wait_for_end(index, live, 3 * longest + 10, _say)
+        left = _wait(index, live)
     for run in left:
         output.say(f"run {run.id} is still {run.state.word}: nbbg show {run.id}")
     return 0
+
+
+def _wait(index: Index, live: list[model.Run]) -> list[model.Run]:
+    """Wait for those that are reached; which of them still live."""
+    far = [run.id for run in live if isinstance(run.state, model.Unknown)]
+    near = [run for run in live if not isinstance(run.state, model.Unknown)]
+    if far:
+        output.say(f"{ids.runs(far)}: the stop is recorded, and told when they are reached")
+    if not near:
+        return []
+    output.say(f"stopping {ids.runs(run.id for run in near)} (Ctrl-C leaves this view)")
+    longest = max(index.batch(run.batch).grace for run in near)
+    orphans.end(index, near)
+    return steer.wait_for_end(index, near, 3 * longest + 10, _say)
 
 
 def _say(run: model.Run) -> None:

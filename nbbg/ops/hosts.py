@@ -17,7 +17,7 @@ from nbbg.errors import EnvironmentFault, StoreError, UsageError
 from nbbg.executors import ssh
 from nbbg.executors.ssh import moving, remote, setup
 from nbbg.ops import selection, steer, supervision
-from nbbg.store import changes, hosts, place, submissions
+from nbbg.store import changes, hearsay, hosts, place, submissions
 from nbbg.store.hosts import Host
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def add(project: Project, name: str, place_: str, more: Mapping[str, str]) -> Ho
     host = Host(name, target, folder, **{**more, "wheels": wheels and os.path.abspath(wheels)})
     place.make(project.store)
     hosts.add(project.store.folder, host)
+    _forget_what_was_told(project)
     return host
 
 
@@ -129,6 +130,13 @@ def give_up(project: Project, name: str) -> None:
     """
     hosts.read(project.store.folder, name)
     hosts.give_up(project.store.folder, name, steer.whoever())
+    _forget_what_was_told(project)
+
+
+def _forget_what_was_told(project: Project) -> None:
+    for number in project.store.batch_numbers():
+        with contextlib.suppress(OSError):
+            hearsay.forget(project.store.batch(number))
 
 
 def move(project: Project, index: Index, names: Sequence[str], to: Sequence[str]) -> list[str]:
@@ -173,7 +181,7 @@ def left(host: Host) -> list[Left]:
         NbbgError: it can't be asked.
     """
     ssh.ready(host, strict=False)
-    answer = remote.ask(host, setup.python(host), "stores", {})
+    answer = setup.ask(host, "stores", {})
     return [Left(token, one["client"], one["batches"]) for token, one in answer["stores"].items()]
 
 

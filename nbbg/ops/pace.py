@@ -53,7 +53,9 @@ def of_batch(
     recent = _recent(index.endings(batch.id, RECENT), now)
     begun = [now - (started or now) for started in live]
     queued = counts.get(model.Queued.word, 0)
-    rate, left = rate_and_left(recent, now, begun, queued, batch.at_once(course.jobs))
+    machines = len(course.on or batch.options) if batch.executor == "ssh" else 1
+    places = batch.at_once(course.jobs) * max(1, machines)
+    rate, left = rate_and_left(recent, now, begun, queued, places)
     if queued and (course.paused_at or not supervised):
         left = None
     return Pace(done, failed, rate, left)

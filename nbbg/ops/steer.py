@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
-from nbbg.errors import UsageError
+from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.ops import asking, selection, supervision
 from nbbg.runner.stopping import sweep
 from nbbg.store import batches, changes, runs, state
@@ -56,7 +56,10 @@ def stop(
         UsageError: a name means nothing here, or `after_run` is asked of a single run.
     """
     chosen = selection.numbers(index, names)
-    waiting = _queued(index, chosen)
+    meant = set(chosen)
+    # What is in a line, too: with its batch it is stopped at once, and its line must be told.
+    in_line = {run.id for run in index.open() if isinstance(run.state, model.Submitted)}
+    waiting = _queued(index, chosen) | in_line & meant
     whole = [int(name[1:]) for name in names if selection.is_batch(name)]
     if after_run and len(whole) < len(names):
         message = "--after-run is for whole batches, such as b3: what runs goes on, nothing starts"
@@ -67,7 +70,6 @@ def stop(
             batches.ask_to_stop(project.store.batch(number), by, after_run=after_run)
     # Looked at again: a run that was started meanwhile must be asked too.
     index.refresh()
-    meant = set(chosen)
     live = [run for run in index.open() if run.id in meant and _lives(run)]
     for run in live:
         if not after_run:
@@ -77,6 +79,23 @@ def stop(
             _stop_queued(project, found, by)
             waiting.add(number)
     return Asked(sorted(waiting - {run.id for run in live}), live)
+
+
+def settled(index: Index, asked: Asked) -> Asked:
+    """The same after schedulers were told: elsewhere what seemed to wait may have begun.
+
+    Where that is not reached, nobody knows.
+    """
+    numbers = [*asked.waiting, *(run.id for run in asked.live)]
+    if not any(executors.scheduler(index.batch(n).executor) for n in index.batches_of(numbers)):
+        return asked
+    index.refresh()
+    asking.refresh(index, fresh=0.0)
+    known = {run.id: run for number in numbers if (run := index.run(number))}
+    begun = [run for number in asked.waiting if (run := known.get(number)) and _lives(run)]
+    live = [known.get(run.id, run) for run in asked.live]
+    ids = {run.id for run in begun}
+    return Asked([number for number in asked.waiting if number not in ids], [*live, *begun])
 
 
 def _has_no_room(run: model.Run) -> bool:
@@ -225,6 +244,7 @@ def start_again(
 
     Raises:
         UsageError: the exit file of a batch is there.
+        EnvironmentFault: a batch can't go on now; the others do.
     """
     chosen = list(chosen)
     numbers = {run.batch for run in chosen}.union(batch.id for batch in also)
@@ -234,10 +254,19 @@ def start_again(
     mine: dict[int, list[model.Run]] = {batch.id: [] for batch in touched}
     for run in chosen:
         mine[run.batch].append(run)
+    faults = []
     for batch in touched:
         if mine[batch.id]:
             _start_again(project, index, mine[batch.id], by, at_once=at_once)
-        supervision.ensure(project, batch)
+        try:  # a machine that is away keeps nobody from going on elsewhere
+            supervision.ensure(project, batch)
+        except EnvironmentFault as fault:
+            faults.append(fault)
+    if len(faults) > 1:
+        said = "; ".join(dict.fromkeys(str(fault).partition("\n")[0] for fault in faults))
+        raise EnvironmentFault(f"{said}\nthe rest goes on; once that is mended: nbbg resume")
+    if faults:
+        raise faults[0]
     return Started(chosen, touched)
 
 

@@ -57,7 +57,8 @@ def as_they_end(
         at_it = _lives(index, left) or _supervised(index, left)
         alone_since = None if at_it else (alone_since or now)
         if left and alone_since and now - alone_since > _patience(index, around):
-            message = f"{len(left)} runs are queued and nobody starts them\nstart them: nbbg resume"
+            count = "1 run is" if len(left) == 1 else f"{len(left)} runs are"
+            message = f"{count} queued, and nobody starts what waits\nstart it: nbbg resume"
             raise Abandoned(message)
         time.sleep(LOOK if deadline is None else max(0.0, min(LOOK, deadline - now)))
 

@@ -206,7 +206,27 @@ def _derive(attempt: Folder) -> model.RunState:
     if ticket is not None:
         return _submitted(attempt, ticket)
     asked, _ = stop_of(attempt)
-    return model.Stopped(asked, note="before it started") if asked else model.Queued()
+    if not asked:
+        return model.Queued()
+    return _dealt(attempt) or model.Stopped(asked, note="before it started")
+
+
+def _dealt(attempt: Folder) -> model.RunState | None:
+    """Of a run that was asked to stop, and that a host has: there it may have begun, and ended."""
+    if not _was_carried(attempt) or attempt.exists(paths.UNBEGUN):
+        return None
+    from nbbg.store import hearsay, hosts, submissions
+
+    path = Path(attempt.where())
+    batch = path.parents[2]
+    host = submissions.host_of(submissions.of(batch), int(path.parent.name))
+    if not host or hosts.given_up(batch.parents[1], host)[1]:
+        return None
+    told = hearsay.of(path)
+    if told and told.word is model.Word.RUNNING:
+        return model.Running(stopping=True)
+    more = f"; {told.reason}" if told and told.reason else ""
+    return model.Unknown(f"asked to stop, once {host} is reached{more}")
 
 
 def _result(attempt: Folder) -> model.Ended | None:

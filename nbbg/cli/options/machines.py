@@ -27,7 +27,8 @@ def host(subparsers: Subparsers) -> None:
     verbs = parser.add_subparsers(metavar="VERB", required=True, dest="verb", prog=parser.prog)
     add = _verb(verbs, "add", "write a host down")
     add.add_argument("name", metavar="NAME", help="what it is called here")
-    add.add_argument("place", metavar="TARGET[:FOLDER]", help="as ssh takes it; nbbg/PROJECT")
+    place = "as ssh takes it, and the project's folder there; nbbg/PROJECT where none is named"
+    add.add_argument("place", metavar="TARGET[:FOLDER]", help=place)
     python = "of the runs there: a path, an environment's folder, conda:NAME"
     add.add_argument("--python", default="", metavar="PATH", help=python)
     own = "a Python there that has nbbg, instead of one that is set up"

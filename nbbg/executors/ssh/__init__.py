@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import EnvironmentFault, NbbgError, UsageError
 from nbbg.executors import Ticket
-from nbbg.executors.ssh import carrying, fetching, remote, setup
+from nbbg.executors.ssh import carrying, fetching, setup
 from nbbg.executors.ssh.fetching import Look
 from nbbg.store import batches, changes, hosts, submissions
 
@@ -100,7 +100,7 @@ class Ssh:
         store = batch.parents[1]
         host = hosts.read(store, name)
         request = {"token": hosts.token(store), "batch": int(batch.name), "run": run}
-        remote.ask(host, setup.python(host), "signal", {**request, "signal": signal})
+        setup.ask(host, "signal", {**request, "signal": signal})
 
     def withdraw(self, batch: Path, runs: Iterable[int]) -> None:
         """Have the hosts be told of the stops that stand in the records here."""
@@ -152,11 +152,7 @@ def ready(host: Host, *, strict: bool = True) -> dict[str, Any]:
         NbbgError: it can't be reached, or no run could work there.
     """
     request = {"python": host.python, "strict": strict}
-    try:
-        return remote.ask(host, setup.python(host), "check", request)
-    except remote.NoProgramError:
-        setup.make(host)
-        return remote.ask(host, setup.python(host), "check", request)
+    return setup.ask(host, "check", request)
 
 
 def _bring(store: Path, name: str, numbers: Collection[int]) -> Look:

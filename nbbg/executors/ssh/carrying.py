@@ -77,8 +77,10 @@ def carry(load: Load) -> None:
         NbbgError: it can't be reached, or can't take them; the next hand-over goes on.
     """
     record = batches.read_folder(load.batch)
+    root = Path(record.root or load.batch.parents[2])
     for name in record.facts.get(hosts.SENT, ()):
-        send(load.host, Path(record.root or load.batch.parents[2]), name)
+        if (root / name).exists():  # it was at the launch; a fresh clone may lack it
+            send(load.host, root, name)
     request = _request(load, record)
     if _take(load, {**request, "incoming": ""})["missing"]:
         incoming = f".new-{os.urandom(8).hex()}"
@@ -110,8 +112,7 @@ def client(store: Path) -> dict[str, str]:
 
 
 def _take(load: Load, request: Mapping[str, Any]) -> dict[str, Any]:
-    python = setup.python(load.host)
-    return remote.ask(load.host, python, "take", request, remote.SETUP_PATIENCE)
+    return setup.ask(load.host, "take", request, remote.SETUP_PATIENCE)
 
 
 def _request(load: Load, record: model.Batch) -> dict[str, Any]:

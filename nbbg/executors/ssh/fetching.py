@@ -83,12 +83,25 @@ def bring(store: Path, host: Host, numbers: Collection[int]) -> Look:
 
 def _look(store: Path, host: Host, numbers: Collection[int]) -> tuple[Look, bool]:
     folder = store / paths.BATCHES
-    request = {
-        "token": hosts.token(store),
-        "batches": {number: asked.of(folder / str(number), host.name) for number in numbers},
-    }
-    answer = remote.ask(host, setup.python(host), "look", request)
-    return Look(time.time(), frozenset(numbers), answer["batches"]), bool(answer["more"])
+    wanted = {number: asked.of(folder / str(number), host.name) for number in numbers}
+    request = {"token": hosts.token(store), "batches": wanted}
+    answer = setup.ask(host, "look", request, connect=remote.LOOK_CONNECT)
+    found = answer["batches"]
+    for number, told in wanted.items():
+        there = found.get(str(number), {"attempts": {}})
+        _confirm(folder / str(number), there, told["orders"].get("stops", {}))
+    return Look(time.time(), frozenset(numbers), found), bool(answer["more"])
+
+
+def _confirm(batch: Path, told: Mapping[str, Any], stops: Mapping[int, Any]) -> None:
+    """Write down which of the attempts that are to stop the host has not begun, and never will."""
+    for run, stop in stops.items():
+        name = f"{run}/{stop['attempt']}"
+        there = told["attempts"].get(name, {"word": model.Word.GONE, "facts": {}})
+        is_over = there["word"] == model.Word.GONE and "result" not in there
+        if is_over and paths.PROCESS not in there["facts"]:
+            with files.Folder(batch / paths.RUNS / name) as folder:
+                _put(folder, paths.UNBEGUN, "{}")
 
 
 def _bring(store: Path, host: Host, look: Look) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NbbgError
-from nbbg.executors.ssh import remote, setup
+from nbbg.executors.ssh import setup
 from nbbg.store import hosts, submissions
 
 if TYPE_CHECKING:
@@ -53,5 +53,5 @@ def _given_back(store: Path, name: str, batch: int, runs: Sequence[int]) -> list
         return list(runs)
     host = hosts.read(store, name)
     request = {"token": hosts.token(store), "batch": batch, "runs": submissions.ranges(runs)}
-    answer = remote.ask(host, setup.python(host), "give-back", request)
+    answer = setup.ask(host, "give-back", request)
     return list(submissions.each(answer["given"]))

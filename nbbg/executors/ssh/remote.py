@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 PATIENCE = 90.0  # seconds for an answer
 SETUP_PATIENCE = 1800.0  # seconds in which packages are installed
 TRANSFER = 60  # seconds without a byte after which rsync gives up
+CONNECT, LOOK_CONNECT = 15, 8  # seconds for a connection; for one who only looks
 OPTIONS = (
-    *("-o", "BatchMode=yes", "-o", "ConnectTimeout=15"),
+    *("-o", "BatchMode=yes"),
     *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
 )
 _BROKEN, _NOT_FOUND, _VANISHED = 255, 127, 24
 _NOISE = re.compile(
-    r"@+|Warning: Permanently added .*|\*\* .*|rsync error: .*|rsync: connection unexpectedly.*"
+    r"@+|hint: .*|Warning: Permanently added .*|\*\* .*|rsync error: .*"
+    r"|rsync: connection unexpectedly.*"
 )
+_CAUSE = re.compile(r"(?:cause|Caused by): (.*)")
+_CAUSES = ("No space left", "not found", "No such file")
+_REMOVES = re.compile(r"^\s*(ssh-keygen -f .* -R .*)$", re.MULTILINE)
 _KINDS: dict[str, type[NbbgError]] = {
     each.__name__: each for each in (UsageError, EnvironmentFault, NbbgError)
 }
@@ -46,14 +51,27 @@ class NoProgramError(EnvironmentFault):
     """The other side answers, and has no such program."""
 
 
-def call(host: Host, words: Iterable[str], text: str = "", patience: float = PATIENCE) -> str:
+def call(
+    host: Host,
+    words: Iterable[str],
+    text: str = "",
+    patience: float = PATIENCE,
+    connect: int = CONNECT,
+) -> str:
     """Carry out a command there, with `text` as its input; what it printed.
+
+    Args:
+        host: where.
+        words: the command.
+        text: its input.
+        patience: seconds for the answer.
+        connect: seconds for the connection.
 
     Raises:
         EnvironmentFault: it can't be reached, or says no; in its own words.
     """
     command = shlex.join(words)
-    argv = ["ssh", *OPTIONS, "--", host.target, command]
+    argv = ["ssh", *OPTIONS, "-o", f"ConnectTimeout={connect}", "--", host.target, command]
     # No pipe for stderr: a master connection that stays in the background would keep it open.
     with tempfile.TemporaryFile() as errors:
         try:
@@ -83,7 +101,12 @@ def call(host: Host, words: Iterable[str], text: str = "", patience: float = PAT
 
 
 def ask(
-    host: Host, python: str, verb: str, request: Mapping[str, Any], patience: float = PATIENCE
+    host: Host,
+    python: str,
+    verb: str,
+    request: Mapping[str, Any],
+    patience: float = PATIENCE,
+    connect: int = CONNECT,
 ) -> dict[str, Any]:
     """Have nbbg's own program there do something.
 
@@ -93,13 +116,14 @@ def ask(
         verb: what to do, see `nbbg.far`.
         request: with what; secrets too, for it goes through ssh's input.
         patience: seconds for the answer.
+        connect: seconds for the connection.
 
     Raises:
         NbbgError: it can't be reached, or can't do it.
     """
     given = {"folder": host.path, **request}
     words = [python, "-P", "-m", "nbbg.far", verb]
-    said = call(host, words, json.dumps(given), patience)
+    said = call(host, words, json.dumps(given), patience, connect)
     lines = [line for line in said.splitlines() if line.startswith(paths.ANSWER)]
     if not lines:
         raise EnvironmentFault(f"{host.name}: nbbg gave no answer there: {said.strip()[-200:]}")
@@ -142,7 +166,9 @@ def own_words(said: str) -> str:
     telling = [line for line in lines if not _NOISE.fullmatch(line)]
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in said:
         return "its host key has changed: Host key verification failed."
-    causes = [line for line in telling if "No space left" in line or "not found" in line]
+    if telling and (cause := _CAUSE.fullmatch(telling[-1])):  # uv's: what failed, then why
+        return ": ".join([*(each for each in telling if each.startswith("error:")), cause[1]])
+    causes = [line for line in telling if any(each in line for each in _CAUSES)]
     return (causes or telling or lines or ["no reason was given"])[0 if causes else -1]
 
 
@@ -150,7 +176,10 @@ def _advice(host: Host, said: str) -> str:
     """What to type next."""
     shown = shlex.quote(host.target)
     if "HAS CHANGED" in said:
-        return f"\nif that is meant: ssh-keygen -R {shown}, then ssh {shown}"
+        removes = _REMOVES.search(said)  # as some systems say it
+        name = shlex.quote(host.target.rpartition("@")[2])
+        what = removes[1].strip() if removes else f"ssh-keygen -R {name}"
+        return f"\nif that is meant: {what}, then ssh {shown}"
     if "Permission denied" in said or "Host key verification" in said:
         return f"\nsee to it that this works without a question: ssh {shown} true"
     return ""
@@ -158,7 +187,8 @@ def _advice(host: Host, said: str) -> str:
 
 def _rsync(host: Host, words: Iterable[str], text: str = "") -> None:
     argv = [
-        *("rsync", "-e", shlex.join(["ssh", *OPTIONS]), "--protect-args", "--times", "--links"),
+        *("rsync", "-e", shlex.join(["ssh", *OPTIONS, "-o", f"ConnectTimeout={CONNECT}"])),
+        *("--protect-args", "--times", "--links"),
         *("--modify-window=-1", f"--timeout={TRANSFER}", "--chmod=D700,Fu+rw,Fgo-rwx"),
         *words,
     ]

@@ -10,14 +10,16 @@ import os
 import shlex
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbbg
 from nbbg import files
-from nbbg.errors import UsageError
+from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.executors.ssh import remote, wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbbg.store.hosts import Host
 
 _HOME = ".cache/nbbg/far"  # from the home folder there
@@ -55,6 +57,32 @@ def python(host: Host) -> str:
     return host.nbbg or f"{_HOME}/{_name()}/env/bin/python"
 
 
+def ask(
+    host: Host,
+    verb: str,
+    request: Mapping[str, Any],
+    patience: float = remote.PATIENCE,
+    connect: int = remote.CONNECT,
+) -> dict[str, Any]:
+    """Have nbbg there do something; it is set up first where it is not, or not in this version.
+
+    Args:
+        host: where.
+        verb: what to do, see `nbbg.far`.
+        request: with what.
+        patience: seconds for the answer.
+        connect: seconds for the connection.
+
+    Raises:
+        NbbgError: it can't be reached, can't do it, or nbbg can't be set up there.
+    """
+    try:
+        return remote.ask(host, python(host), verb, request, patience, connect)
+    except remote.NoProgramError:
+        make(host)
+        return remote.ask(host, python(host), verb, request, patience, connect)
+
+
 def make(host: Host) -> None:
     """Set nbbg up there.
 
@@ -72,12 +100,26 @@ def make(host: Host) -> None:
         _carry(host, f"{_HOME}/{new}/")
         how = f"--no-index --find-links {new}" if host.wheels else ""
         script = _MAKE.format(home=_HOME, new=new, made=shlex.quote(_name()), how=how)
-        remote.call(host, ["sh", "-s"], script, remote.SETUP_PATIENCE)
+        _install(host, script)
     except remote.UnreachableError:
         raise
     except Exception:
         remote.call(host, ["rm", "-rf", f"{_HOME}/{new}"])
         raise
+
+
+def _install(host: Host, script: str) -> None:
+    try:
+        remote.call(host, ["sh", "-s"], script, remote.SETUP_PATIENCE)
+    except remote.UnreachableError:
+        raise
+    except EnvironmentFault as fault:
+        if "No space left" in str(fault):
+            raise
+        again = f"nbbg host remove {host.name}, and add it with"
+        wheels = "" if host.wheels else "--wheels FOLDER, where it has no package index; or with "
+        advice = f"{again} {wheels}--nbbg PYTHON, one there that has nbbg"
+        raise EnvironmentFault(f"{fault}\n{advice}") from fault
 
 
 def _name() -> str:
@@ -90,4 +132,5 @@ def _carry(host: Host, target: str) -> None:
         files.write_new(Path(folder) / name, data)
         remote.push(host, f"{folder}/", target, "-r")
     if host.wheels:
-        remote.push(host, f"{host.wheels}/", target, "-r", "--include=*.whl", "--exclude=*")
+        others = ("--exclude=nbbg-*.whl", "--include=*.whl", "--exclude=*")  # ours is this version
+        remote.push(host, f"{host.wheels}/", target, "-r", *others)
