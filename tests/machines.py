@@ -43,6 +43,7 @@ ForceCommand {folder}/login
 """
 _LOGIN = """\
 #!/bin/sh
+umask 000
 export HOME={home}
 export PATH={path}
 unset NBBG_PYTHON XDG_CACHE_HOME XDG_STATE_HOME

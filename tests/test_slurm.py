@@ -6,14 +6,15 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nbbg import paths
+from nbbg import faults, paths
 from nbbg.errors import UsageError
-from nbbg.executors.slurm import EXECUTOR, commands, script
+from nbbg.executors.slurm import EXECUTOR, commands, fates, script
 from nbbg.store import submissions
 from tests import cluster, records
 from tests.places import COUNTS, GATE, indented, open_gate
@@ -142,6 +143,91 @@ def test_scancel_from_outside_is_a_stop(project: Project, slurm: Cluster) -> Non
     project.nbbg("wait", "b1")
     assert states(project) == ["succeeded"] * 3
     assert [run["attempt"] for run in project.runs()] == [2, 1, 2]
+
+
+def test_a_task_that_dies_before_its_run_begins(
+    project: Project, slurm: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is lost, with its exit code and its last words, also when Slurm has forgotten it."""
+    project.write("train.ipynb", COUNTS)
+    folder = project.home / "faults"
+    (folder / faults.FIRED).mkdir(parents=True)
+    (folder / "before 1.json").write_text("9")
+    project.environment[faults.NAME] = str(folder)
+    project.nbbg("run", "train.ipynb", "--runs", "2", *SLURM, code=-signal.SIGKILL)
+    del project.environment[faults.NAME]
+    assert states(project) == ["queued"] * 2
+    for name, value in slurm.environment.items():
+        monkeypatch.setenv(name, value)
+    # Python itself won't start with that.
+    broken = {**project.environ(), "PYTHONHASHSEED": "nonsense"}
+    EXECUTOR.hand_over(project.batch("b1"), [1, 2], broken)
+    until(lambda: states(project) == ["lost"] * 2, 60)
+    until(lambda: not slurm.jobs())
+    job = submissions.of(project.batch("b1"))[0].job
+    told = fates.of(project.batch("b1"), [1])[1]
+    if "exit code" not in told.reason:  # which Slurm has forgotten by now
+        assert told.reason.startswith("its task is over: ")
+    until(lambda: not [line for line in commands.squeue() if line.job == job], 60)
+    assert states(project) == ["lost"] * 2
+    assert "Python runtime state" in project.run(2)["reason"]  # the last of its words
+    project.nbbg("resume")
+    project.nbbg("wait", "b1")
+    assert sorted(numbers(project)) == [1, 2]
+
+
+def test_what_became_of_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm's word while it remembers, else the accounting's, else what the task has left."""
+    records.publish(store := records.make_store(tmp_path), 5, executor="slurm")
+    batch = store.batch(1)
+    made = submissions.intend(batch, "x", range(1, 6))
+    submissions.settle(batch, made, "77")
+    for index, text in ((0, ""), (1, "first\nno such file\n\n"), (2, "killed\n")):
+        (batch / paths.JOBS / f"{made.number}-{index}.out").write_text(text)
+    (tmp_path / "scontrol").write_text(
+        "#!/bin/sh\ncase $4 in 77_1) echo JobId=9 JobState=FAILED Reason=x ExitCode=127:0;;"
+        " 77_4) echo JobState=CANCELLED ExitCode=0:15;; *) exit 1;; esac\n"
+    )
+    (tmp_path / "sacct").write_text("#!/bin/sh\necho '77_2|OUT_OF_MEMORY|0:125'\n")
+    for name in ("scontrol", "sacct"):
+        (tmp_path / name).chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert {run: told.reason for run, told in fates.of(batch, range(1, 8)).items()} == {
+        1: "its task is over",
+        2: "its task is failed, exit code 127: no such file",
+        3: "its task is out of memory: killed",
+        4: "cancelled",
+        5: "cancelled",
+    }
+    monkeypatch.setenv("SQUEUE_PARTITION", "another")
+    (tmp_path / "squeue").write_text('#!/bin/sh\necho "7|0|$SQUEUE_PARTITION|x|y"\n')
+    (tmp_path / "squeue").chmod(0o700)
+    assert commands.squeue() == [commands.Line("7", "0", "", "x", "y")]
+
+
+def test_a_stop_of_very_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100,000 tasks here and there leave the line, and no word is too long."""
+    records.publish(store := records.make_store(tmp_path), 1, executor="slurm")
+    batch = store.batch(1)
+    made = submissions.intend(batch, "x", range(1, 200_001))
+    submissions.settle(batch, made, "77")
+    (tmp_path / "scancel").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/said\n')
+    (tmp_path / "scancel").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    EXECUTOR.withdraw(batch, range(1, 200_001, 2))
+    said = (tmp_path / "said").read_text()
+    assert len(re.findall(r"\d+(?=[,\]])", said)) == 100_000
+
+
+def test_sbatch_says_more_than_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site's greeting is no job's id; without any, nobody knows whether it was taken."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    (tmp_path / "sbatch").write_text("#!/bin/sh\necho Welcome\necho '12;cluster'\n")
+    (tmp_path / "sbatch").chmod(0o700)
+    assert commands.sbatch([], "") == "12"
+    (tmp_path / "sbatch").write_text("#!/bin/sh\necho Welcome\n")
+    with pytest.raises(commands.NoAnswerError):
+        commands.sbatch([], "")
 
 
 def test_a_stop_ends_what_runs_and_what_waits(project: Project, slurm: Cluster) -> None:

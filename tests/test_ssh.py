@@ -333,6 +333,9 @@ def test_nbbg_is_set_up_there(project: Project, one: Machine, tmp_path: Path) ->
     shutil.rmtree(one.home / ".cache/nbbg/far")  # as where nbbg was upgraded here since
     project.nbbg("wait", "b1", timeout=110)
     assert numbers(one) == [1]
+    # Nobody else may write to what is executed, though the login there has a umask of 0.
+    (made,) = (one.home / ".cache/nbbg/far").iterdir()
+    assert not [path for path in (made.parent, made, made / "env") if path.stat().st_mode & 0o77]
 
 
 def test_a_full_disk_there_publishes_nothing(project: Project, one: Machine) -> None:

@@ -102,6 +102,12 @@ class Scheduler(Executor, Protocol):
             EnvironmentFault: it can't be reached.
         """
 
+    def fates(self, batch: Path, runs: Collection[int]) -> Mapping[int, Told]:
+        """More of runs that it had, that are gone, and of which nothing was ever recorded.
+
+        A reason that begins with `cancelled` says that a person has taken the run out of the line.
+        """
+
     def follow(self, batch: Path) -> None:
         """Do what was changed about a batch since: how many at a time, a pause, its end.
 

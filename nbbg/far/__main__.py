@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbbg
 from nbbg import paths
-from nbbg.errors import NbbgError
+from nbbg.errors import EnvironmentFault, NbbgError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,9 @@ def main(verb: str) -> None:
     request = json.load(sys.stdin)
     answer: dict[str, Any] = {"version": nbbg.__version__, "format": paths.FORMAT_VERSION}
     try:
+        # Nothing is done for a client that could not read it.
+        if request.get("format", paths.FORMAT_VERSION) != paths.FORMAT_VERSION:
+            raise EnvironmentFault("records of another format")
         request["folder"] = os.path.abspath(request["folder"])
         carry_out: Callable[[dict[str, Any]], dict[str, Any]]
         carry_out = importlib.import_module(f"nbbg.far.{VERBS[verb]}").carry_out

@@ -6,11 +6,13 @@ what the attempt has written before is for rsync, which comes after.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.errors import NbbgError
 from nbbg.far import orders, places
 from nbbg.far.giving import is_given_back
 from nbbg.store import batches, changes, plans, state, submissions
@@ -39,10 +41,14 @@ def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for number, asked in request["batches"].items():
         if store.batch(int(number)).exists():
-            orders.apply(store, int(number), asked["orders"])
-            looked = _Look(store, int(number), asked["settled"], left)
-            found[number] = looked.answer()
-            left = looked.left
+            try:
+                places.refuse_other(store, int(number), asked.get("made"))
+                orders.apply(store, int(number), asked["orders"])
+                looked = _Look(store, int(number), asked["settled"], left)
+                found[number] = looked.answer()
+                left = looked.left
+            except (NbbgError, OSError, ValueError, KeyError, TypeError) as error:
+                found[number] = {"fault": f"b{number} can't be read there: {error}"}
     return {"batches": found, "more": left <= 0}
 
 
@@ -84,18 +90,24 @@ class _Look:
         """One that the client does not know the result of; None where it is none of ours."""
         with files.Folder(path) as folder:
             result = folder.read(paths.RESULT)
-            if result is not None and is_given_back(result):
-                return None
+            with contextlib.suppress(ValueError):
+                if is_given_back(folder):
+                    return None
             if result is not None:
                 self.left -= 1
                 if self.left < 0:  # in the next answer
                     return {"word": model.Word.UNKNOWN, "reason": "its result is on the way"}
             found = state.derive(folder)
-            facts = {name: data.decode() for name in FACTS if (data := folder.read(name))}
+            facts = {name: _text(data) for name in FACTS if (data := folder.read(name))}
         word = _WORDS.get(type(found), model.Word.GONE)
         reason = _reason(found)
         told = {"word": word, "reason": reason, "facts": facts}
-        return {**told, "result": result.decode()} if result is not None else told
+        return {**told, "result": _text(result)} if result is not None else told
+
+
+def _text(data: bytes) -> str:
+    """Any bytes: a record may quote names of files that are no text."""
+    return data.decode(errors="surrogateescape")
 
 
 def _is_supervised(folder: Path) -> bool:

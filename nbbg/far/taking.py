@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,27 +33,37 @@ _ABANDONED = 6 * 3600.0  # seconds after which a transfer that was cut is swept 
 def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
     """Take them; `missing` where the batch is not here, and did not come along.
 
+    Those that were given back since the client asked are `given`, and not taken.
+
     Raises:
         NbbgError: they can't run here; nothing was taken then.
     """
     store, number = places.make(request), int(request["batch"])
+    with places.alone(store, number):
+        return _take(store, number, request)
+
+
+def _take(store: Store, number: int, request: Mapping[str, Any]) -> dict[str, Any]:
     folder = store.batch(number)
-    mine = set(submissions.each(request["runs"]))
+    given, until = giving.marks(store, number), request.get("until", sys.maxsize)
+    asked_for = set(submissions.each(request["runs"]))
+    mine = {run for run in asked_for if given.get(run, -1) < until}
     if not folder.exists():
         incoming = str(request["incoming"])
         if not incoming:
             return {"missing": True}
         _publish(store, number, store.batches / incoming, mine, request)
+    places.refuse_other(store, number, request.get("made"))
     _sweep(store)
-    _keep_deals(folder, request["deals"])
+    places.keep_deals(folder, request["deals"])
     added = _grow(folder, mine)
     orders.apply(store, number, request["orders"], lifts=bool(request["lifts"]))
-    asked = {int(run): int(attempt) for run, attempt in request["attempts"].items()}
+    attempts = {int(run): int(attempt) for run, attempt in request["attempts"].items()}
     back = {run for run in mine if _was_given_back(store.run(number, run))}
-    for run in sorted(added | back | asked.keys()):
-        _queue(store, number, run, asked.get(run, 1))
+    for run in sorted(added | back | mine & attempts.keys()):
+        _queue(store, number, run, attempts.get(run, 1))
     _start(folder, request["environment"])
-    return {"missing": False}
+    return {"missing": False, "given": submissions.ranges(asked_for - mine)}
 
 
 def _publish(
@@ -136,16 +147,6 @@ def _grow(folder: Path, mine: Collection[int]) -> set[int]:
     return added
 
 
-def _keep_deals(folder: Path, deals: Mapping[str, Any]) -> None:
-    """Which runs which host has: whoever adopts the batch will want to know."""
-    made = folder / paths.ASKED / paths.JOBS
-    files.make_folder(made)
-    with files.Folder(made) as opened:
-        for name, record in deals.items():
-            with contextlib.suppress(FileExistsError):
-                opened.write_once(f"{int(name)}.json", files.to_json(record))
-
-
 def _queue(store: Store, batch: int, run: int, attempt: int) -> None:
     """Make that attempt of a run, unless it has come so far by itself, or is at work."""
     folder = store.run(batch, run)
@@ -156,7 +157,7 @@ def _queue(store: Store, batch: int, run: int, attempt: int) -> None:
         return
     if newest:
         with files.Folder(folder / str(newest)) as opened:
-            if isinstance(state.derive(opened), model.Submitted | model.Running):
+            if isinstance(state.derive(opened), model.Submitted | model.Running | model.Unknown):
                 return
             sweep(opened, grace=2.0)
             opened.remove(paths.ENVIRONMENT)
@@ -170,7 +171,7 @@ def _was_given_back(run: Path) -> bool:
     if not newest:
         return False
     with files.Folder(run / str(newest)) as opened:
-        return giving.is_given_back(opened.read(paths.RESULT) or b"")
+        return giving.is_given_back(opened)
 
 
 def _start(folder: Path, carried: Mapping[str, str]) -> None:

@@ -109,13 +109,33 @@ def _ask(index: Index, found: Sequence[model.Batch], scheduler: Scheduler) -> No
     told = scheduler.poll([ticket for some in tickets.values() for ticket in some.values()])
     for batch in found:
         mine = tickets[batch.id]
-        hearsay.write(
-            index.store.batch(batch.id), {name: told[ticket] for name, ticket in mine.items()}
-        )
-        for name, ticket in mine.items():
-            one = told[ticket]
-            if one.word is model.Word.GONE and one.reason == CANCELLED:
-                _note_cancelled(index, batch, int(name.partition("/")[0]), ticket)
+        said = {name: told[ticket] for name, ticket in mine.items()}
+        folder = index.store.batch(batch.id)
+        fates = _fates(index, folder, said, scheduler)
+        hearsay.write(folder, {**said, **fates})
+        for name, one in fates.items():
+            if one.reason.startswith(CANCELLED):
+                run = int(name.partition("/")[0])
+                _note_cancelled(index, batch, run, f"{mine[name]} left the line: {one.reason}")
+
+
+def _fates(
+    index: Index, folder: Path, said: Mapping[str, model.Told], scheduler: Scheduler
+) -> dict[str, model.Told]:
+    """More of those that are gone and had not begun, by their names."""
+    gone = {}
+    for name, one in said.items():
+        if one.word is model.Word.GONE:
+            run = index.run(int(name.partition("/")[0]))
+            # Where it had begun, its runner tells; of what was stopped all is known.
+            if run is not None and not run.host and not isinstance(run.state, model.Ended):
+                gone[run.id] = name
+    found = scheduler.fates(folder.resolve(), gone) if gone else {}
+    named = {gone[run]: one for run, one in found.items() if run in gone}
+    # That it left no trace says no more than its scheduler, which may have lost it.
+    return {
+        name: one for name, one in named.items() if one.reason != CANCELLED or one == said[name]
+    }
 
 
 def _tickets(index: Index, batch: model.Batch) -> Mapping[str, str]:
@@ -149,18 +169,8 @@ def _newest(made: list[submissions.Submission], run: int) -> str:
     return found.ticket(run) if found else ""
 
 
-def _note_cancelled(index: Index, batch: model.Batch, run: int, ticket: str) -> None:
-    """It left the line and had not begun: a stop, which is a fact before the scheduler forgets it.
-
-    Slurm tells no difference between what was cancelled and what died before its first record.
-    """
-    found = index.run(run)
-    if found is None or found.host:  # it had begun: its runner tells
-        return
-    if isinstance(found.state, model.Stopped):  # which is why it was taken out
-        return
+def _note_cancelled(index: Index, batch: model.Batch, run: int, by: str) -> None:
+    """A stop, which is a fact before the scheduler forgets it."""
     _, path = runs.open_attempt(index.store, batch.id, run)
     batches.add_event(index.store, batch.id, "stopped", run, int(path.name))
-    batches.ask_to_stop(
-        path, f"{ticket} left its scheduler's line: cancelled, or it could not begin"
-    )
+    batches.ask_to_stop(path, by)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from nbbg import files, paths
 from nbbg.errors import EnvironmentFault, StoreError, UsageError
 from nbbg.executors import ssh
 from nbbg.executors.ssh import moving, remote, setup
-from nbbg.ops import selection, steer, supervision
+from nbbg.ops import asking, selection, steer, supervision
 from nbbg.store import changes, hearsay, hosts, place, submissions
 from nbbg.store.hosts import Host
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 LONG = 5.0  # seconds for an answer
 NOTICEABLE = 60.0  # seconds between two clocks
 _BAD = re.compile(r"^-|[\x00-\x1f\x7f]")
+_OTHERWISE = re.compile(r"[^:]*[/\[]|[^:]*:(:|//)")  # rsync would take it for another kind of place
 _LEFT_THERE = (
     *(paths.RUNS, paths.CHANGES, paths.EVENTS, paths.BATCH, paths.PLAN, paths.ARMS, paths.STOP),
     *(paths.SUPERVISOR_LOCK, paths.SUPERVISOR_LOG, ".*"),
@@ -66,7 +68,7 @@ def add(project: Project, name: str, place_: str, more: Mapping[str, str]) -> Ho
     target, _, folder = place_.partition(":")
     folder = folder.removeprefix("~/").rstrip("/") or f"nbbg/{project.root.name}"
     for text in (target, folder, *more.values()):
-        if _BAD.search(text) or not target:
+        if _BAD.search(text) or not target or _OTHERWISE.match(place_):
             message = f"{place_!r} names no machine\nsuch as user@gpu1.lab:work/proj"
             raise UsageError(message)
     wheels = more.get("wheels", "")
@@ -75,7 +77,7 @@ def add(project: Project, name: str, place_: str, more: Mapping[str, str]) -> Ho
     host = Host(name, target, folder, **{**more, "wheels": wheels and os.path.abspath(wheels)})
     place.make(project.store)
     hosts.add(project.store.folder, host)
-    _forget_what_was_told(project)
+    _forget_what_was_told(project, name)
     return host
 
 
@@ -130,12 +132,13 @@ def give_up(project: Project, name: str) -> None:
     """
     hosts.read(project.store.folder, name)
     hosts.give_up(project.store.folder, name, steer.whoever())
-    _forget_what_was_told(project)
+    _forget_what_was_told(project, name)
 
 
-def _forget_what_was_told(project: Project) -> None:
+def _forget_what_was_told(project: Project, name: str) -> None:
+    """What it said before does not count any more."""
     for number in project.store.batch_numbers():
-        with contextlib.suppress(OSError):
+        if name in dealt_to(project, [number]):
             hearsay.forget(project.store.batch(number))
 
 
@@ -164,7 +167,7 @@ def move(project: Project, index: Index, names: Sequence[str], to: Sequence[str]
         changes.set_hosts(folder, to, steer.whoever())
         troubles += moving.move(folder, index.waiting(batch.id), to)
         supervision.ensure(project, batch)
-    index.refresh()
+    asking.refresh(index, fresh=0)  # what was lost is so still, and may be started again
     return troubles
 
 
@@ -202,10 +205,22 @@ def adopt(project: Project, host: Host, chosen: Left) -> list[int]:
         if known and known != chosen.token:
             folder.remove(paths.CALLED)
         hosts.take_token(folder, chosen.token)
-    new = [int(n) for n in chosen.batches if int(n) not in store.batch_numbers()]
-    for number in new:
-        _adopt(project, host, chosen.token, number)
+    here = store.batch_numbers()
+    new = [int(n) for n in chosen.batches if int(n) not in here]
+    for number in sorted(map(int, chosen.batches)):
+        if number in new:
+            _adopt(project, host, chosen.token, number)
+        else:
+            _learn_deals(project, host, chosen.token, number)
     return new
+
+
+def _learn_deals(project: Project, host: Host, token: str, number: int) -> None:
+    """Of a batch that is here: who was given which runs since the host it came from was told."""
+    asked = f"{host.store}/{token}/{paths.BATCHES}/{number}/{paths.ASKED}"
+    with tempfile.TemporaryDirectory() as folder:
+        remote.pull(host, asked, Path(folder), [paths.JOBS])
+        submissions.learn(project.store.batch(number), Path(folder) / paths.JOBS)
 
 
 def _adopt(project: Project, host: Host, token: str, number: int) -> None:

@@ -55,10 +55,10 @@ def path(project: Project, host: Host, name: str) -> Path:
         EnvironmentFault: the host can't be reached, or has no such thing.
     """
     inside = os.path.normpath(name)
-    if os.path.isabs(inside) or inside.startswith(os.pardir):
+    if os.path.isabs(inside) or inside.split(os.sep)[0] == os.pardir:
         message = f"--path {name}: a path in the project's folder there, such as outputs/models"
         raise UsageError(message)
     target = project.root / PULLED / host.name
     files.make_folder(target)
-    remote.pull(host, host.path, target, [inside])
+    remote.pull(host, host.path, target, [inside], f"--exclude=/{paths.STORE}")
     return target / inside

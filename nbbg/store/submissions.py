@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
-from nbbg.errors import EnvironmentFault
+from nbbg.errors import EnvironmentFault, StoreError
 from nbbg.store import locks
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Submission:
     batch: str = ""  # the folder of their batch, for that host
 
     def __contains__(self, run: int) -> bool:
-        index = bisect.bisect_right(self.runs, (run, sys.maxsize)) - 1
-        return index >= 0 and run <= self.runs[index][1]
+        return has(self.runs, run)
 
     @property
     def may_be_there(self) -> bool:
@@ -60,13 +59,26 @@ class Submission:
 
 def of(batch: Path) -> list[Submission]:
     """Every submission of a batch, in order; what can't be read is left out."""
-    try:
-        names = os.listdir(batch / paths.JOBS)
-    except FileNotFoundError:
+    numbers = _numbers(batch)
+    if not numbers:
         return []
-    numbers = sorted(int(match[1]) for name in names if (match := _INTENT.fullmatch(name)))
     with files.Folder(batch / paths.JOBS) as folder:
         return [made for number in numbers if (made := _read(folder, number, str(batch)))]
+
+
+def whole(batch: Path) -> list[Submission]:
+    """The same for whoever deals runs anew: what can't be read may have been given to somebody.
+
+    Raises:
+        StoreError: one can't be read.
+    """
+    found = of(batch)
+    read = {each.number for each in found}
+    for number in _numbers(batch):
+        if number not in read:
+            message = f"{batch / paths.JOBS / str(number)}.json can't be read: who has which runs?"
+            raise StoreError(message)
+    return found
 
 
 def intend(batch: Path, name: str, runs: Iterable[int], *, to: str = "", **more: Any) -> Submission:
@@ -88,6 +100,17 @@ def intend(batch: Path, name: str, runs: Iterable[int], *, to: str = "", **more:
             except FileExistsError:  # somebody was faster, or it can't be read
                 continue
             return each
+
+
+def learn(batch: Path, found: Path) -> None:
+    """Take over what another record of the same batch knows more."""
+    files.make_folder(batch / paths.JOBS)
+    with files.Folder(found) as there, files.Folder(batch / paths.JOBS) as here:
+        for name in os.listdir(found):
+            data = there.read(name) if _INTENT.fullmatch(name) else None
+            if data and not here.exists(name):
+                with contextlib.suppress(FileExistsError):
+                    here.write_once(name, data)
 
 
 def settle(batch: Path, submission: Submission, job: str) -> None:
@@ -138,10 +161,24 @@ def ranges(runs: Iterable[int]) -> Ranges:
     return tuple(found)
 
 
+def has(found: Ranges, run: int) -> bool:
+    """Whether an id is in ranges."""
+    index = bisect.bisect_right(found, (run, sys.maxsize)) - 1
+    return index >= 0 and run <= found[index][1]
+
+
 def each(found: Ranges) -> Iterator[int]:
     """The ids in ranges."""
     for first, last in found:
         yield from range(first, last + 1)
+
+
+def _numbers(batch: Path) -> list[int]:
+    try:
+        names = os.listdir(batch / paths.JOBS)
+    except FileNotFoundError:
+        return []
+    return sorted(int(match[1]) for name in names if (match := _INTENT.fullmatch(name)))
 
 
 def _read(folder: files.Folder, number: int, batch: str) -> Submission | None:

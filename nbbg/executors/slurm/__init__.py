@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbbg import files, model, paths, process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
-from nbbg.executors.slurm import commands, script
+from nbbg.executors.slurm import commands, fates, script
 from nbbg.store import batches, changes, submissions
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nbbg.executors.slurm.commands import Line
     from nbbg.store.submissions import Submission
 
+RANGES = 5000  # of indices that one word of a command line takes
 QUEUED = frozenset(
     (
         *("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD"),
@@ -49,7 +50,7 @@ class Slurm:
         if commands.missing():
             message = "there is no Slurm here\nlog in where sbatch is, or --executor local"
             raise EnvironmentFault(message)
-        commands.sbatch(["--test-only"], script.text("a trial", "nbbg-trial", "0-0", given))
+        commands.would_take(script.text("a trial", "nbbg-trial", "0-0", given))
 
     def submit(self, attempt: Path) -> Ticket:
         """Submit one run alone."""
@@ -111,8 +112,14 @@ class Slurm:
                 job, _, index = ticket.partition("_")
                 waiting.setdefault(job, []).append(int(index))
         for job, indices in waiting.items():
-            array = ",".join(_range(*pair) for pair in submissions.ranges(indices))
-            commands.scancel(f"{job}_[{array}]")
+            found = submissions.ranges(indices)
+            for at in range(0, len(found), RANGES):
+                array = ",".join(_range(*pair) for pair in found[at : at + RANGES])
+                commands.scancel(f"{job}_[{array}]")
+
+    def fates(self, batch: Path, runs: Collection[int]) -> Mapping[int, model.Told]:
+        """How tasks ended whose runs never began: cancelled, or as their output says."""
+        return fates.of(batch, runs)
 
     def follow(self, batch: Path) -> None:
         """Have Slurm do what was changed: how many at a time, a pause, its end."""
@@ -129,7 +136,7 @@ class Slurm:
 def _gone(ticket: str, known: Collection[str]) -> model.Told:
     """Slurm forgets at once what is taken out of an array's line, and arrays after a while."""
     taken_out = ticket.partition("_")[0] in known
-    reason = "cancelled" if taken_out else "Slurm does not know it any more"
+    reason = fates.CANCELLED if taken_out else "Slurm does not know it any more"
     return model.Told(model.Word.GONE, reason)
 
 

@@ -50,10 +50,26 @@ def sbatch(arguments: list[str], script: str, environment: Mapping[str, str] | N
         NoAnswerError: nobody knows whether it was taken.
         EnvironmentFault: Slurm has not taken it; in its own words.
     """
+    said = _sbatch(["--parsable", *arguments], script, environment)
+    job = said.strip().rpartition("\n")[2].partition(";")[0]  # a site may have more said before
+    if not job.isdigit():
+        raise NoAnswerError(f"sbatch gave no job's id: {said.strip()[-200:]}")
+    return job
+
+
+def would_take(script: str) -> None:
+    """Ask Slurm whether it would take a script; nothing is submitted.
+
+    Raises:
+        EnvironmentFault: it would not; in its own words.
+    """
+    _sbatch(["--test-only"], script)
+
+
+def _sbatch(arguments: list[str], script: str, environment: Mapping[str, str] | None = None) -> str:
     given = dict(os.environ if environment is None else environment)
     bare = {name: value for name, value in given.items() if not _ALONE.match(name)}
-    said = _call(["sbatch", "--parsable", *arguments], text=script, environment=bare)
-    return said.strip().partition(";")[0]
+    return _call(["sbatch", *arguments], text=script, environment=bare)
 
 
 def squeue() -> list[Line]:
@@ -64,7 +80,7 @@ def squeue() -> list[Line]:
     """
     # Without its limit the indices of an array would be cut at 64 characters.
     words = ["squeue", "--noheader", f"--user={os.geteuid()}", "--states=all", "-o", _FORMAT]
-    said = _call(words, environment={**os.environ, "SLURM_BITSTR_LEN": "0"})
+    said = _call(words, environment={**_plain(), "SLURM_BITSTR_LEN": "0"})
     fields = (line.split("|", 4) for line in said.splitlines())
     return [Line(*(part.strip() for part in parts)) for parts in fields if len(parts) == _FIELDS]
 
@@ -75,7 +91,7 @@ def scancel(*words: str) -> None:
     Raises:
         EnvironmentFault: it can't be asked.
     """
-    _call(["scancel", "--quiet", *words])
+    _call(["scancel", "--quiet", *words], environment=_plain())
 
 
 def scontrol(*words: str) -> str:
@@ -85,6 +101,15 @@ def scontrol(*words: str) -> str:
         EnvironmentFault: it can't be asked, or says no.
     """
     return _call(["scontrol", *words])
+
+
+def sacct(*words: str) -> str:
+    """Ask the accounting about jobs, each with its fields divided by `|`.
+
+    Raises:
+        EnvironmentFault: there is none.
+    """
+    return _call(["sacct", "--noheader", "--parsable2", "--allocations", *words])
 
 
 def change(*words: str) -> None:
@@ -104,6 +129,12 @@ def largest_index() -> int:
     """The largest index that an array may have here."""
     match = re.search(r"MaxArraySize\s*=\s*(\d+)", scontrol("show", "config"))
     return int(match[1]) - 1 if match else 1000
+
+
+def _plain() -> dict[str, str]:
+    """The environment without what would have these programs show, or cancel, only a part."""
+    taken = ("SQUEUE_", "SCANCEL_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(taken)}
 
 
 def missing() -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg.errors import EnvironmentFault, NbbgError, UsageError
 from nbbg.executors import Ticket
-from nbbg.executors.ssh import carrying, fetching, setup
+from nbbg.executors.ssh import asked, carrying, fetching, setup
 from nbbg.executors.ssh.fetching import Look
 from nbbg.store import batches, changes, hosts, submissions
 
@@ -97,15 +97,17 @@ class Ssh:
     def cancel(self, ticket: str, signal: int) -> None:
         """Send a signal to the runner of a run; one that waits is not started any more."""
         batch, name, run = _parts(ticket)
-        store = batch.parents[1]
-        host = hosts.read(store, name)
-        request = {"token": hosts.token(store), "batch": int(batch.name), "run": run}
-        setup.ask(host, "signal", {**request, "signal": signal})
+        host = hosts.read(batch.parents[1], name)
+        setup.ask(host, "signal", {**asked.about(batch), "run": run, "signal": signal})
 
     def withdraw(self, batch: Path, runs: Iterable[int]) -> None:
         """Have the hosts be told of the stops that stand in the records here."""
         made = submissions.of(batch)
         self._refresh(batch, {host for run in runs if (host := submissions.host_of(made, run))})
+
+    def fates(self, batch: Path, runs: Collection[int]) -> Mapping[int, model.Told]:  # noqa: ARG002 - all was said
+        """The hosts have said all."""
+        return {}
 
     def follow(self, batch: Path) -> None:
         """Have the hosts be told of what was changed."""

@@ -7,11 +7,22 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
-from nbbg.store import submissions
+from nbbg.store import batches, hosts, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
+
+
+def about(batch: Path) -> dict[str, Any]:
+    """What a question about one batch begins with: whose it is, which, and when it was made.
+
+    Raises:
+        NbbgError: the records here can't be read.
+    """
+    record = batches.read_folder(batch)
+    token = hosts.token(batch.parents[1])
+    return {"token": token, "batch": record.id, "made": record.created_at}
 
 
 def of(batch: Path, host: str) -> dict[str, Any]:
@@ -29,6 +40,7 @@ def of(batch: Path, host: str) -> dict[str, Any]:
         elif (folder / paths.STOP).exists() and submissions.host_of(made, run) == host:
             asked.append((run, attempt))
     return {
+        "made": batches.read_folder(batch).created_at,
         "settled": {number: submissions.ranges(found) for number, found in settled.items()},
         "orders": orders(batch, asked),
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
-from nbbg.executors.ssh import asked, remote, setup
+from nbbg.executors.ssh import answers, asked, remote, setup
 from nbbg.store import batches, hosts, runs, state, submissions
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def deal(batch: Path, waiting: Collection[int], names: Sequence[str]) -> dict[st
 
     Raises:
         EnvironmentFault: there is no host left for them.
+        StoreError: nobody knows who has which.
     """
-    store, made = batch.parents[1], submissions.of(batch)
+    store, made = batch.parents[1], submissions.whole(batch)
     given_up = {each.to for each in made if hosts.given_up(store, each.to)[1]}
     dealt: dict[str, list[int]] = {}
     new = []
@@ -81,8 +82,20 @@ def carry(load: Load) -> None:
     for name in record.facts.get(hosts.SENT, ()):
         if (root / name).exists():  # it was at the launch; a fresh clone may lack it
             send(load.host, root, name)
+    given = _carry(load, record)
+    if given:  # by a move that was cut: they are free, and dealt anew to the same host
+        submissions.intend(load.batch, load.host.name, given, to=load.host.name)
+        _carry(load, record)
+    for each in submissions.of(load.batch):
+        if each.to == load.host.name and each.job is None:
+            submissions.settle(load.batch, each, load.host.name)
+
+
+def _carry(load: Load, record: model.Batch) -> list[int]:
+    """The runs that were given back there before, and so were not taken."""
     request = _request(load, record)
-    if _take(load, {**request, "incoming": ""})["missing"]:
+    answer = _take(load, {**request, "incoming": ""})
+    if answer["missing"]:
         incoming = f".new-{os.urandom(8).hex()}"
         target = f"{load.host.store}/{hosts.token(load.store)}/{paths.BATCHES}/{incoming}/"
         remote.push(
@@ -91,10 +104,9 @@ def carry(load: Load) -> None:
             target,
             *("-r", "--executability", *(f"--exclude=/{name}" for name in _LEFT_HERE)),
         )
-        _take(load, {**request, "incoming": incoming})
-    for each in submissions.of(load.batch):
-        if each.to == load.host.name and each.job is None:
-            submissions.settle(load.batch, each, load.host.name)
+        answer = _take(load, {**request, "incoming": incoming})
+    given = answers.ranges(load.host, answer.get("given", ()))
+    return [run for run in load.runs if submissions.has(given, run)]
 
 
 def send(host: Host, root: Path, name: str) -> None:
@@ -103,7 +115,8 @@ def send(host: Host, root: Path, name: str) -> None:
     Raises:
         EnvironmentFault: it can't be.
     """
-    remote.push(host, f"{root}/./{name}", f"{host.path}/", "-r", "--relative", "--executability")
+    options = ("-r", "--relative", "--executability", f"--exclude=/{paths.STORE}")
+    remote.push(host, f"{root}/./{name}", f"{host.path}/", *options)
 
 
 def client(store: Path) -> dict[str, str]:
@@ -118,12 +131,12 @@ def _take(load: Load, request: Mapping[str, Any]) -> dict[str, Any]:
 def _request(load: Load, record: model.Batch) -> dict[str, Any]:
     carried = record.facts.get(hosts.CARRIED, ())
     return {
-        "token": hosts.token(load.store),
+        **asked.about(load.batch),
         "client": client(load.store),
-        "batch": record.id,
+        "until": max((each.number for each in submissions.of(load.batch)), default=0),
         "runs": submissions.ranges(load.runs),
         "attempts": _attempts(load),
-        "deals": _deals(load.batch),
+        "deals": deals(load.batch),
         "orders": asked.orders(load.batch, ()),
         "lifts": True,
         "python": load.host.python,
@@ -143,7 +156,8 @@ def _attempts(load: Load) -> dict[int, int]:
     return found
 
 
-def _deals(batch: Path) -> dict[int, Any]:
+def deals(batch: Path) -> dict[int, Any]:
+    """Who was given which runs, by number."""
     made = batch / paths.JOBS
     found = {}
     for each in submissions.of(batch):

@@ -3,30 +3,35 @@
 One question tells how all runs of a host stand, and the results of those that have ended; then
 rsync brings what they wrote, which is whole by then; the executed notebooks are composed; and at
 last the results are put in place. So an ending never arrives before its outputs, wherever the link
-is cut.
+is cut. One command at a time fetches from a host: what an earlier one brings late would overwrite
+what came since.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
-from nbbg.errors import NbbgError
-from nbbg.executors.ssh import asked, remote, setup
+from nbbg.errors import EnvironmentFault, NbbgError
+from nbbg.executors.ssh import answers, asked, remote, setup
 from nbbg.runner import outcome
 from nbbg.runner.work import locate
-from nbbg.store import composed, endings, hearsay, hosts, runs, submissions
+from nbbg.store import composed, endings, hearsay, hosts, locks, runs, submissions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from nbbg.store.hosts import Host
 
+PATIENCE = 30.0  # seconds that one command waits for another that fetches
+LOOK = 0.1
+_ODD = (ValueError, KeyError, TypeError, AttributeError)  # of a damaged result
 # Files that their writer only appends to or writes before the end, so that readers stand torn ones.
 _OPTIONS = (
     *("--inplace", f"--exclude={paths.LOCK}", f"--exclude={paths.ENVIRONMENT}", "--exclude=.*"),
@@ -54,9 +59,12 @@ class Look:
         found = self.batches.get(str(batch))
         if found is None:
             return model.Told(model.Word.GONE, f"{host} does not have {batch}")
-        if word := found["words"].get(str(run)):
-            return model.Told(model.Word(word[0]), word[1])
-        if any(first <= run <= last for first, last in found["waiting"]):
+        if "fault" in found:
+            return model.Told(model.Word.UNKNOWN, found["fault"].partition("\n")[0])
+        if told := found["words"].get(run):
+            word: model.Told = told
+            return word
+        if submissions.has(found["waiting"], run):
             return model.Told(*_waiting(found, host))
         return model.Told(model.Word.GONE, f"{host} does not know it")
 
@@ -74,11 +82,27 @@ def bring(store: Path, host: Host, numbers: Collection[int]) -> Look:
     Raises:
         NbbgError: it can't be reached; what came so far is right.
     """
-    while True:
-        look, more = _look(store, host, numbers)
-        _bring(store, host, look)
-        if not more:
-            return look
+    with alone(store, host.name) as lock:
+        while True:
+            look, more = _look(store, host, numbers)
+            if not _bring(store, host, look, lock) or not more:
+                return look
+
+
+@contextlib.contextmanager
+def alone(store: Path, name: str) -> Iterator[int]:
+    """A lock that rsync holds too: it may outlive us."""
+    with files.Folder(store / paths.HOSTS) as folder:
+        lock = folder.open(f".{name}.lock", os.O_RDWR | os.O_CREAT)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not locks.take(lock):
+                if time.monotonic() > deadline:
+                    raise EnvironmentFault(f"{name}: another command is fetching from it")
+                time.sleep(LOOK)
+            yield lock
+        finally:
+            os.close(lock)
 
 
 def _look(store: Path, host: Host, numbers: Collection[int]) -> tuple[Look, bool]:
@@ -86,77 +110,102 @@ def _look(store: Path, host: Host, numbers: Collection[int]) -> tuple[Look, bool
     wanted = {number: asked.of(folder / str(number), host.name) for number in numbers}
     request = {"token": hosts.token(store), "batches": wanted}
     answer = setup.ask(host, "look", request, connect=remote.LOOK_CONNECT)
-    found = answer["batches"]
+    found = answers.looked(host, answer, numbers)
     for number, told in wanted.items():
-        there = found.get(str(number), {"attempts": {}})
-        _confirm(folder / str(number), there, told["orders"].get("stops", {}))
-    return Look(time.time(), frozenset(numbers), found), bool(answer["more"])
+        there = found.get(str(number), {"attempts": {}, "words": {}})
+        if "fault" not in there:
+            _confirm(folder / str(number), there, told["orders"].get("stops", {}))
+    return Look(time.time(), frozenset(numbers), found), bool(answer.get("more"))
 
 
 def _confirm(batch: Path, told: Mapping[str, Any], stops: Mapping[int, Any]) -> None:
     """Write down which of the attempts that are to stop the host has not begun, and never will."""
     for run, stop in stops.items():
         name = f"{run}/{stop['attempt']}"
-        there = told["attempts"].get(name, {"word": model.Word.GONE, "facts": {}})
-        is_over = there["word"] == model.Word.GONE and "result" not in there
-        if is_over and paths.PROCESS not in there["facts"]:
+        word = told["words"][run].word if run in told["words"] else model.Word.GONE
+        has_begun = {paths.PROCESS, paths.RESULT} & told["attempts"].get(name, {}).keys()
+        if word is model.Word.GONE and not has_begun:
             with files.Folder(batch / paths.RUNS / name) as folder:
-                _put(folder, paths.UNBEGUN, "{}")
+                _put(folder, paths.UNBEGUN, b"{}")
 
 
-def _bring(store: Path, host: Host, look: Look) -> None:
-    """What the look has named, for those runs that are this host's."""
-    found: dict[str, Mapping[str, Any]] = {}
+def _bring(store: Path, host: Host, look: Look, lock: int) -> bool:
+    """What the look has named, for those runs that are this host's; whether any had ended."""
+    found: dict[str, Mapping[str, bytes]] = {}
     for number, told in look.batches.items():
-        made = submissions.of(store / paths.BATCHES / number)
-        _settle_deals(store / paths.BATCHES / number, made, told, host.name)
-        for name, attempt in told["attempts"].items():
-            if _has_begun(attempt) and _was_dealt(made, int(name.partition("/")[0]), host.name):
-                found[f"{number}/{paths.RUNS}/{name}"] = attempt
+        if "fault" not in told:
+            batch = store / paths.BATCHES / number
+            made = submissions.of(batch)
+            _settle_deals(batch, made, told, host.name)
+            for name, facts in told["attempts"].items():
+                if facts and _is_its_own(batch, made, name, host.name, facts):
+                    found[f"{number}/{paths.RUNS}/{name}"] = facts
     if not found:
-        return
+        return False
     folder = store / paths.BATCHES
     source = f"{host.store}/{hosts.token(store)}/{paths.BATCHES}"
-    remote.pull(host, source, folder, found, *_OPTIONS)
-    for name, attempt in found.items():
-        _settle(folder / name, attempt)
+    remote.pull(host, source, folder, found, *_OPTIONS, keeps=lock)
+    for name, facts in found.items():
+        _settle(folder / name, facts)
+    return any(paths.RESULT in facts for facts in found.values())
 
 
 def _settle_deals(
     batch: Path, made: Iterable[submissions.Submission], told: Mapping[str, Any], host: str
 ) -> None:
     """The host has what it was dealt, though its answer was lost."""
-    there = {int(run) for run in told["words"]}.union(submissions.each(told["waiting"]))
+    words, waiting = told["words"], told["waiting"]
     for each in made:
-        if each.to == host and each.job is None and there.issuperset(submissions.each(each.runs)):
-            submissions.settle(batch, each, host)
+        if each.to == host and each.job is None:
+            dealt = submissions.each(each.runs)
+            if all(run in words or submissions.has(waiting, run) for run in dealt):
+                submissions.settle(batch, each, host)
 
 
-def _has_begun(attempt: Mapping[str, Any]) -> bool:
-    return bool(attempt["facts"]) or "result" in attempt
+def _is_its_own(
+    batch: Path,
+    made: list[submissions.Submission],
+    name: str,
+    host: str,
+    facts: Mapping[str, bytes],
+) -> bool:
+    """Whether an attempt is that host's: it was dealt the run, and nobody else has the attempt.
+
+    A host that was given up may have gone on all the while.
+    """
+    run, _, attempt = name.partition("/")
+    if not any(each.to == host and int(run) in each for each in made):
+        return False
+    if submissions.host_of(made, int(run)) == host:
+        return True
+    folder = batch / paths.RUNS / run
+    if int(attempt) < runs.newest_attempt(folder):
+        return True
+    try:
+        with files.Folder(folder / attempt) as opened:
+            claim = opened.read(paths.PROCESS)
+    except FileNotFoundError:
+        return False
+    return claim is not None and claim == facts.get(paths.PROCESS)
 
 
-def _was_dealt(made: list[submissions.Submission], run: int, host: str) -> bool:
-    """Whether the host ever had it; not only the last: an earlier attempt stays its own."""
-    return any(each.to == host and run in each for each in made)
-
-
-def _settle(path: Path, attempt: Mapping[str, Any]) -> None:
+def _settle(path: Path, facts: Mapping[str, bytes]) -> None:
     """Put the facts in place, and the result after all else."""
     files.make_folder(path)
     with files.Folder(path) as folder:
-        for name, text in attempt["facts"].items():
-            _put(folder, name, text)
-        if text := attempt.get("result"):
-            with contextlib.suppress(NbbgError, OSError, ValueError, KeyError):
-                _compose(path, json.loads(text))
-            _put(folder, paths.RESULT, text)
+        for name, data in facts.items():
+            if name != paths.RESULT:
+                _put(folder, name, data)
+        if result := facts.get(paths.RESULT):
+            with contextlib.suppress(NbbgError, OSError, *_ODD):
+                _compose(path, files.from_json(result))
+            _put(folder, paths.RESULT, result)
 
 
-def _put(folder: files.Folder, name: str, text: str) -> None:
+def _put(folder: files.Folder, name: str, data: bytes) -> None:
     if not folder.exists(name):
         with contextlib.suppress(FileExistsError):
-            folder.write_once(name, text.encode())
+            folder.write_once(name, data)
 
 
 def _compose(path: Path, result: Mapping[str, Any]) -> None:
@@ -174,7 +223,7 @@ def _compose(path: Path, result: Mapping[str, Any]) -> None:
 
 def _is_same(target: str, notebook: Mapping[str, Any]) -> bool:
     """Whether it was written already, before the link was cut."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(target, "rb") as file:
+    with contextlib.suppress(OSError, *_ODD), open(target, "rb") as file:
         there = json.load(file)["metadata"]["nbbg"]
         own = notebook["metadata"]["nbbg"]
         return bool((there["run"], there["attempt"]) == (own["run"], own["attempt"]))

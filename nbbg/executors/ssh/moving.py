@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from nbbg.errors import NbbgError
-from nbbg.executors.ssh import setup
+from nbbg.executors.ssh import answers, asked, carrying, setup
 from nbbg.store import hosts, submissions
 
 if TYPE_CHECKING:
@@ -18,22 +19,35 @@ def move(batch: Path, waiting: Collection[int], names: Sequence[str]) -> list[st
 
     What is dealt is not handed over yet.
     """
-    store, troubles = batch.parents[1], []
+    troubles: list[str] = []
+    gave: list[str] = []
     with submissions.alone(batch):
-        made = submissions.of(batch)
+        made = submissions.whole(batch)
         moved: dict[str, list[int]] = {name: [] for name in names}
         for old, runs in _leaving(made, waiting, names).items():
             try:
-                given = _given_back(store, old, int(batch.name), list(runs))
+                given = _given_back(batch, old, list(runs), made)
             except NbbgError as fault:
                 troubles.append(f"{fault}\nwhat waits there stays its own")
                 continue
+            gave += [old] if given else []
             for run in given:
                 moved[runs[run]].append(run)
         for name, some in moved.items():
             if some:
                 submissions.intend(batch, name, some, to=name)
+        for old in gave:
+            _tell(batch, old)
     return troubles
+
+
+def _tell(batch: Path, name: str) -> None:
+    """Have a host know where its runs went, for whoever adopts the batch from there."""
+    if not hosts.given_up(batch.parents[1], name)[1]:
+        with contextlib.suppress(NbbgError, OSError):
+            host = hosts.read(batch.parents[1], name)
+            request = {**asked.about(batch), "runs": (), "deals": carrying.deals(batch)}
+            setup.ask(host, "give-back", request)
 
 
 def _leaving(
@@ -48,10 +62,18 @@ def _leaving(
     return found
 
 
-def _given_back(store: Path, name: str, batch: int, runs: Sequence[int]) -> list[int]:
+def _given_back(
+    batch: Path, name: str, runs: Sequence[int], made: Sequence[submissions.Submission]
+) -> list[int]:
+    store = batch.parents[1]
     if hosts.given_up(store, name)[1]:
         return list(runs)
     host = hosts.read(store, name)
-    request = {"token": hosts.token(store), "batch": batch, "runs": submissions.ranges(runs)}
+    request = {
+        **asked.about(batch),
+        "runs": submissions.ranges(runs),
+        "until": max((each.number for each in made), default=0),
+    }
     answer = setup.ask(host, "give-back", request)
-    return list(submissions.each(answer["given"]))
+    given = answers.ranges(host, answer["given"])
+    return [run for run in runs if submissions.has(given, run)]

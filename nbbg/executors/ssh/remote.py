@@ -6,14 +6,20 @@ password, and a link that is dead is noticed.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import select
+import selectors
 import shlex
+import signal
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING, Any
+import time
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from nbbg import paths
+from nbbg import files, paths
 from nbbg.errors import EnvironmentFault, NbbgError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +32,9 @@ PATIENCE = 90.0  # seconds for an answer
 SETUP_PATIENCE = 1800.0  # seconds in which packages are installed
 TRANSFER = 60  # seconds without a byte after which rsync gives up
 CONNECT, LOOK_CONNECT = 15, 8  # seconds for a connection; for one who only looks
+MOST = 1 << 28  # bytes of an answer
+_LOOK = 1.0  # seconds
+_TOLD = 1 << 16  # bytes of what is said on stderr
 OPTIONS = (
     *("-o", "BatchMode=yes"),
     *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
@@ -51,6 +60,12 @@ class NoProgramError(EnvironmentFault):
     """The other side answers, and has no such program."""
 
 
+class _Done(NamedTuple):
+    code: int
+    output: bytes
+    said: str
+
+
 def call(
     host: Host,
     words: Iterable[str],
@@ -70,34 +85,15 @@ def call(
     Raises:
         EnvironmentFault: it can't be reached, or says no; in its own words.
     """
-    command = shlex.join(words)
-    argv = ["ssh", *OPTIONS, "-o", f"ConnectTimeout={connect}", "--", host.target, command]
-    # No pipe for stderr: a master connection that stays in the background would keep it open.
-    with tempfile.TemporaryFile() as errors:
-        try:
-            done = subprocess.run(
-                argv,
-                input=text.encode(),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                check=False,
-                timeout=patience,
-                start_new_session=True,  # Ctrl-C is for nbbg, which leaves both sides right
-            )
-        except subprocess.TimeoutExpired:
-            message = f"{host.name}: no answer for {patience:.0f} s"
-            raise UnreachableError(message) from None
-        except FileNotFoundError:
-            raise EnvironmentFault("there is no ssh on this machine\ninstall it") from None
-        errors.seek(0)
-        said = errors.read().decode(errors="replace")
-    if done.returncode == _BROKEN:
+    argv = ["ssh", *OPTIONS, "-o", f"ConnectTimeout={connect}", "--", host.target]
+    code, output, said = _carry_out(host, [*argv, shlex.join(words)], text.encode(), patience)
+    if code == _BROKEN:
         raise UnreachableError(f"{host.name}: {own_words(said)}{_advice(host, said)}")
-    if done.returncode == _NOT_FOUND or "No module named nbbg" in said:
+    if code == _NOT_FOUND or "No module named nbbg" in said:
         raise NoProgramError(f"{host.name}: {own_words(said)}")
-    if done.returncode:
+    if code:
         raise EnvironmentFault(f"{host.name}: {own_words(said)}")
-    return done.stdout.decode(errors="replace")
+    return output.decode(errors="replace")
 
 
 def ask(
@@ -121,22 +117,26 @@ def ask(
     Raises:
         NbbgError: it can't be reached, or can't do it.
     """
-    given = {"folder": host.path, **request}
+    given = {"folder": host.path, "format": paths.FORMAT_VERSION, **request}
     words = [python, "-P", "-m", "nbbg.far", verb]
     said = call(host, words, json.dumps(given), patience, connect)
     lines = [line for line in said.splitlines() if line.startswith(paths.ANSWER)]
     if not lines:
         raise EnvironmentFault(f"{host.name}: nbbg gave no answer there: {said.strip()[-200:]}")
-    answer: dict[str, Any] = json.loads(lines[-1].removeprefix(paths.ANSWER))
-    if fault := answer.get("fault"):
-        kind = _KINDS.get(answer.get("kind", ""), EnvironmentFault)
-        raise kind(f"{host.name}: {fault}")
-    if int(answer["format"]) != paths.FORMAT_VERSION:
+    try:
+        answer: dict[str, Any] = files.from_json(lines[-1].removeprefix(paths.ANSWER))
+        version, written = str(answer["version"]), int(answer["format"])
+        fault, kind = str(answer.get("fault", "")), str(answer.get("kind", ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EnvironmentFault(f"{host.name}: its answer can't be read: {error}") from error
+    if written != paths.FORMAT_VERSION:
         message = (
-            f"{host.name}: its nbbg {answer['version']} writes records of format"
-            f" {answer['format']}, this one of {paths.FORMAT_VERSION}\nupgrade the older one"
+            f"{host.name}: its nbbg {version} writes records of format"
+            f" {written}, this one of {paths.FORMAT_VERSION}\nupgrade the older one"
         )
         raise EnvironmentFault(message)
+    if fault:
+        raise _KINDS.get(kind, EnvironmentFault)(f"{host.name}: {fault}")
     return answer
 
 
@@ -146,18 +146,33 @@ def push(host: Host, source: str, target: str, *options: str) -> None:
     Raises:
         EnvironmentFault: it can't be reached, or its disk is full.
     """
-    _rsync(host, [*options, source, f"{host.target}:{target}"])
+    _rsync(host, [*options, "--", source, f"{host.target}:{target}"])
 
 
-def pull(host: Host, source: str, target: Path, names: Iterable[str], *options: str) -> None:
-    """Bring what lies under these names in a folder there.
+def pull(
+    host: Host,
+    source: str,
+    target: Path,
+    names: Iterable[str],
+    *options: str,
+    keeps: int | None = None,
+) -> None:
+    """Bring what lies under these names in a folder there, but for links that lead out of it.
+
+    Args:
+        host: where.
+        source: the folder there.
+        target: the folder here.
+        names: in it.
+        options: of rsync.
+        keeps: a descriptor that rsync holds open, such as of a lock.
 
     Raises:
         EnvironmentFault: it can't be reached.
     """
-    listed = "".join(f"{name}\n" for name in names)
-    words = ["-r", "--files-from=-", *options, f"{host.target}:{source}/", f"{target}/"]
-    _rsync(host, words, listed)
+    listed = b"".join(os.fsencode(name) + b"\0" for name in names)
+    words = ["-r", "--safe-links", "--from0", "--files-from=-", *options, "--"]
+    _rsync(host, [*words, f"{host.target}:{source}/", f"{target}/"], listed, keeps)
 
 
 def own_words(said: str) -> str:
@@ -185,31 +200,107 @@ def _advice(host: Host, said: str) -> str:
     return ""
 
 
-def _rsync(host: Host, words: Iterable[str], text: str = "") -> None:
+def _rsync(host: Host, words: Iterable[str], given: bytes = b"", keeps: int | None = None) -> None:
     argv = [
         *("rsync", "-e", shlex.join(["ssh", *OPTIONS, "-o", f"ConnectTimeout={CONNECT}"])),
         *("--protect-args", "--times", "--links"),
         *("--modify-window=-1", f"--timeout={TRANSFER}", "--chmod=D700,Fu+rw,Fgo-rwx"),
         *words,
     ]
-    with tempfile.TemporaryFile() as errors:
-        try:
-            done = subprocess.run(
-                argv,
-                input=text.encode(),
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                check=False,
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            raise EnvironmentFault("there is no rsync on this machine\ninstall it") from None
-        errors.seek(0)
-        said = errors.read().decode(errors="replace")
-    if done.returncode in (0, _VANISHED):
+    code, _, said = _carry_out(host, argv, given, keeps=keeps)
+    if code in (0, _VANISHED):
         return
     if "rsync: command not found" in said or "rsync: not found" in said:
         raise NoProgramError(f"{host.name}: it has no rsync\ninstall it there")
-    broken = done.returncode in (10, 12, 30, 35, _BROKEN) and "No space left" not in said
+    broken = code in (10, 12, 30, 35, _BROKEN) and "No space left" not in said
     kind = UnreachableError if broken else EnvironmentFault
     raise kind(f"{host.name}: {own_words(said)}{_advice(host, said)}")
+
+
+def _carry_out(
+    host: Host,
+    argv: list[str],
+    given: bytes,
+    patience: float | None = None,
+    keeps: int | None = None,
+) -> _Done:
+    """Run a program of this machine's to its end, but no longer than `patience` seconds."""
+    # No pipe for stderr: a master connection that stays in the background would keep it open.
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=() if keeps is None else (keeps,),
+                start_new_session=True,  # Ctrl-C is for nbbg, which leaves both sides right
+            )
+        except FileNotFoundError:
+            message = f"there is no {argv[0]} on this machine\ninstall it"
+            raise EnvironmentFault(message) from None
+        try:
+            deadline = time.monotonic() + (patience or float("inf"))
+            output = _exchange(host, child, given, errors, deadline)
+            code = child.wait(patience)
+        except (TimeoutError, subprocess.TimeoutExpired):
+            _end(child)
+            raise UnreachableError(f"{host.name}: no answer for {patience:.0f} s") from None
+        except BaseException:
+            _end(child)
+            raise
+        errors.seek(0)
+        return _Done(code, output, errors.read(_TOLD).decode(errors="replace"))
+
+
+def _exchange(
+    host: Host,
+    child: subprocess.Popen[bytes],
+    given: bytes,
+    errors: IO[bytes],
+    deadline: float,
+) -> bytes:
+    """Write a program's input, and read its output to the end.
+
+    Raises:
+        TimeoutError: it takes too long.
+        EnvironmentFault: it does not end.
+    """
+    assert child.stdin is not None  # noqa: S101 - they are pipes
+    assert child.stdout is not None  # noqa: S101
+    found, left = bytearray(), memoryview(given)
+    with child.stdin as source, child.stdout as output, selectors.DefaultSelector() as ready:
+        ready.register(output, selectors.EVENT_READ)
+        if not left:
+            source.close()
+        else:
+            ready.register(source, selectors.EVENT_WRITE)
+        while ready.get_map():
+            now = {key.fileobj for key, _ in ready.select(_LOOK)}
+            if source in now and not (left := _written(source, left)):
+                ready.unregister(source)
+                source.close()
+            if output in now:
+                data = os.read(output.fileno(), 1 << 16)
+                if not data:
+                    ready.unregister(output)
+                found += data
+            if max(len(found), os.fstat(errors.fileno()).st_size) > MOST:
+                raise EnvironmentFault(f"{host.name}: its answer does not end")
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    return bytes(found)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)  # what it has started for the link, too
+    child.wait()
+
+
+def _written(source: IO[bytes], left: memoryview) -> memoryview:
+    """What is left to write; nothing where nobody reads it any more."""
+    try:
+        return left[os.write(source.fileno(), left[: select.PIPE_BUF]) :]
+    except BrokenPipeError:
+        return left[:0]

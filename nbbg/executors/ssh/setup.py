@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = ".cache/nbbg/far"  # from the home folder there
 _MAKE = """\
 set -eu
+umask 077
 cd {home}
 find . -maxdepth 1 -name 'new-*' -mmin +600 -exec rm -rf {{}} +
 new={new} made={made}
@@ -95,7 +96,7 @@ def make(host: Host) -> None:
             f"leave it out, and nbbg is set up there: nbbg host remove {host.name}, and add it anew"
         )
     new = f"new-{os.urandom(6).hex()}"
-    remote.call(host, ["mkdir", "-p", "-m", "700", f"{_HOME}/{new}"])
+    remote.call(host, ["sh", "-s"], f"umask 077\nmkdir -p {_HOME}/{new}\n")
     try:
         _carry(host, f"{_HOME}/{new}/")
         how = f"--no-index --find-links {new}" if host.wheels else ""
