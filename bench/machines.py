@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from nbbg.classes import dataclass
 from pathlib import Path
 
 from bench import place

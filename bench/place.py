@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from nbbg.classes import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

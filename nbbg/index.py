@@ -13,10 +13,10 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from nbbg import logs, model, paths
+from nbbg.classes import replace
 from nbbg.errors import StoreError
 from nbbg.store import arms, batches, database, intake, runs
 

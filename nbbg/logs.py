@@ -6,10 +6,10 @@ import codecs
 import os
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, holes, screen, secrets
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,11 +10,11 @@ import contextlib
 import os
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
+from nbbg.classes import replace
 from nbbg.far import giving, orders, places
 from nbbg.runner import environment
 from nbbg.runner.stopping import sweep

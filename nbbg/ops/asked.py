@@ -6,9 +6,9 @@ import json
 import math
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ import contextlib
 import os
 import shutil
 import stat
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import dataclass, replace
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.ops import provenance

@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbbg
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, StoreError, UsageError
 from nbbg.executors import ssh
 from nbbg.executors.ssh import moving, remote, setup

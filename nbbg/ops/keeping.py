@@ -11,11 +11,11 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, StoreError, UsageError
 from nbbg.inside import kept
 from nbbg.store import results

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import asdict, dataclass
 from nbbg.ops import pace
 from nbbg.store import batches, changes, endings
 
@@ -89,7 +88,7 @@ class BatchReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
-        return dataclasses.asdict(self)
+        return asdict(self)
 
 
 def of_run(run: model.Run) -> RunReport:

@@ -7,9 +7,9 @@ interval; without one, it is said how many seeds would show such a difference.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.results import wording
 from nbbg.results.statistics import ALPHA, effects
 

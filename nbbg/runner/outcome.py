@@ -6,11 +6,11 @@ import contextlib
 import fcntl
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, logs, paths
+from nbbg.classes import replace
 from nbbg.errors import NbbgError
 from nbbg.runner.work import locate
 from nbbg.store import composed, endings, runs, state

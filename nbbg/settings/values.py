@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,6 @@ ids are handed out once, without a lock and without a counter.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import os
 import time
@@ -15,6 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, files, journal, model, paths
+from nbbg.classes import asdict, dataclass, fields
 from nbbg.errors import StoreError
 from nbbg.store import arms, kinds, locks, place, plans, state
 
@@ -30,7 +30,7 @@ _PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Draft:
     """A batch that is not published yet."""
 
@@ -269,11 +269,11 @@ def _remove(folder: Path) -> None:
 def _to_json(batch: model.Batch) -> dict[str, Any]:
     """The record, but for its arms."""
     record = {name: value for name, value in vars(batch).items() if name != "arms"}
-    return {**record, "until": dataclasses.asdict(batch.until) if batch.until else None}
+    return {**record, "until": asdict(batch.until) if batch.until else None}
 
 
 def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
-    names = {field.name for field in dataclasses.fields(model.Batch)}
+    names = {field.name for field in fields(model.Batch)}
     values = {name: value for name, value in record.items() if name in names}
     root = record.get("root") or str(folder.parents[2])
     values["arms"] = arms.from_json(record, folder, root)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

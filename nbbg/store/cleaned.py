@@ -13,10 +13,10 @@ import os
 import re
 import shutil
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import replace
 from nbbg.errors import StoreError
 from nbbg.store import batches, locks, metrics, policy, runs, sizes, state
 

@@ -6,12 +6,11 @@ succeeded.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import journal, model, paths, process
+from nbbg.classes import asdict, dataclass, fields, replace
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
     if asked := around.asked(end.get("time", 0.0), noticed=status != "succeeded"):
         # Also where every cell came to its end: a loop that heard of it was left early.
         where = cell if isinstance(asked, model.Stopped) else asked.cell
-        return dataclasses.replace(asked, cell=where, note=note)
+        return replace(asked, cell=where, note=note)
     if status == "succeeded":
         return model.Succeeded(note="; ".join(part for part in (_passed_over(end), note) if part))
     if status == "exited" and end.get("exit_code") == 0:
@@ -124,7 +123,7 @@ def _passed_over(end: Mapping[str, Any]) -> str:
 
 def to_json(state: model.Ended | model.Lost) -> dict[str, Any]:
     """The fields of `result.json` that tell the ending."""
-    return {"state": state.word, **dataclasses.asdict(state)}
+    return {"state": state.word, **asdict(state)}
 
 
 def from_json(record: Mapping[str, Any]) -> model.Ended:
@@ -137,7 +136,7 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
     if kind is None:
         message = f"no ending that this nbbg knows: {record.get('state')!r}"
         raise StoreError(message)
-    names = {field.name for field in dataclasses.fields(kind)}
+    names = {field.name for field in fields(kind)}
     values = {name: value for name, value in record.items() if name in names}
     _check(values)
     try:

@@ -6,10 +6,10 @@ import contextlib
 import errno
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, files, journal, model, paths, process
+from nbbg.classes import replace
 from nbbg.errors import StoreError
 from nbbg.store import batches, endings, imported, policy, results, sizes, state
 from nbbg.store.metrics import Metrics

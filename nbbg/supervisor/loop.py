@@ -6,11 +6,11 @@ import contextlib
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import executors, faults, files, model, paths, process
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep

@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import dataclass, field, replace
 from nbbg.errors import NbbgError
 from nbbg.executors.ssh import asked, remote, setup
 from nbbg.runner import outcome

@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.notebook.interpreters import conda
 from nbbg.notebook.interpreters.places import gone_from, home, python_in

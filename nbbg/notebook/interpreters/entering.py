@@ -9,11 +9,11 @@ which is filled in when the run starts, as in the `env` of a kernel.json.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from string import Template
 from typing import TYPE_CHECKING
 
 from nbbg import secrets
+from nbbg.classes import dataclass, field
 from nbbg.notebook.interpreters import conda, places
 
 if TYPE_CHECKING:
