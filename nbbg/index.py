@@ -12,13 +12,14 @@ import contextlib
 import json
 import os
 import sqlite3
+import stat
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
-from nbbg import logs, model, paths
+from nbbg import model, paths
 from nbbg.classes import replace
 from nbbg.errors import StoreError
-from nbbg.store import arms, batches, database, intake, runs
+from nbbg.store import arms, batches, database, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -233,9 +234,11 @@ class Index:
 
     def _derive(self, row: Sequence[Any]) -> model.Run:
         number, batch_id, arm, count, seed, *_ = row
+        from nbbg.store import reading  # often all have ended
+
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
-        found = runs.read(self.store, self.batch(batch_id), planned, stopped, self._measured)
+        found = reading.read(self.store, self.batch(batch_id), planned, stopped, self._measured)
         self._live[number] = self._in_line(found)
         return self._live[number]
 
@@ -286,6 +289,8 @@ class Index:
 
     def _refresh(self) -> None:
         if self._has_news():
+            from nbbg.store import intake
+
             with database.transaction(self._db):
                 sizes = self._sizes()
                 self._forget_gone(sizes)
@@ -319,6 +324,8 @@ class Index:
                 self._batches.pop(batch, None)
 
     def _take_in_batch(self, number: int) -> None:
+        from nbbg.store import intake
+
         try:
             intake.take_in_batch(self._db, self.store, self.batch(number))
         except StoreError as error:
@@ -350,6 +357,8 @@ class Index:
         ended = [run for run in found if self._has_ended(run) and run.batch in offsets]
         if not ended:
             return
+        from nbbg.store import intake
+
         with contextlib.suppress(sqlite3.OperationalError), database.transaction(self._db):
             mark = intake.next_mark(self._db)
             self._db.executemany(
@@ -368,7 +377,11 @@ class Index:
 
 def _size(events: Path) -> int:
     """Bytes of events that can be read; hints that can't be read are none."""
-    return logs.size(events) if os.access(events, os.R_OK) and events.is_file() else 0
+    try:
+        found = os.stat(events)
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) and os.access(events, os.R_OK) else 0
 
 
 # What few batches need is loaded for them alone.

@@ -13,7 +13,7 @@ from nbbg import files, model, paths, settings
 from nbbg.errors import StoreError
 from nbbg.index import Index
 from nbbg.ops import pace, project, selection, steer
-from nbbg.store import arms, batches, place, runs
+from nbbg.store import arms, batches, place, reading, runs
 from nbbg.supervisor.queue import Queue
 from tests import records
 from tests.records import an_attempt
@@ -58,7 +58,7 @@ def finish(store: Store, run: int, *, told: bool = True, **record: object) -> No
         with files.Folder(attempt.path) as folder:
             ended = attempt.state()
             assert isinstance(ended, model.Ended)
-            kept = runs.kept_of(folder, ended) if told else None
+            kept = reading.kept_of(folder, ended) if told else None
     batches.add_event(store, 1, "ended", run, runs.newest_attempt(store.run(1, run)), kept)
 
 

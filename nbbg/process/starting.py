@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -72,6 +71,8 @@ def ask(module: str, *arguments: str, given: str = "", seconds: float) -> tuple[
     Returns:
         Its exit code, and what it wrote to stdout, or where it failed to stderr.
     """
+    import subprocess
+
     try:
         done = subprocess.run(
             own_program(module, *arguments),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import faults, files, journal, model, paths
 from nbbg.classes import asdict, dataclass, fields
 from nbbg.errors import StoreError
-from nbbg.store import arms, kinds, locks, place, plans, state
+from nbbg.store import arms, kinds, locks, place, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +95,7 @@ def stop_of(folder: Path) -> tuple[str, float]:
     """Who asked a batch to stop, and when; empty and 0 where nobody did."""
     with files.Folder(folder) as opened:
         try:
-            by, at = state.stop_of(opened)
+            by, at = requests.stop_of(opened)
             return by, at or (time.time() if by else 0.0)
         except (ValueError, OSError) as error:
             if isinstance(error, OSError) and error.errno in _PASSES:
@@ -157,7 +157,7 @@ def add_event(
 ) -> None:
     """Append a hint for the index and for a supervisor that is at work.
 
-    With `kept`, what the index is to keep of a run that has ended: `runs.kept_of`.
+    With `kept`, what the index is to keep of a run that has ended: `reading.kept_of`.
     """
     line = {"event": event, "run": run, "attempt": attempt, "time": time.time(), **more}
     if kept:
@@ -210,6 +210,8 @@ def to_files(batch: model.Batch, root: Path) -> dict[str, bytes]:
 
 
 def _fill(folder: Path, draft: Draft, root: Path) -> None:
+    from nbbg.store import plans
+
     content = {
         **to_files(draft.batch, root),
         paths.PLAN: plans.to_bytes(draft.plan),

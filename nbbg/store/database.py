@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths
 from nbbg.errors import EnvironmentFault
-from nbbg.store import filesystem, shared
+from nbbg.store import filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,8 @@ def path_of(store: Store) -> Path:
     """
     if not filesystem.holds_off(store.folder):
         return store.folder / paths.INDEX
+    from nbbg.store import shared
+
     # A store that was made anew at the same place is another one: its index must not be the old's.
     made = int(os.stat(store.folder / paths.FORMAT).st_mtime)
     device = os.stat(store.folder).st_dev

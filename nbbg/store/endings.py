@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nbbg import journal, model, paths, process
+from nbbg import journal, model, paths
 from nbbg.classes import asdict, dataclass, fields, replace
 from nbbg.errors import StoreError
 
@@ -100,7 +100,7 @@ def from_wait(status: int, around: Circumstances) -> model.Ended:
     if asked := around.asked(math.inf, noticed=True):
         return asked
     if status < 0:
-        return model.Killed(process.signal_name(-status), around.cell, around.out_of_memory)
+        return model.Killed(_signal_name(-status), around.cell, around.out_of_memory)
     return model.Exited(status, around.cell, around.why or "without reaching the notebook's end")
 
 
@@ -111,8 +111,14 @@ def decide(end: Mapping[str, Any] | None, status: int, around: Circumstances) ->
     ending = from_journal(end, around)
     if end.get("status") != "succeeded" or status == 0 or not isinstance(ending, model.Succeeded):
         return ending
-    how = process.signal_name(-status) if status < 0 else f"exit code {status}"
+    how = _signal_name(-status) if status < 0 else f"exit code {status}"
     return from_journal(end, around, f"{how} after its last cell")
+
+
+def _signal_name(number: int) -> str:
+    from nbbg import process  # for runners alone
+
+    return process.signal_name(number)
 
 
 def _passed_over(end: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
-from nbbg.store import batches, changes, cleaned, locks, place, policy, runs, state
+from nbbg.store import batches, changes, cleaned, locks, place, policy, reading, runs, state
 from nbbg.supervisor.decide import Finish, Look, Next, Standing, Start, Stop, Wait, decide
 from nbbg.supervisor.looks import Looks
 from nbbg.supervisor.queue import Queue
@@ -300,7 +300,9 @@ class Supervisor:
             self.warming.learn(run, opened)
         # Of a run that is tried again, readers have to look when.
         again = policy.again(self.batch, live.attempt, found, live.folder)
-        return runs.kept_of(opened, found) if isinstance(found, model.Ended) and not again else None
+        return (
+            reading.kept_of(opened, found) if isinstance(found, model.Ended) and not again else None
+        )
 
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
