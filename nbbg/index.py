@@ -110,18 +110,20 @@ class Index:
         """How many runs of a batch are in each state, but for those that it does not need."""
         live = [run.id for run in self._live.values() if run.batch == batch]
         # Another reader may have closed or opened runs since: one statement sees each run once.
-        others = f"batch = ? AND id NOT IN ({','.join(map(str, live))})"
+        known = f"({','.join(map(str, live))})"
         query = (
-            f"SELECT word, count(*), 0 FROM runs WHERE open = 0 AND {others} GROUP BY word"  # noqa: S608 - ours
-            f" UNION ALL SELECT '', 0, id FROM runs WHERE open = 1 AND {others}"
+            "SELECT word, count, 0 FROM tallies WHERE batch = ?"  # noqa: S608 - ours
+            " UNION ALL SELECT word, -1, 0 FROM runs WHERE batch = ? AND open = 0"
+            f" AND id IN {known}"
+            " UNION ALL SELECT '', 0, id FROM runs WHERE batch = ? AND open = 1"
+            f" AND id NOT IN {known}"
         )
         counts: Counter[str] = Counter()
-        for word, count, opened in self._rows(query, (batch, batch)):
-            if word != _QUEUED:
-                counts[word] += count
-            elif not self.verdict(batch):
-                counts.update(self._counts_of_waiting(batch, count))
+        for word, count, opened in self._rows(query, (batch, batch, batch)):
+            counts[word] += count
             live += [opened] if opened else []
+        if (waiting := counts.pop(_QUEUED, 0)) and not self.verdict(batch):
+            counts.update(self._counts_of_waiting(batch, waiting))
         counts.update(run.state.word for number in live if (run := self.run(number)))
         return {word: count for word, count in counts.items() if count}
 
@@ -162,7 +164,8 @@ class Index:
     def unfinished(self) -> list[int]:
         """The numbers of the batches with runs that were not started or have not ended for good."""
         query = (
-            f"SELECT batch FROM runs WHERE open = 1 UNION SELECT batch FROM runs WHERE {_WAITING}"  # noqa: S608 - ours
+            "SELECT batch FROM runs WHERE open = 1 UNION"  # noqa: S608 - ours
+            f" SELECT batch FROM tallies WHERE word = '{_QUEUED}' AND count > 0"
         )
         return sorted(batch for (batch,) in self._rows(query) if self._can_read(batch))
 
@@ -192,9 +195,9 @@ class Index:
 
     def size(self, batch: int | None = None) -> int:
         """Bytes that the files of the ended runs of a batch take, or of all."""
-        where = "bytes NOT NULL" if batch is None else "bytes NOT NULL AND batch = ?"
+        where = "1" if batch is None else "batch = ?"
         values = () if batch is None else (batch,)
-        query = f"SELECT coalesce(sum(bytes), 0) FROM runs WHERE {where}"  # noqa: S608 - ours
+        query = f"SELECT coalesce(sum(bytes), 0) FROM tallies WHERE {where}"  # noqa: S608 - ours
         return int(self._rows(query, values)[0][0])
 
     def batches_of(self, numbers: Collection[int]) -> list[int]:

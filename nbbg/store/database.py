@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nbbg.store.place import Store
 
-VERSION = 4
+VERSION = 5
 PATIENCE = 5.0  # seconds that a reader waits for another one
 _QUEUED = model.Queued.word
 _SCHEMA = f"""
@@ -34,16 +34,36 @@ CREATE TABLE runs (
     attempt INTEGER DEFAULT 0, word TEXT DEFAULT '{_QUEUED}', open INTEGER DEFAULT 0, ending TEXT,
     started REAL, ended REAL, closed INTEGER, bytes INTEGER
 );
+CREATE TABLE tallies (
+    batch INTEGER, word TEXT, count INTEGER, bytes INTEGER, PRIMARY KEY (batch, word)
+) WITHOUT ROWID;
 CREATE INDEX runs_by_batch ON runs (batch, open, word);
 CREATE INDEX runs_by_arm ON runs (arm, number);
 CREATE INDEX open_runs ON runs (id) WHERE open = 1;
 CREATE INDEX queued_runs ON runs (id) WHERE open = 0 AND word = '{_QUEUED}';
 CREATE INDEX ended_runs ON runs (id) WHERE open = 0 AND word <> '{_QUEUED}';
 CREATE INDEX closed_runs ON runs (closed) WHERE closed NOT NULL;
-CREATE INDEX sizes ON runs (batch, bytes) WHERE bytes NOT NULL;
 CREATE INDEX runs_by_end ON runs (batch, ended) WHERE ended NOT NULL;
 PRAGMA user_version = {VERSION};
 """
+# What is not open is counted by SQLite as it comes and goes: no reader goes through a million runs.
+_COUNT = (
+    "INSERT INTO tallies VALUES (NEW.batch, NEW.word, 1, coalesce(NEW.bytes, 0))"
+    " ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes"
+)
+_UNCOUNT = (
+    "UPDATE tallies SET count = count - 1, bytes = bytes - coalesce(OLD.bytes, 0)"
+    " WHERE batch = OLD.batch AND word = OLD.word"
+)
+_TRIGGERS = tuple(
+    f"CREATE TRIGGER {name} AFTER {event} ON runs WHEN {row}.open = 0 BEGIN {what}; END"
+    for name, event, row, what in (
+        ("planned", "INSERT", "NEW", _COUNT),
+        ("opened", "UPDATE OF open, word, bytes", "OLD", _UNCOUNT),
+        ("closed", "UPDATE OF open, word, bytes", "NEW", _COUNT),
+        ("forgotten", "DELETE", "OLD", _UNCOUNT),
+    )
+)
 
 
 def open_for(store: Store) -> sqlite3.Connection:
@@ -124,7 +144,7 @@ def remove(store: Store) -> None:
 
 
 def _make_tables(db: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";"):
+    for statement in (*_SCHEMA.split(";"), *_TRIGGERS):
         db.execute(statement)
 
 
