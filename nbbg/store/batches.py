@@ -223,14 +223,13 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
         path = folder / name
         folders.update(folder / up for up in PurePath(name).parents)
         files.make_folder(path.parent)
-        files.write_new(path, data)
+        files.write_new(path, data, durable=False)
     files.make_folder(folder / paths.RUNS)
     _put_lock(folder)
     if draft.fill:
         draft.fill(folder)
     _make_caches(folder)
-    for made in folders:
-        files.fsync_folder(made)
+    files.fsync_all([*(folder / name for name in content), *folders])
 
 
 def _make_caches(folder: Path) -> None:

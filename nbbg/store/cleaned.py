@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +212,8 @@ def _finish(store: Store, batch: int, run: int, trash: Path) -> int:
 
 def _remove(trash: Path) -> int:
     """Remove a folder, also what a notebook has made read-only in it; bytes that stay."""
+    import shutil
+
     for folder, _, _ in os.walk(trash):  # from the top: one that can't be read hides the rest
         with contextlib.suppress(OSError):
             os.chmod(folder, files.FOLDER_MODE)

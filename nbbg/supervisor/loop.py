@@ -314,6 +314,8 @@ def _warming(folder: Path, batch: model.Batch, environment: Mapping[str, str]) -
     """Templates for the runs of a batch, where there are to be any."""
     if batch.warm == model.OFF or batch.executor != "local":
         return None
+    if batch.warm != model.ON and batch.first == batch.last:  # not even looked at
+        return None
     from nbbg.supervisor.warming import Warming
 
     return Warming(folder, batch, environment)
