@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,6 +212,8 @@ def _adopt(project: Project, host: Host, token: str, number: int) -> None:
         message = f"{project.store.batches} can't be written: {error.strerror}"
         raise StoreError(message) from error
     finally:
+        import shutil
+
         shutil.rmtree(made, ignore_errors=True)
 
 
@@ -232,6 +233,8 @@ def _arrange(project: Project, made: Path) -> None:
         for name in (paths.EVENTS, paths.SUPERVISOR_LOCK):
             opened.replace(name, b"")
     files.make_folder(made / paths.RUNS)
+    import shutil
+
     shutil.rmtree(asked)
 
 
