@@ -337,9 +337,13 @@ def fsync_all(paths: Iterable[str | os.PathLike[str]]) -> None:
                 except OSError as error:
                     failed.append(error)
 
-    threads = [threading.Thread(target=work) for _ in left[:AT_ONCE]]
-    for thread in threads:
-        thread.start()
+    threads = []
+    with contextlib.suppress(RuntimeError):  # as many as this user may have
+        for _ in left[1:AT_ONCE]:
+            thread = threading.Thread(target=work)
+            thread.start()
+            threads.append(thread)
+    work()
     for thread in threads:
         thread.join()
     if failed:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PADDED = 64  # bytes
 AFTER = 1e-3  # seconds, by which one thing is said to be later than another
-IN_TURN = 0.2  # seconds between two looks at live runs of which nothing is known
+IN_TURN = 0.5  # seconds between two looks at live runs of which nothing is known
 SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
 
 
