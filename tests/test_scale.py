@@ -254,6 +254,7 @@ def steps(root: Path, count: int) -> int:
         reports.of_batch(index, index.batch(1))
         assert index.size() == 0
         assert index.unfinished() == []
+        assert len(index.runs("arm = ?", ("train",), limit=100)) == 100  # `show`
         assert len(index.runs("open = 0 AND word <> 'queued'", limit=10)) == 10
         return len(done)
 

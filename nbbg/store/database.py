@@ -39,6 +39,7 @@ CREATE TABLE tallies (
 ) WITHOUT ROWID;
 CREATE INDEX runs_by_batch ON runs (batch, open, word);
 CREATE INDEX runs_by_arm ON runs (arm, number);
+CREATE INDEX runs_of_arm ON runs (arm);
 CREATE INDEX open_runs ON runs (id) WHERE open = 1;
 CREATE INDEX queued_runs ON runs (id) WHERE open = 0 AND word = '{_QUEUED}';
 CREATE INDEX ended_runs ON runs (id) WHERE open = 0 AND word <> '{_QUEUED}';
