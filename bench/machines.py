@@ -15,13 +15,13 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench import place
 from bench.measure import table
 from bench.place import NBBG, Place
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.store import plans
 
 PAGE = Path(__file__).parents[1] / "docs" / "bench-machines.md"

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths, process
+from nbbg.classes import dataclass
 from nbbg.model import Planned
 from nbbg.store import plans
 

@@ -18,7 +18,7 @@ from typing import Any
 from bench import place, scale
 from bench.measure import table
 from nbbg import files, paths
-from nbbg.store import endings, runs
+from nbbg.store import endings, reading
 
 PAGE = Path(__file__).parents[1] / "docs" / "bench-results.md"
 RUNS, METRICS, STEPS = 10_000, 10, 100
@@ -106,7 +106,7 @@ def _line(step: int, chance: random.Random) -> bytes:
 
 def _kept(folder: files.Folder, kept: dict[str, Any]) -> dict[str, Any]:
     """What the index keeps of a run, with the metrics that are now in its folder."""
-    return runs.kept_of(folder, endings.from_json(kept["ending"])) or {}
+    return reading.kept_of(folder, endings.from_json(kept["ending"])) or {}
 
 
 def _rows(where: place.Place) -> str:

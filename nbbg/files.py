@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from nbbg import faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
 FILE_MODE = 0o600
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FOLDER_MODE = 0o700
 OTHERS_WRITE = 0o022
+AT_ONCE = 16  # files that are made durable together
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _NOREPLACE = 1
 
@@ -299,15 +300,62 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     os.chmod(path, FOLDER_MODE)
 
 
-def write_new(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file that nobody reads yet, and fsync it; its folder is the caller's to fsync."""
+def write_new(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
+    """Write a file that nobody reads yet; its folder is the caller's to fsync.
+
+    And itself too, by `fsync_all`, where it is one of many and not to be `durable` at once.
+    """
     fd = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     faults.step("before", os.path.basename(path))
     with os.fdopen(fd, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     faults.step("after", os.path.basename(path))
+
+
+def fsync_all(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Make files and the entries of folders durable, several at a time.
+
+    A disk that takes one takes others with it, in a tenth of the time of one after the other.
+
+    Raises:
+        OSError: of one of them it is not certain.
+    """
+    import threading
+
+    left = [*paths]
+    failed: list[OSError] = []
+
+    def work() -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                path = left.pop()
+                try:
+                    _fsync(path)
+                except OSError as error:
+                    failed.append(error)
+
+    threads = []
+    with contextlib.suppress(RuntimeError):  # as many as this user may have
+        for _ in left[1:AT_ONCE]:
+            thread = threading.Thread(target=work)
+            thread.start()
+            threads.append(thread)
+    work()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _fsync(path: str | os.PathLike[str]) -> None:
+    fd = _open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def users_mode() -> int:

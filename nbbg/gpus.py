@@ -7,9 +7,9 @@ lives here alone; it is imported when somebody asks.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 
 if TYPE_CHECKING:

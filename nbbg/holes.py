@@ -9,8 +9,9 @@ user's own interpreter: standard library, Python 3.8.
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
+
+from nbbg import patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 12  # bytes that are freed at least, and of zeros that count as freed
 PIECE = 1 << 20  # bytes that are read at once
-_ZEROS = re.compile(rb"\0{%d,}" % BLOCK)
+_ZEROS = patterns.late(rb"\0{%d,}" % BLOCK)
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # of fallocate(2)
 
 

@@ -12,13 +12,14 @@ import contextlib
 import json
 import os
 import sqlite3
+import stat
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from nbbg import logs, model, paths
+from nbbg import model, paths
+from nbbg.classes import replace
 from nbbg.errors import StoreError
-from nbbg.store import arms, batches, database, intake, runs
+from nbbg.store import arms, batches, database, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -109,18 +110,20 @@ class Index:
         """How many runs of a batch are in each state, but for those that it does not need."""
         live = [run.id for run in self._live.values() if run.batch == batch]
         # Another reader may have closed or opened runs since: one statement sees each run once.
-        others = f"batch = ? AND id NOT IN ({','.join(map(str, live))})"
+        known = f"({','.join(map(str, live))})"
         query = (
-            f"SELECT word, count(*), 0 FROM runs WHERE open = 0 AND {others} GROUP BY word"  # noqa: S608 - ours
-            f" UNION ALL SELECT '', 0, id FROM runs WHERE open = 1 AND {others}"
+            "SELECT word, count, 0 FROM tallies WHERE batch = ?"  # noqa: S608 - ours
+            " UNION ALL SELECT word, -1, 0 FROM runs WHERE batch = ? AND open = 0"
+            f" AND id IN {known}"
+            " UNION ALL SELECT '', 0, id FROM runs WHERE batch = ? AND open = 1"
+            f" AND id NOT IN {known}"
         )
         counts: Counter[str] = Counter()
-        for word, count, opened in self._rows(query, (batch, batch)):
-            if word != _QUEUED:
-                counts[word] += count
-            elif not self.verdict(batch):
-                counts.update(self._counts_of_waiting(batch, count))
+        for word, count, opened in self._rows(query, (batch, batch, batch)):
+            counts[word] += count
             live += [opened] if opened else []
+        if (waiting := counts.pop(_QUEUED, 0)) and not self.verdict(batch):
+            counts.update(self._counts_of_waiting(batch, waiting))
         counts.update(run.state.word for number in live if (run := self.run(number)))
         return {word: count for word, count in counts.items() if count}
 
@@ -161,7 +164,8 @@ class Index:
     def unfinished(self) -> list[int]:
         """The numbers of the batches with runs that were not started or have not ended for good."""
         query = (
-            f"SELECT batch FROM runs WHERE open = 1 UNION SELECT batch FROM runs WHERE {_WAITING}"  # noqa: S608 - ours
+            "SELECT batch FROM runs WHERE open = 1 UNION"  # noqa: S608 - ours
+            f" SELECT batch FROM tallies WHERE word = '{_QUEUED}' AND count > 0"
         )
         return sorted(batch for (batch,) in self._rows(query) if self._can_read(batch))
 
@@ -191,9 +195,9 @@ class Index:
 
     def size(self, batch: int | None = None) -> int:
         """Bytes that the files of the ended runs of a batch take, or of all."""
-        where = "bytes NOT NULL" if batch is None else "bytes NOT NULL AND batch = ?"
+        where = "1" if batch is None else "batch = ?"
         values = () if batch is None else (batch,)
-        query = f"SELECT coalesce(sum(bytes), 0) FROM runs WHERE {where}"  # noqa: S608 - ours
+        query = f"SELECT coalesce(sum(bytes), 0) FROM tallies WHERE {where}"  # noqa: S608 - ours
         return int(self._rows(query, values)[0][0])
 
     def batches_of(self, numbers: Collection[int]) -> list[int]:
@@ -233,9 +237,11 @@ class Index:
 
     def _derive(self, row: Sequence[Any]) -> model.Run:
         number, batch_id, arm, count, seed, *_ = row
+        from nbbg.store import reading  # often all have ended
+
         planned = model.Planned(number, arm, count, seed)
         stopped = self.stopped_by(batch_id)
-        found = runs.read(self.store, self.batch(batch_id), planned, stopped, self._measured)
+        found = reading.read(self.store, self.batch(batch_id), planned, stopped, self._measured)
         self._live[number] = self._in_line(found)
         return self._live[number]
 
@@ -286,6 +292,8 @@ class Index:
 
     def _refresh(self) -> None:
         if self._has_news():
+            from nbbg.store import intake
+
             with database.transaction(self._db):
                 sizes = self._sizes()
                 self._forget_gone(sizes)
@@ -319,6 +327,8 @@ class Index:
                 self._batches.pop(batch, None)
 
     def _take_in_batch(self, number: int) -> None:
+        from nbbg.store import intake
+
         try:
             intake.take_in_batch(self._db, self.store, self.batch(number))
         except StoreError as error:
@@ -350,6 +360,8 @@ class Index:
         ended = [run for run in found if self._has_ended(run) and run.batch in offsets]
         if not ended:
             return
+        from nbbg.store import intake
+
         with contextlib.suppress(sqlite3.OperationalError), database.transaction(self._db):
             mark = intake.next_mark(self._db)
             self._db.executemany(
@@ -368,7 +380,11 @@ class Index:
 
 def _size(events: Path) -> int:
     """Bytes of events that can be read; hints that can't be read are none."""
-    return logs.size(events) if os.access(events, os.R_OK) and events.is_file() else 0
+    try:
+        found = os.stat(events)
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) and os.access(events, os.R_OK) else 0
 
 
 # What few batches need is loaded for them alone.

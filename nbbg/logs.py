@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbbg import files, holes, screen, secrets
+from nbbg import files, holes, patterns, screen, secrets
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,7 @@ REACH = 1 << 26  # bytes within which the last lines are looked for
 LONG = 1 << 12  # or so many for each of them
 END = 1 << 12  # bytes in which the last line and the newest progress bar are looked for
 POLL = 0.1  # seconds
-_BAR = re.compile(
+_BAR = patterns.late(
     r"(?P<percent>\d+)%\|[^|]*\|\s*(?P<done>\S+?)/(?P<total>\S+)"
     r"\s*\[(?P<spent>[\d:]+)<(?P<left>[\d:?]+)"
 )

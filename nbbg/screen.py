@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
+from nbbg import patterns
+
 ROWS = 64  # how far up the cursor can go
 REACH = 500  # columns that the cursor can be moved to where nothing is written yet
 WIDEST = 1 << 16  # characters of a row; of a longer one the beginning is settled
@@ -22,19 +24,19 @@ _ESCAPE = (
     r"|\x1b[ -/]*[0-OQ-Z\\`-~]"  # character sets and the like
     r"|[\x1b\x80-\x9f]"  # what is none of these, and what steers some terminals alone
 )
-_TOKEN = re.compile(rf"(\n|\x08|{_ESCAPE})")
-_UNFINISHED = re.compile(
+_TOKEN = patterns.late(rf"(\n|\x08|{_ESCAPE})")
+_UNFINISHED = patterns.late(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*\Z|\x1b[\]P^_][^\x07\x1b]*\x1b?\Z|\x1b[ -/]*\Z"
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
-_RESET = re.compile(r"(?:\x1b\[|\x9b)0*m")
+_CONTROLS = patterns.late(r"[\x00-\x08\x0b-\x1f\x7f]")
+_COLOUR = patterns.late(r"(?:\x1b\[|\x9b)[0-9;:]*m")
+_RESET = patterns.late(r"(?:\x1b\[|\x9b)0*m")
 _FRONT, _BACK = (
-    re.compile(rf"(?:\x1b\[|\x9b)(?:{few}[0-79]|{bright}[0-7]|{few}8;(?:5;\d+|2;\d+;\d+;\d+))m")
+    patterns.late(rf"(?:\x1b\[|\x9b)(?:{few}[0-79]|{bright}[0-7]|{few}8;(?:5;\d+|2;\d+;\d+;\d+))m")
     for few, bright in ((3, 9), (4, 10))
 )
-_MOVES = re.compile(r"\x9b|\x1b(?!\[[0-9;:]*m)")
-_BEGINS_WITH_A_MOVE = re.compile(rb"\n*\r(?!\n)|\x08|(?:\x1b\[|\xc2\x9b)[0-9]*[A-HJKf]")
+_MOVES = patterns.late(r"\x9b|\x1b(?!\[[0-9;:]*m)")
+_BEGINS_WITH_A_MOVE = patterns.late(rb"\n*\r(?!\n)|\x08|(?:\x1b\[|\xc2\x9b)[0-9]*[A-HJKf]")
 
 
 class _Row:

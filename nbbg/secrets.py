@@ -14,7 +14,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from nbbg import holes
+from nbbg import holes, patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +26,8 @@ CHUNK = 1 << 22
 _HEAD = 4  # bytes of a secret by which its beginning is found quickly
 _LONG = 1000  # bytes from which looking for the secrets themselves is faster
 _learned: dict[str, str] = {}
-_SAYS_SO = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|DSN", re.IGNORECASE)
-_QUOTED = (re.compile(rb"[^A-Za-z0-9_.~-]"), re.compile(rb"[^A-Za-z0-9_.~/-]"))
+_SAYS_SO = patterns.late("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|DSN", re.IGNORECASE)
+_QUOTED = (patterns.late(rb"[^A-Za-z0-9_.~-]"), patterns.late(rb"[^A-Za-z0-9_.~/-]"))
 
 
 def names(environment: Mapping[str, str]) -> set[str]:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nbbg import files, model, paths
-from nbbg.store import batches, composed, place, runs
+from nbbg.store import batches, composed, place, reading
 from tests import records
 from tests.project import notebook
 from tests.records import Attempt, an_attempt
@@ -77,7 +77,7 @@ class Engine:
     def notebook(self, cap: int | None = None, *, banner: bool = False) -> Json:
         """The executed notebook as it is now, valid."""
         batch = batches.read(self.store, 1)
-        run = runs.read(self.store, batch, model.Planned(1, "train", 1, 1))
+        run = reading.read(self.store, batch, model.Planned(1, "train", 1, 1))
         made = composed.compose(self.store.batch(1), batch, run, cap, banner=banner)
         data = composed.to_bytes(made)
         found: Json = json.loads(data, parse_constant=pytest.fail)
@@ -119,7 +119,7 @@ def test_never_started(tmp_path: Path) -> None:
     content = {ARM.frozen: json.dumps(notebook("a", parameters="lr = 1")).encode()}
     batch = records.publish(store, 1, arm=ARM, content=content)
     with an_attempt(store):
-        run = runs.read(store, batch, model.Planned(1, "train", 1, 1))
+        run = reading.read(store, batch, model.Planned(1, "train", 1, 1))
         found = composed.compose(store.batch(1), batch, run)
     nbformat.validate(found)
     assert [cell["source"] for cell in found["cells"]] == ["lr = 1", "# Parameters\nlr = 0.1", "a"]
@@ -377,7 +377,7 @@ def test_a_log_that_is_gone(engine: Engine) -> None:
     engine.display("kept")
     (engine.attempt.path / paths.LOG).unlink()
     batch = batches.read(engine.store, 1)
-    run = runs.read(engine.store, batch, model.Planned(1, "train", 1, 1))
+    run = reading.read(engine.store, batch, model.Planned(1, "train", 1, 1))
     found = composed.compose(engine.store.batch(1), batch, run)
     assert [output["output_type"] for output in found["cells"][0]["outputs"]] == ["display_data"]
     assert composed.notes(found) == ["its log is missing; what was printed is not in here"]

@@ -197,3 +197,14 @@ def test_many_write_one_output_at_once(tmp_path: Path) -> None:
     children = [subprocess.Popen([*words, str(number)]) for number in range(4)]
     assert [child.wait() for child in children] == [0] * 4
     assert len({path.read_text() for path in tmp_path.iterdir()}) == 100
+
+
+def test_many_files_are_made_durable_together(tmp_path: Path) -> None:
+    """Files and folders, however many; one that is not there is an error, and the others are."""
+    names = [tmp_path / str(number) for number in range(40)]
+    for name in names:
+        files.write_new(name, b"x", durable=False)
+    files.fsync_all([*names, tmp_path])
+    files.fsync_all([])
+    with pytest.raises(FileNotFoundError, match="gone"):
+        files.fsync_all([*names, tmp_path / "gone"])

@@ -13,7 +13,7 @@ from nbbg.errors import UsageError
 from nbbg.results import exporting, reducing
 from nbbg.results.gathering import gather
 from nbbg.results.samples import Curve, LeftOut
-from nbbg.store import curves, runs
+from nbbg.store import curves, reading
 from nbbg.store.metrics import Metrics
 from tests import records
 
@@ -246,12 +246,12 @@ def test_an_event_holds_what_it_can(tmp_path: Path) -> None:
     for count, has_spans in ((2, True), (60, False)):
         values = {f"a_metric_{k}": 0.123456789 for k in range(count)}
         with files.Folder(logged(tmp_path / str(count), {"step": 1, "values": values})) as opened:
-            kept = runs.kept_of(opened, model.Succeeded())
+            kept = reading.kept_of(opened, model.Succeeded())
         assert kept is not None
         assert ("spans" in kept, len(kept["metrics"])) == (has_spans, count)
     values = {f"a_metric_{k}": 0.5 for k in range(500)}
     with files.Folder(logged(tmp_path / "many", {"values": values})) as opened:
-        assert runs.kept_of(opened, model.Succeeded()) is None
+        assert reading.kept_of(opened, model.Succeeded()) is None
 
 
 def test_an_arm_is_split_by_a_column(tmp_path: Path) -> None:

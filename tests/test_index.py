@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nbbg import files, model, paths
 from nbbg.index import Index
-from nbbg.store import batches, database, place, plans, runs
+from nbbg.store import batches, database, place, plans, reading, runs
 from tests import records
 from tests.records import Attempt, an_attempt
 
@@ -90,7 +90,7 @@ def from_facts(store: Store) -> dict[int, str]:
     for number in store.batch_numbers():
         batch, stopped = batches.read(store, number), batches.stopped_by(store, number)
         for plan in plans.read(store.batch(number) / paths.PLAN):
-            found[plan.id] = runs.read(store, batch, plan, stopped).state.word
+            found[plan.id] = reading.read(store, batch, plan, stopped).state.word
     return found
 
 
@@ -160,7 +160,7 @@ class Life:
     def ended(self, run: int, attempt: Attempt) -> None:
         """The supervisor's event, with what it tells of every second run."""
         with files.Folder(attempt.path) as folder:
-            kept = runs.kept_of(folder, model.Failed(None)) if run % 2 else None
+            kept = reading.kept_of(folder, model.Failed(None)) if run % 2 else None
         number = int(attempt.path.name)
         batches.add_event(self.store, self.batch_of(run), "ended", run, number, kept)
 

@@ -11,7 +11,7 @@ import pytest
 from nbbg import files, model, paths
 from nbbg.executors import Ticket
 from nbbg.index import Index
-from nbbg.store import batches, changes, plans, policy, runs
+from nbbg.store import batches, changes, plans, policy, reading, runs
 from nbbg.supervisor.decide import Finish, Wait
 from nbbg.supervisor.loop import Supervisor
 from nbbg.supervisor.queue import Queue
@@ -70,7 +70,7 @@ def found(store: Store) -> list[model.Run]:
     """The runs of the first batch as the facts tell them."""
     batch, stopped = batches.read(store, 1), batches.stopped_by(store, 1)
     lines = plans.read(store.batch(1) / paths.PLAN)
-    return [runs.read(store, batch, plan, stopped) for plan in lines]
+    return [reading.read(store, batch, plan, stopped) for plan in lines]
 
 
 def words(store: Store) -> list[str]:

@@ -257,3 +257,28 @@ def test_who_has_no_other_child(sleeper: subprocess.Popen[bytes]) -> None:
     said = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert said.split() == ["True", "False", "False"]
     assert not process.is_alone_with(sleeper.pid + 1)
+
+
+def test_a_program_within_keeps_what_it_is_given(tmp_path: Path) -> None:
+    """It works in its folder, with the files that it is to keep, and with no other open one."""
+    (tmp_path / "own").mkdir()
+    before = os.getcwd()
+    with (tmp_path / "log").open("wb") as log, (tmp_path / "kept").open("wb") as kept:
+        stranger = os.dup(log.fileno())
+        os.set_inheritable(stranger, True)
+        try:
+            told = (
+                "import os; names = os.listdir('/dev/fd'); print(os.getcwd(),"
+                " *sorted(int(fd) for fd in names if os.path.exists(f'/dev/fd/{fd}')))"
+            )
+            argv = [sys.executable, "-c", told]
+            spawn = (str(tmp_path / "own"), os.environ, log.fileno(), [kept.fileno()])
+            os.waitpid(process.spawn_within(argv, *spawn), 0)
+        finally:
+            os.close(stranger)
+        assert not os.get_inheritable(kept.fileno())
+        expected = f"{tmp_path / 'own'} 0 1 2 {kept.fileno()}\n"
+        with pytest.raises(FileNotFoundError):
+            process.spawn_within(argv, str(tmp_path / "none"), os.environ, log.fileno(), [])
+    assert (tmp_path / "log").read_text() == expected
+    assert os.getcwd() == before

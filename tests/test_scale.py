@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ import pytest
 from nbbg import files, model, paths, settings
 from nbbg.errors import StoreError
 from nbbg.index import Index
-from nbbg.ops import pace, project, selection, steer
-from nbbg.store import arms, batches, place, runs
+from nbbg.ops import pace, project, reports, selection, steer
+from nbbg.store import arms, batches, place, reading, runs
 from nbbg.supervisor.queue import Queue
 from tests import records
 from tests.records import an_attempt
@@ -58,7 +59,7 @@ def finish(store: Store, run: int, *, told: bool = True, **record: object) -> No
         with files.Folder(attempt.path) as folder:
             ended = attempt.state()
             assert isinstance(ended, model.Ended)
-            kept = runs.kept_of(folder, ended) if told else None
+            kept = reading.kept_of(folder, ended) if told else None
     batches.add_event(store, 1, "ended", run, runs.newest_attempt(store.run(1, run)), kept)
 
 
@@ -239,6 +240,48 @@ def an_end(run: int) -> bytes:
     ending = {"state": "succeeded"} if run % 10 else {"state": "failed", "error": None}
     kept = {"ending": ending, "started_at": 1.0, "ended_at": 2.0, "metrics": {}}
     return files.to_line({"event": "ended", "run": run, "attempt": 1, "kept": kept})
+
+
+def steps(root: Path, count: int) -> int:
+    """What SQLite does, in steps, for all that `status` asks about so many ended runs."""
+    store = records.make_store(root / str(count))
+    records.publish(store, count)
+    (store.batch(1) / paths.EVENTS).write_bytes(b"".join(map(an_end, range(1, count + 1))))
+    with Index(store) as index:
+        done: list[None] = []
+        index._db.set_progress_handler(lambda: done.append(None), 1)  # noqa: SLF001 - counted there
+        index.refresh()
+        reports.of_batch(index, index.batch(1))
+        assert index.size() == 0
+        assert index.unfinished() == []
+        assert len(index.runs("arm = ?", ("train",), limit=100)) == 100  # `show`
+        assert len(index.runs("open = 0 AND word <> 'queued'", limit=10)) == 10
+        return len(done)
+
+
+def test_status_costs_the_same_for_more_runs(tmp_path: Path) -> None:
+    """No question of `status` to the index goes through all runs."""
+    assert steps(tmp_path, 3000) < 1.2 * steps(tmp_path, 300)
+
+
+def test_what_is_counted_follows_the_runs(store: Store) -> None:
+    """Counts and sizes are right after runs have ended, were queued again, and went."""
+    records.publish(store, 4)
+    finish(store, 1)
+    finish(store, 2, state="failed", error=None)
+    with Index(store) as index:
+        assert index.counts(1) == {"succeeded": 1, "failed": 1, "queued": 2}
+        size = index.size()
+        assert size == index.size(1) > 0
+        runs.new_attempt(store, 1, 2, 2)
+        batches.add_event(store, 1, "queued", 2, 2)
+        index.refresh()
+        assert index.counts(1) == {"succeeded": 1, "queued": 3}
+        assert 0 < index.size() < size
+        assert index.unfinished() == [1]
+        shutil.rmtree(store.batch(1))
+        index.refresh()
+        assert index.size() == 0
 
 
 def test_a_large_batch_is_shown_in_part(project: Project) -> None:

@@ -13,7 +13,7 @@ import pytest
 from nbbg import files, model, paths, process
 from nbbg.index import Index
 from nbbg.ops import reports
-from nbbg.store import batches, runs, state
+from nbbg.store import batches, reading, state
 from tests import records
 from tests.records import EARLIER_BOOT, HOST, Attempt, an_attempt, gone, me
 
@@ -328,9 +328,9 @@ def test_a_run_tells_its_newest_attempt(store: Store) -> None:
     with an_attempt(store) as first, an_attempt(store) as second:
         first.claim()
         first.end(state="failed", error=None)
-        assert runs.read(store, batch, plan).state == model.Queued()
+        assert reading.read(store, batch, plan).state == model.Queued()
         second.claim()
-        run = runs.read(store, batch, plan)
+        run = reading.read(store, batch, plan)
         assert (run.attempt, run.state) == (2, model.Running())
         assert sorted(path.name for path in store.run(1, 1).iterdir()) == ["1", "2"]
         assert isinstance(first.state(), model.Failed)

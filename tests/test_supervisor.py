@@ -14,7 +14,7 @@ from nbbg import model, paths, process
 from nbbg.errors import EnvironmentFault
 from nbbg.executors import Ticket
 from nbbg.index import Index
-from nbbg.store import batches, plans, runs
+from nbbg.store import batches, plans, reading, runs
 from nbbg.supervisor.loop import SEVERAL_FAULTS, Supervisor, supervise
 from tests import instant, records
 from tests.project import until
@@ -66,7 +66,7 @@ def quick_store() -> Iterator[Store]:
 def words(store: Store) -> list[str]:
     """The states of all runs as the facts tell them."""
     return [
-        runs.read(
+        reading.read(
             store, batches.read(store, number), plan, batches.stopped_by(store, number)
         ).state.word
         for number in store.batch_numbers()

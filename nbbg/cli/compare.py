@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files
+from nbbg.classes import asdict
 from nbbg.cli import output, plotting, reading, table
 from nbbg.errors import UsageError
 from nbbg.results import asking, strips

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from nbbg.classes import asdict
 from nbbg.cli import output
 from nbbg.ops import doctor, gather
 from nbbg.ops.doctor import patient

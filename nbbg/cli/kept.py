@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import files
 from nbbg.cli import output
 from nbbg.errors import UsageError
-from nbbg.ops import cleaning, keeping, reports, selection
+from nbbg.ops import keeping, reports, selection
 
 if TYPE_CHECKING:
     import argparse
@@ -61,6 +61,8 @@ def show(index: Index, arguments: argparse.Namespace) -> int:
 
 
 def _nothing(run: model.Run, found: dict[str, Kept], name: str) -> str:
+    from nbbg.ops import cleaning
+
     if why := cleaning.gone(run):
         return why
     names = ", ".join(found) or "no results"

@@ -6,7 +6,6 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from nbbg import screen
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def new_file(name: str, option: str) -> TextIO:
 
 def say(text: str) -> None:
     """Talk, on stderr."""
+    from nbbg import screen
+
     print(screen.without_escapes(text), file=sys.stderr)
 
 

@@ -97,7 +97,7 @@ def build(typed: str = "") -> argparse.ArgumentParser:
             "nbbg status                                what runs, waits and has ended",
             "nbbg logs 7 -f                             follow a run's output",
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=shared.HelpText,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"nbbg {nbbg.__version__}")

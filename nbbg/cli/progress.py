@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self, TextIO
 
 from nbbg import model
 from nbbg.cli import ids, output, table
 from nbbg.errors import Abandoned
 from nbbg.index import Index
-from nbbg.ops import deciding, waiting
+from nbbg.ops import reports, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +27,7 @@ NOW_AND_THEN = 30.0  # seconds
 
 def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -> int:
     """Wait for runs under a bar: 0 all succeeded, 1 some did not, 124 timed out, 130 Ctrl-C."""
-    from tqdm import tqdm
-
-    view = _View(tqdm(total=len(numbers), unit="run", disable=not sys.stderr.isatty()))
+    view = _View(_bar(len(numbers)))
     try:
         with Index(where.store) as index, view.bar:
             for run in waiting.as_they_end(index, numbers, timeout):
@@ -52,14 +50,47 @@ def wait(where: Project, numbers: Sequence[int], timeout: float | None = None) -
 
 def _verdicts(index: Index, numbers: Sequence[int]) -> list[str]:
     """What came of the batches that run until they are decided."""
-    found = [deciding.report(index, index.batch(each)) for each in index.batches_of(numbers)]
+    found = [reports.until(index, index.batch(each)) for each in index.batches_of(numbers)]
     return [str(report) for report in found if report]
+
+
+def _bar(total: int) -> tqdm[NoReturn] | _NoBar:
+    if not sys.stderr.isatty():
+        return _NoBar(total)
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="run")
+
+
+class _NoBar:
+    """In place of a bar where there is no terminal to draw it on."""
+
+    disable = True
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self) -> None:
+        """Draw nothing."""
+
+    def set_postfix_str(self, text: str, *, refresh: bool) -> None:
+        """Draw nothing."""
+
+    def write(self, text: str, file: TextIO) -> None:
+        """Print a line."""
+        print(text, file=file)
 
 
 class _View:
     """A bar on a terminal, with the failures beside it; elsewhere a line now and then."""
 
-    def __init__(self, bar: tqdm[NoReturn]) -> None:
+    def __init__(self, bar: tqdm[NoReturn] | _NoBar) -> None:
         self.bar = bar
         self.done = self.unsuccessful = self.told = 0
         self.never_began: dict[tuple[int, str], list[int]] = {}  # runs by batch and reason

@@ -7,10 +7,10 @@ the same, and says so.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from nbbg.classes import dataclass
 from nbbg.cli import plotting, table
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.ops.report.content import Link, Picture, Table

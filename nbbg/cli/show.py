@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import logs, model, paths, screen
 from nbbg.cli import kept, output, parameters, reading, starting, table
 from nbbg.index import Index
-from nbbg.ops import cleaning, deciding, failures, provenance, reports, selection, stack
+from nbbg.ops import provenance, reports, selection
 from nbbg.results import reducing, strips
 from nbbg.store import sizes
 
@@ -35,6 +35,8 @@ def command(arguments: argparse.Namespace) -> int:
             return kept.show(index, arguments)
         runs = selection.select(index, arguments.ids)
         if arguments.stack and not arguments.json:
+            from nbbg.ops import stack
+
             print("\n\n".join(stack.ask(run) for run in runs))
             return 0
         if arguments.json:
@@ -46,24 +48,32 @@ def command(arguments: argparse.Namespace) -> int:
             if position:
                 print()
             _show(index, run)
-            if why := cleaning.gone(run):
-                print(f"\n{why}")
+            if run.cleaned_at:
+                print(f"\n{_gone(run)}")
             elif run.again or (run.ended and run.state.word != model.Succeeded.word):
                 _card(index, run)
     return 0
 
 
+def _gone(run: model.Run) -> str:
+    from nbbg.ops import cleaning
+
+    return cleaning.gone(run)
+
+
 def _document(run: model.Run, *, ask: bool) -> dict[str, Any]:
     """The report, with the stack that was recorded last, or is now."""
+    from nbbg.ops import stack
+
     found = stack.ask(run) if ask else stack.recorded(run)
     return {**kept.report(run), "stack": found or None, "spent": starting.document(run)}
 
 
 def _show(index: Index, run: model.Run) -> None:
     report = reports.of_run(run)
-    until = deciding.report(index, index.batch(run.batch))
-    of_launch = provenance.lines(index.batch(run.batch), run, _others(index, run))
-    so_far = ("until", str(until or ""))
+    batch = index.batch(run.batch)
+    of_launch = provenance.lines(batch, run, _others(index, run))
+    so_far = ("until", str(reports.until(index, batch) or ""))
     for name, value in (*_fields(report, run), so_far, *of_launch, *_files(report, run)):
         if value:
             plain = value if name == "state" else screen.without_escapes(value)
@@ -134,6 +144,8 @@ def _files(report: RunReport, run: model.Run) -> list[tuple[str, str]]:
     if output is None:
         output = "none: the plain engine keeps a log only"
     elif run.cleaned_at:
+        from nbbg.ops import cleaning
+
         output = cleaning.executed(run)
     elif not run.ended:
         output += " (when it has ended)"
@@ -173,6 +185,8 @@ def _where(report: RunReport) -> str:
 
 def _card(index: Index, run: model.Run) -> None:
     """The cell that failed, its traceback, the last lines, and what to type next."""
+    from nbbg.ops import failures
+
     card = failures.card(index, run)
     if card.source:
         print(f"\ncell {card.ordinal}:")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import asdict
 from nbbg.cli import table
 from nbbg.store import spent
 

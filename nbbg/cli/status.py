@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nbbg import executors, logs, model, paths
+from nbbg import model, paths
 from nbbg.cli import output, reading, table
 from nbbg.ops import project, reports, selection
 from nbbg.store import imported, sizes
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbbg.index import Index
+    from nbbg.logs import Progress
     from nbbg.ops.project import Project
     from nbbg.ops.reports import BatchReport
     from nbbg.ops.selection import Runs
@@ -133,6 +134,10 @@ def _show(where: Project, names: list[str]) -> None:
 def _say_sizes(where: Project, index: Index) -> None:
     """What all records take, where that is much, and whether there is room for more."""
     total, room = index.size(), sizes.room(where.store.folder)
+    if total < LARGE_SIZE and not room.nearly_full:
+        return
+    from nbbg import logs
+
     if total >= LARGE_SIZE:
         free = logs.megabytes(room.free)
         output.say(f"the records take {logs.megabytes(total)}, {free} are free: nbbg clean")
@@ -238,6 +243,8 @@ def _batch_line(batch: BatchReport) -> str:
         stopped += f"; paused by {table.one_line(batch.paused_by)} since {since:%Y-%m-%d %H:%M}"
     stopped += f"; {table.one_line(str(batch.until))}" if batch.until else ""
     if batch.bytes >= LARGE_SIZE:
+        from nbbg import logs
+
         stopped += f", {logs.megabytes(batch.bytes)}"
     note = f"  ({table.one_line(batch.note)})" if batch.note else ""
     each = " on each machine" if batch.executor == "ssh" else ""
@@ -271,7 +278,12 @@ def _rate(per_hour: float) -> str:
 
 def _are_several(index: Index) -> bool:
     """Whether runs of the project are, or were, on other machines than this."""
-    return any(executors.scheduler(batch.executor) for batch in index.batches())
+    others = {batch.executor for batch in index.batches()} - model.SEEN_FROM_HERE
+    if not others:
+        return False
+    from nbbg import executors
+
+    return any(map(executors.scheduler, others))
 
 
 def _row(run: model.Run, *, several: bool) -> tuple[str, ...]:
@@ -280,7 +292,7 @@ def _row(run: model.Run, *, several: bool) -> tuple[str, ...]:
     cell = f"{run.cell} of {run.cells}" if run.cell and run.cells else ""
     until = run.ended_at or (time.time() if live else None)
     seconds = until - run.started_at if run.started_at and until else None
-    bar = logs.progress(log) if live else None
+    bar = _progress(log) if live else None
     says = table.one_line(run.state.reason or _says(run, log, has_bar=bar is not None), WIDTH)
     return (
         *(str(run.id), run.arm.name, str(run.number)),
@@ -294,9 +306,17 @@ def _row(run: model.Run, *, several: bool) -> tuple[str, ...]:
     )
 
 
+def _progress(log: str) -> Progress | None:
+    from nbbg import logs
+
+    return logs.progress(log)
+
+
 def _says(run: model.Run, log: str, *, has_bar: bool) -> str:
     """What it printed last, or logged, where a bar has told the rest already."""
     if isinstance(run.state, model.Running) and not has_bar:
+        from nbbg import logs
+
         return logs.last_line(log)
     return ", ".join(f"{name} {table.number(value)}" for name, value in run.metrics.items())
 

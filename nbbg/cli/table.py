@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nbbg import model
+from nbbg.cli import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -114,9 +115,7 @@ def duration(seconds: float | None) -> str:
 
 def width() -> int:
     """The terminal's, in characters; 200 where there is none."""
-    import shutil
-
-    return shutil.get_terminal_size((200, 24)).columns
+    return terminal.columns(200)
 
 
 def _coloured(line: str) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from nbbg import model
 from nbbg.cli import output, progress, reading
 from nbbg.errors import UsageError
-from nbbg.ops import reports, selection, steer
+from nbbg.ops import reports, selection
 from nbbg.settings import values
+from nbbg.store import changes
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +22,7 @@ def command(arguments: argparse.Namespace) -> int:
     with reading.index(where) as index:
         numbers = selection.numbers(index, arguments.ids)
         for number in index.batches_of(numbers):
-            paused_by = steer.course(where, index.batch(number)).paused_by
+            paused_by = changes.read(where.store.batch(number), index.batch(number)).paused_by
             if paused_by and model.AT_WORK & index.counts(number).keys():
                 output.say(f"b{number} is paused by {paused_by}: nbbg resume b{number}")
     code = progress.wait(where, numbers, timeout)

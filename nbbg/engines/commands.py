@@ -18,6 +18,7 @@ _GUEST = (
     "holes.py",
     "journal.py",
     "paths.py",
+    "patterns.py",
     "secrets.py",
     "stacks.py",
     "unattended.py",

@@ -9,9 +9,9 @@ through entry points of the group `nbbg.executors`: a name, and an object like `
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from nbbg.classes import dataclass, field
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.model import SEEN_FROM_HERE
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import paths, settings
+from nbbg.classes import replace
 from nbbg.errors import EnvironmentFault
 from nbbg.notebook.document import Document
 from nbbg.notebook.interpreters import asking, choosing

@@ -11,11 +11,11 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
+from nbbg.classes import replace
 from nbbg.far import giving, orders, places
 from nbbg.runner import environment
 from nbbg.runner.stopping import sweep

@@ -6,9 +6,9 @@ the code cells of the executed notebook, from 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nbbg.classes import dataclass, field
 from nbbg.model.states import (
     AT_WORK,
     OF_CELL,

@@ -5,9 +5,10 @@ A state carries only its own fields; `word` is its name everywhere, `reason` the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from nbbg.classes import dataclass
 
 OF_RUN, OF_CELL, OF_QUIET = "run", "cell", "quiet"  # whose limit of time it was
 _QUIET = "no output and no CPU"

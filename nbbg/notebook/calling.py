@@ -6,8 +6,6 @@ Nothing that it says reaches the terminal, and its errors are sentences.
 from __future__ import annotations
 
 import contextlib
-import logging
-import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +52,9 @@ def warm() -> None:
 @contextlib.contextmanager
 def quiet(path: Path) -> Iterator[Any]:
     """Silence warnings and logging, and turn whatever jupytext raises into a sentence."""
+    import logging  # which a notebook that is JSON can do without
+    import textwrap
+
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

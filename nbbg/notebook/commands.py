@@ -9,9 +9,9 @@ and it matters, nothing is guessed: the person is asked to sync first.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass
 from nbbg.errors import NotebookError
 from nbbg.notebook import agreement, formats, ipynb, scripts, userfiles
 from nbbg.notebook.records import fingerprint

@@ -8,9 +8,9 @@ lines: what would come back from the notebook with another one is refused.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nbbg.classes import replace
 from nbbg.errors import NotebookError
 from nbbg.notebook import agreement, document, formats, halves, pairing, scripts, userfiles
 from nbbg.notebook.halves import Agreed, Differ, Follow, Halves

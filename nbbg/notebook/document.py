@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nbbg.classes import dataclass, field
 from nbbg.errors import NotebookError
 from nbbg.notebook import formats, ipynb, userfiles
 from nbbg.notebook.userfiles import NOTEBOOK, SCRIPT

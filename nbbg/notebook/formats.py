@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbbg.classes import dataclass
 from nbbg.errors import NotebookError
 from nbbg.notebook import userfiles
 from nbbg.notebook.calling import configuration, node, quiet

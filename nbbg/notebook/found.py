@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.notebook import formats, scripts, userfiles
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass, field
 from nbbg.errors import NotebookError
 from nbbg.notebook import (
     agreement,

@@ -11,10 +11,10 @@ import json
 import os
 import site
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass, field
 from nbbg.errors import EnvironmentFault
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ cells; and where both were edited, both are left as they are until a person choo
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from nbbg.classes import replace
 from nbbg.errors import NotebookError
 from nbbg.notebook import (
     agreement,

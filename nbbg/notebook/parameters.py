@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass, replace
 from nbbg.notebook import injection, kinds
 from nbbg.notebook.kinds import Fit
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

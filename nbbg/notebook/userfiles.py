@@ -11,10 +11,10 @@ import contextlib
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import faults, files
+from nbbg.classes import dataclass
 from nbbg.errors import NotebookError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ new, beside a record that still tells which of them was edited.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.notebook import agreement, commands, formats, ipynb, records, scripts, trust, userfiles
 from nbbg.notebook.records import Record
 

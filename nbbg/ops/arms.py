@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, secrets
+from nbbg.classes import dataclass, replace
 from nbbg.errors import NbbgError, UsageError
 from nbbg.notebook import document, languages, parameters
 from nbbg.ops import gather, giving, interpreter, sources

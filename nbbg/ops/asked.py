@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def several(name: str, text: str) -> list[Any]:
     if len(parts) == 1:
         return [typed(text)]
     if not all(part.strip() for part in parts):
+        import shlex
+
         shown = shlex.quote(f"{name}={json.dumps(text)}")
         message = f"-p {name}={text}: commas separate values, and one is empty\nas text: -p {shown}"
         raise UsageError(message)

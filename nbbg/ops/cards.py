@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import gpus, settings
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.paths import VISIBLE_GPUS
 from nbbg.settings import values

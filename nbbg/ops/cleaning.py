@@ -12,11 +12,11 @@ import json
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model, paths
+from nbbg.classes import dataclass, field
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
 from nbbg.ops import selection

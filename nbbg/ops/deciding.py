@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model, process
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.ops.asked import Target
 from nbbg.store import looks

@@ -6,11 +6,11 @@ import contextlib
 import difflib
 import os
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths, secrets
+from nbbg.classes import dataclass
 from nbbg.notebook import differences
 from nbbg.ops import freezing, provenance
 from nbbg.runner import environment

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, journal, logs, model, paths, screen, secrets
+from nbbg.classes import dataclass
 from nbbg.errors import StoreError
 from nbbg.notebook import injection
 from nbbg.ops import missing, stack

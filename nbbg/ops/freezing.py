@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import dataclass, replace
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.ops import provenance
@@ -268,6 +267,8 @@ def _copy(root: Path, source: Path, target: Path) -> None:
             return
         with os.fdopen(os.open(target, flags, files.FILE_MODE), "wb") as writing:
             if not _shares_blocks(reading.fileno(), writing.fileno()):
+                import shutil
+
                 shutil.copyfileobj(reading, writing, 1 << 20)
             os.fchmod(writing.fileno(), files.FILE_MODE | (mode & stat.S_IXUSR))
 

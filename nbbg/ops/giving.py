@@ -7,10 +7,10 @@ takes none of what was given, a result that nothing in the notebook assigns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 from nbbg.notebook import languages, parameters, userfiles
 from nbbg.notebook.kinds import Fit

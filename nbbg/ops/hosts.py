@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbbg
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, StoreError, UsageError
 from nbbg.executors import ssh
 from nbbg.executors.ssh import moving, remote, setup
@@ -218,12 +216,16 @@ def adopt(project: Project, host: Host, chosen: Left) -> list[int]:
 def _learn_deals(project: Project, host: Host, token: str, number: int) -> None:
     """Of a batch that is here: who was given which runs since the host it came from was told."""
     asked = f"{host.store}/{token}/{paths.BATCHES}/{number}/{paths.ASKED}"
+    import tempfile  # of adoptions alone
+
     with tempfile.TemporaryDirectory() as folder:
         remote.pull(host, asked, Path(folder), [paths.JOBS])
         submissions.learn(project.store.batch(number), Path(folder) / paths.JOBS)
 
 
 def _adopt(project: Project, host: Host, token: str, number: int) -> None:
+    import shutil
+
     made = project.store.batches / f".new-{os.urandom(16).hex()}"
     files.make_folder(made)
     source = f"{host.store}/{token}/{paths.BATCHES}/{number}"
@@ -236,6 +238,8 @@ def _adopt(project: Project, host: Host, token: str, number: int) -> None:
         message = f"{project.store.batches} can't be written: {error.strerror}"
         raise StoreError(message) from error
     finally:
+        import shutil
+
         shutil.rmtree(made, ignore_errors=True)
 
 
@@ -255,6 +259,8 @@ def _arrange(project: Project, made: Path) -> None:
         for name in (paths.EVENTS, paths.SUPERVISOR_LOCK):
             opened.replace(name, b"")
     files.make_folder(made / paths.RUNS)
+    import shutil
+
     shutil.rmtree(asked)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import settings
 from nbbg.notebook import kernelspecs
-from nbbg.notebook.interpreters import asking, choosing, entering, header, making
+from nbbg.notebook.interpreters import asking, choosing, entering, header
 from nbbg.ops import supervision
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def of(project: Project, doc: Document, engine: str) -> dict[str, Any]:
     chosen = choosing.choose(
         named,
         named_by=named_by,
-        made=partial(making.environment, asked, engine, os.environ, _tell) if asked else None,
+        made=partial(_made, asked, engine) if asked else None,
         kernel=kernel,
         environment=os.environ,
         folder=path.parent,
@@ -75,6 +75,13 @@ def _entered(
     changes = belongs(chosen.path).variables
     facts = asking.check(chosen, engine, entering.entered(given, changes, chosen.path), folder)
     return facts.executable, belongs(facts.executable)
+
+
+def _made(asked: header.Header, engine: str) -> str:
+    """The interpreter of the environment that a header asks for."""
+    from nbbg.notebook.interpreters import making
+
+    return making.environment(asked, engine, os.environ, _tell)
 
 
 def _tell(line: str) -> None:

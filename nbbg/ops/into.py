@@ -7,9 +7,9 @@ it, and a script that it is paired with is not touched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 from nbbg.notebook import ipynb, trust, userfiles
 from nbbg.notebook.injection import INJECTED, tags_of

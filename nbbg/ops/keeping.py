@@ -11,13 +11,12 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, StoreError, UsageError
-from nbbg.inside import kept
 from nbbg.store import results
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ class Kept:
             return self.value
         _refuse_strangers(self.path)
         try:
+            from nbbg.inside import kept
+
             return kept.load(self.path)
         except ValueError as error:
             raise StoreError(str(error)) from error

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import executors, model, paths, process, secrets
+from nbbg.classes import dataclass, field, replace
 from nbbg.engines import commands
 from nbbg.errors import UsageError
 from nbbg.index import Index

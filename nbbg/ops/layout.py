@@ -11,10 +11,10 @@ import json
 import os
 import re
 import string
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 from nbbg.ops import naming
 

@@ -11,11 +11,11 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import dataclass, field
 from nbbg.index import Index
 from nbbg.notebook.interpreters.places import cache
 from nbbg.ops import project

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, journal, model, paths, process
+from nbbg.classes import dataclass
 from nbbg.errors import NbbgError, UsageError
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import model
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

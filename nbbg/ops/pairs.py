@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.errors import NbbgError, NotebookError, StoreError
 from nbbg.notebook import (
     calling,

@@ -13,10 +13,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 from nbbg.ops import asked
 

@@ -7,10 +7,10 @@ own: its paths are relative to its file, and its outputs are named as millrun na
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass, field
 from nbbg.errors import UsageError
 from nbbg.notebook import userfiles
 from nbbg.ops import gather, shapes, sources

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import model
+from nbbg.classes import dataclass, replace
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
 from nbbg.ops import asking, deciding, layout, steer

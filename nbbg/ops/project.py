@@ -7,11 +7,11 @@ under XDG's state folder.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files, secrets, settings
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 from nbbg.store import filesystem, hearsay, place
 

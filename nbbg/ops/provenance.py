@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import nbbg
 from nbbg import files, secrets
 from nbbg.errors import EnvironmentFault
-from nbbg.notebook.interpreters import entering, remembering
 from nbbg.store import imported
 
 if TYPE_CHECKING:
@@ -60,6 +58,8 @@ def git_files(root: Path) -> tuple[list[str], list[str]] | None:
     """
     if not _git(root, "rev-parse", "--git-dir"):
         return None
+    import subprocess
+
     lists = (["--cached"], ["--others", "--exclude-standard"])
     try:
         tracked, others = (_asked(root, "ls-files", "-z", *which) for which in lists)
@@ -77,6 +77,8 @@ def packages(python: str, environment: Mapping[str, str]) -> dict[str, str]:
     """
     if python == sys.executable:
         return _installed(sys.path)
+    from nbbg.notebook.interpreters import remembering
+
     places = remembering.places(python, environment)
     prefix = Path(python).parent.parent
     return _installed(places or map(str, prefix.glob("lib*/python3*/site-packages")))
@@ -89,6 +91,8 @@ def all_packages(arms: Iterable[model.Arm], now: Mapping[str, str]) -> bytes:
         arms: of the batch.
         now: the environment that the launch hands to its runs.
     """
+    from nbbg.notebook.interpreters import entering
+
     found: dict[str, dict[str, str]] = {}
     for arm in arms:
         if arm.python and arm.python not in found:
@@ -134,12 +138,16 @@ def _names(data: bytes) -> list[str]:
 def _git(root: Path, *arguments: str) -> bytes:
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return b""
+    import subprocess
+
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return _asked(root, *arguments)
     return b""
 
 
 def _asked(root: Path, *arguments: str) -> bytes:
+    import subprocess
+
     done = subprocess.run(
         ["git", "-C", str(root), *arguments],
         stdin=subprocess.DEVNULL,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import asdict, dataclass
 from nbbg.ops import pace
 from nbbg.store import batches, changes, endings
 
@@ -89,7 +88,7 @@ class BatchReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
-        return dataclasses.asdict(self)
+        return asdict(self)
 
 
 def of_run(run: model.Run) -> RunReport:
@@ -129,7 +128,10 @@ def of_run(run: model.Run) -> RunReport:
     )
 
 
-def _until(index: Index, batch: model.Batch) -> deciding.Report | None:
+def until(index: Index, batch: model.Batch) -> deciding.Report | None:
+    """How far a batch is that runs until it is decided; None of any other."""
+    if batch.until is None:
+        return None
     from nbbg.ops import deciding  # for the few such batches
 
     return deciding.report(index, batch)
@@ -140,7 +142,7 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     course = changes.read(index.store.batch(batch.id), batch)
     counts = index.counts(batch.id)
     planned = batch.last - batch.first + 1
-    until = _until(index, batch) if batch.until else None
+    decided = until(index, batch)
     supervisor = batches.supervisor_pid(index.store.batch(batch.id))
     found = pace.of_batch(index, batch, counts, course, supervised=supervisor is not None)
     return BatchReport(
@@ -157,13 +159,13 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         arm_count=len(batch.arms),
         runs=planned,
         counts=counts,
-        total=planned - until.needless if until else planned,
+        total=planned - decided.needless if decided else planned,
         done=found.done,
         failed=found.failed,
         rate_per_hour=found.rate_per_hour,
         seconds_left=found.seconds_left,
         bytes=index.size(batch.id),
-        until=until,
+        until=decided,
     )
 
 

@@ -6,11 +6,11 @@ import contextlib
 import os
 import shlex
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import paths
+from nbbg.classes import dataclass
 from nbbg.errors import NotebookError, UsageError
 from nbbg.notebook import document
 from nbbg.notebook.userfiles import NOTEBOOK, SCRIPT

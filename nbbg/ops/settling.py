@@ -7,9 +7,9 @@ made once, from what varies in the launch that first wants it, and then stays.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nbbg.classes import replace
 from nbbg.errors import UsageError
 from nbbg.ops import layout, naming
 

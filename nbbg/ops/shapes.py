@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass, field, replace
 from nbbg.errors import UsageError
 
 if TYPE_CHECKING:

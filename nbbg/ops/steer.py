@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import executors, files, model, paths, process
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.ops import asking, selection, supervision
 from nbbg.runner.stopping import sweep

@@ -31,6 +31,7 @@ from nbbg.process.starting import (
     ask,
     own_program,
     spawn_detached,
+    spawn_within,
 )
 from nbbg.process.table import (
     Process,
@@ -82,6 +83,7 @@ __all__ = [
     "send",
     "signal_name",
     "spawn_detached",
+    "spawn_within",
     "threads_of",
     "tree",
     "up",

@@ -124,11 +124,16 @@ class Watch:
             self.fd = -1
 
 
-def wait_any(watches: Sequence[Watched], timeout: float) -> None:
-    """Return when one of them has exited, or has something to say, or after so many seconds."""
+def wait_any(watches: Sequence[Watched], timeout: float) -> set[int]:
+    """Return when one of them has exited, or has something to say, or after so many seconds.
+
+    Returns:
+        The descriptors of those; a watch without one has to be looked at.
+    """
     poller = select.poll()
     known = [watch.fd for watch in watches if watch.fd >= 0]
     for fd in known:
         poller.register(fd, select.POLLIN)
     # Without pidfds (macOS) a short nap stands in for the event.
-    poller.poll(1000 * (timeout if len(known) == len(watches) else min(timeout, 0.05)))
+    ready = poller.poll(1000 * (timeout if len(known) == len(watches) else min(timeout, 0.05)))
+    return {fd for fd, _ in ready}

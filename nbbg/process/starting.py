@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -60,6 +59,53 @@ def spawn_detached(
     return pid
 
 
+def spawn_within(
+    argv: Sequence[str],
+    folder: str,
+    environment: Mapping[str, str],
+    log: int,
+    kept: Sequence[int],
+) -> int:
+    """Start a program in a session of its own, which keeps some of our open files; return its pid.
+
+    For a process of one thread: meanwhile it is in the program's working folder itself.
+
+    Args:
+        argv: the program.
+        folder: in which it works.
+        environment: of the program.
+        log: descriptor of the file that its streams go to.
+        kept: descriptors that it has under the same numbers.
+
+    Raises:
+        OSError: it can't be started, or there is no such folder.
+    """
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    strangers = [fd for fd in _handed_down() if fd not in kept]
+    try:
+        os.chdir(folder)
+        for fd in kept:
+            os.set_inheritable(fd, True)
+        return os.posix_spawn(
+            argv[0],
+            list(argv),
+            dict(environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+                *((os.POSIX_SPAWN_CLOSE, fd) for fd in strangers),
+            ],
+            setsid=True,
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python itself ignores
+        )
+    finally:
+        for fd in kept:
+            os.set_inheritable(fd, False)
+        os.fchdir(before)
+        os.close(before)
+
+
 def ask(module: str, *arguments: str, given: str = "", seconds: float) -> tuple[int, str]:
     """Run one of nbbg's own programs to its end.
 
@@ -72,6 +118,8 @@ def ask(module: str, *arguments: str, given: str = "", seconds: float) -> tuple[
     Returns:
         Its exit code, and what it wrote to stdout, or where it failed to stderr.
     """
+    import subprocess
+
     try:
         done = subprocess.run(
             own_program(module, *arguments),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import paths
+from nbbg.classes import dataclass
 from nbbg.model import Identity
 from nbbg.process.machine import LINUX, PROC, of_proc
 

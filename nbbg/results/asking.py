@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
+from nbbg.classes import replace
 from nbbg.ops import asking as elsewhere
 from nbbg.ops import deciding, project, selection
 from nbbg.results import gathering
@@ -92,7 +92,7 @@ def in_project(
     found = comparing.compare(
         samples, metric, lower_is_better=lower_is_better, baseline=baseline.removeprefix("arm:")
     )
-    return dataclasses.replace(found, notes=(*found.notes, *decided))
+    return replace(found, notes=(*found.notes, *decided))
 
 
 def _decided(index: Index, samples: Sequence[Sample]) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbbg.classes import dataclass
 from nbbg.results.comparison import Interval, Pair
 from nbbg.results.statistics import (
     ALPHA,

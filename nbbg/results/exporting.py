@@ -11,10 +11,10 @@ import itertools
 import os
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model, paths
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.results import values
 from nbbg.store import curves

@@ -8,7 +8,6 @@ count: what is retried afterwards changes nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model
+from nbbg.classes import asdict
 from nbbg.errors import EnvironmentFault, NbbgError, UsageError
 from nbbg.index import Index
 from nbbg.results import gathering
@@ -76,7 +76,7 @@ def look(folder: Path, number: int) -> None:
     plan = _design(until)
     outcome = sequential.look([Sample(arm, values[arm]) for arm in until.arms], plan, number)
     record = {
-        **dataclasses.asdict(outcome),
+        **asdict(outcome),
         "runs": until.looks[number - 1],
         "at": time.time(),
         "values": {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.results import reducing, values
 from nbbg.results.reducing import Reduction
 

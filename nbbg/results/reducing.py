@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model
+from nbbg.classes import dataclass, replace
 from nbbg.errors import UsageError
 from nbbg.results import values
 from nbbg.results.samples import Curve

@@ -6,8 +6,9 @@ alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from nbbg.classes import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,10 +10,10 @@ false claim, over all looks and pairs, is at most 5 %.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import nbbg.results.statistics  # noqa: F401 - before NumPy, for it says what is not installed
+from nbbg.classes import dataclass
 
 # isort: split
 import numpy as np

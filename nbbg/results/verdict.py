@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.results import wording
 from nbbg.results.statistics import ALPHA, effects
 

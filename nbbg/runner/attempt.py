@@ -15,7 +15,7 @@ from nbbg import faults, files, model, paths, process
 from nbbg.errors import NbbgError
 from nbbg.runner import engine, environment, opening, requeue, scratch, seating
 from nbbg.runner.work import Exit, Place, Work, locate
-from nbbg.store import batches, endings, locks, state
+from nbbg.store import batches, endings, locks, requests, state
 from nbbg.store.slots import Seat
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def _unless_stopped(
     The batch's own stop counts when it came after the decision to start this run.
     """
     with files.Folder(work.batch_folder) as batch:
-        asked = state.stop_request(batch) or {}
+        asked = requests.stop_request(batch) or {}
     if asked.get("how") == batches.NOW and asked["at"] >= work.decided_at:
         batches.put_stop(folder, asked["by"])
     return Exit(0, time.time()) if folder.exists(paths.STOP) else execute(folder, work)

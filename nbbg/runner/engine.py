@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 POLL = 0.25  # seconds between two looks for `stop.json`
 SWEEP = 2.0  # seconds that leftovers of a finished run get between SIGTERM and SIGKILL
-_AT_THE_END = (
-    *("nbbg.runner.outcome", "nbbg.runner.hiding", "nbbg.runner.stacks"),
-    "nbbg.engines.kernel.spawn",
-)
+_AT_THE_END = ("nbbg.runner.outcome", "nbbg.runner.hiding", "nbbg.runner.stacks")
+_AND_OF_A_KERNEL = ("nbbg.engines.kernel.spawn",)
 
 
 def by(fork: Fork | None) -> Callable[[Folder, Work], Exit]:
@@ -66,8 +64,7 @@ def execute(folder: Folder, work: Work, fork: Fork | None = None) -> Exit:
         _introduce(folder, work, who, how)
         guard = Guard(folder, who, work)
         trimming = Trimming(folder, work.batch.log_max)
-        for name in _AT_THE_END:  # now: nbbg may be upgraded while the run is at work
-            importlib.import_module(name)
+        _load_the_rest(work)
         kills = _watch(folder, who, stopping, guard, trimming)
     except Exception:  # noqa: BLE001 - the engine works on, and its end is waited for all the same
         import traceback
@@ -93,9 +90,15 @@ def execute(folder: Folder, work: Work, fork: Fork | None = None) -> Exit:
     )
 
 
+def _load_the_rest(work: Work) -> None:
+    """Now, and not when it is needed: nbbg may be upgraded while the run is at work."""
+    more = _AND_OF_A_KERNEL if work.run.arm.engine == "kernel" else ()
+    for name in (*_AT_THE_END, *more):
+        importlib.import_module(name)
+
+
 def _tidy(folder: Folder, work: Work, code: int) -> None:
     """See to what the engine leaves in files; none of it keeps the ending from being written."""
-    from nbbg.engines.kernel import spawn
     from nbbg.runner import hiding, stacks
 
     with contextlib.suppress(OSError):
@@ -103,6 +106,8 @@ def _tidy(folder: Folder, work: Work, code: int) -> None:
         stacks.remove_empty(folder)
     with contextlib.suppress(OSError):
         if work.run.arm.engine == "kernel" and code:
+            from nbbg.engines.kernel import spawn
+
             spawn.remove_left(folder.where())
 
 
@@ -123,20 +128,7 @@ def _start(folder: Folder, work: Work, fork: Fork | None) -> tuple[int, dict[str
 
 
 def _spawn(argv: Sequence[str], work: Work, log: int) -> int:
-    import subprocess
-
-    program = subprocess.Popen(
-        argv,
-        cwd=work.run.arm.cwd,
-        env=work.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        pass_fds=work.held,
-        start_new_session=True,
-    )
-    program.returncode = 0  # it is waited for by its pid, with what it has used
-    return program.pid
+    return process.spawn_within(argv, work.run.arm.cwd, work.environment, log, work.held)
 
 
 def _cannot_start(error: OSError, arm: model.Arm) -> EnvironmentFault:

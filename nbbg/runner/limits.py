@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from nbbg.files import Folder

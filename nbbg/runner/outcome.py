@@ -6,14 +6,14 @@ import contextlib
 import fcntl
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, logs, paths
+from nbbg.classes import replace
 from nbbg.errors import NbbgError
 from nbbg.runner.work import locate
-from nbbg.store import composed, endings, runs, state
+from nbbg.store import composed, endings, reading, requests
 
 if TYPE_CHECKING:
     from nbbg import model
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def of(folder: files.Folder, end: Exit) -> dict[str, Any]:
     """The content of `result.json`, after the executed notebook has been put in its place."""
     cell = journal.find_last(folder, paths.CELLS, "cell") or {}
-    by, asked_at = state.stop_of(folder)
+    by, asked_at = requests.stop_of(folder)
     at = _place(folder)
     if at and at.run.arm.log_only:
         from nbbg.runner import plain
@@ -94,7 +94,7 @@ def _why(folder: files.Folder) -> str:
 def _write_notebook(at: Place, ending: model.Ended, ended_at: float) -> str | None:
     if at.run.arm.log_only:
         return None
-    seen = replace(runs.read_attempt(at.run), state=ending, ended_at=ended_at)
+    seen = replace(reading.read_attempt(at.run), state=ending, ended_at=ended_at)
     notebook = composed.to_bytes(composed.compose(at.batch_folder, at.batch, seen, banner=True))
     return put_beside_older(seen.arm.output_of(seen.number, seen.id), notebook)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files, paths
-from nbbg.store import batches, changes, slots, state
+from nbbg.store import batches, changes, requests, slots
 from nbbg.store.line import Line
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class _Wait:
         """Whether it was asked to stop, with its batch or alone, or another runner has the run."""
         with contextlib.suppress(OSError):  # a full disk, or a project in the middle of a move
             with files.Folder(Path(self._folder.where()).parents[2]) as batch:
-                asked = state.stop_request(batch)
+                asked = requests.stop_request(batch)
             if asked and asked["at"] >= self._since:
                 batches.put_stop(self._folder, asked["by"])
         return self._folder.exists(paths.STOP) or self._folder.exists(paths.PROCESS)

@@ -6,10 +6,10 @@ A limit of time that is over asks as a person does.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import journal, paths, process
+from nbbg.classes import dataclass
 from nbbg.model import Running, Unknown
 from nbbg.store import state
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nbbg import paths
+from nbbg.classes import dataclass, replace
 from nbbg.store import batches, changes, place, plans, runs
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ is an error that names the place. All variables of `.env` also go into the runs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbbg import secrets
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 from nbbg.settings import kinds, sources, values
 from nbbg.settings.sources import dotenv_environment

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model, secrets
+from nbbg.classes import dataclass
 from nbbg.settings import values
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ in it is relative to; a value that can't be meant is a ValueError that says what
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbg import model
+from nbbg import model, patterns
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 ENGINES = ("", "ipython", "kernel", "plain")
 FREEZE = (NOTEBOOK, TREE) = ("notebook", "tree")
 WARM = (model.AUTO, model.ON, model.OFF)
-GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
+GPU = patterns.late(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")  # as nvidia-smi -L has them
 MOST = 1_000_000  # of anything that is counted
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
+_DURATION = patterns.late(r"(\d+(?:\.\d+)?|\.\d+)\s*(d|h|min|m|s)?\s*")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 

@@ -7,12 +7,12 @@ found by bisection. Paths in the project are relative, so that it can be moved a
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import fields
 from nbbg.errors import StoreError
 from nbbg.store import kinds, lines
 
@@ -26,7 +26,7 @@ REMEMBERED = 256  # arms that are held at a time
 _PLACES = ("cwd", "output", "python")
 _KEY = "name"
 _OWN = ("name", "params")  # never shared: 1, 1.0 and True are equal, and not the same
-_FIELDS = frozenset(field.name for field in dataclasses.fields(model.Arm))
+_FIELDS = frozenset(field.name for field in fields(model.Arm))
 
 
 class Arms(Mapping[str, model.Arm]):

@@ -7,7 +7,6 @@ ids are handed out once, without a lock and without a counter.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import os
 import time
@@ -15,8 +14,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, files, journal, model, paths
+from nbbg.classes import asdict, dataclass, fields
 from nbbg.errors import StoreError
-from nbbg.store import arms, kinds, locks, place, plans, state
+from nbbg.store import arms, kinds, locks, place, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ _PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Draft:
     """A batch that is not published yet."""
 
@@ -95,7 +95,7 @@ def stop_of(folder: Path) -> tuple[str, float]:
     """Who asked a batch to stop, and when; empty and 0 where nobody did."""
     with files.Folder(folder) as opened:
         try:
-            by, at = state.stop_of(opened)
+            by, at = requests.stop_of(opened)
             return by, at or (time.time() if by else 0.0)
         except (ValueError, OSError) as error:
             if isinstance(error, OSError) and error.errno in _PASSES:
@@ -157,7 +157,7 @@ def add_event(
 ) -> None:
     """Append a hint for the index and for a supervisor that is at work.
 
-    With `kept`, what the index is to keep of a run that has ended: `runs.kept_of`.
+    With `kept`, what the index is to keep of a run that has ended: `reading.kept_of`.
     """
     line = {"event": event, "run": run, "attempt": attempt, "time": time.time(), **more}
     if kept:
@@ -210,6 +210,8 @@ def to_files(batch: model.Batch, root: Path) -> dict[str, bytes]:
 
 
 def _fill(folder: Path, draft: Draft, root: Path) -> None:
+    from nbbg.store import plans
+
     content = {
         **to_files(draft.batch, root),
         paths.PLAN: plans.to_bytes(draft.plan),
@@ -221,14 +223,13 @@ def _fill(folder: Path, draft: Draft, root: Path) -> None:
         path = folder / name
         folders.update(folder / up for up in PurePath(name).parents)
         files.make_folder(path.parent)
-        files.write_new(path, data)
+        files.write_new(path, data, durable=False)
     files.make_folder(folder / paths.RUNS)
     _put_lock(folder)
     if draft.fill:
         draft.fill(folder)
     _make_caches(folder)
-    for made in folders:
-        files.fsync_folder(made)
+    files.fsync_all([*(folder / name for name in content), *folders])
 
 
 def _make_caches(folder: Path) -> None:
@@ -269,11 +270,11 @@ def _remove(folder: Path) -> None:
 def _to_json(batch: model.Batch) -> dict[str, Any]:
     """The record, but for its arms."""
     record = {name: value for name, value in vars(batch).items() if name != "arms"}
-    return {**record, "until": dataclasses.asdict(batch.until) if batch.until else None}
+    return {**record, "until": asdict(batch.until) if batch.until else None}
 
 
 def _from_json(record: Mapping[str, Any], folder: Path) -> model.Batch:
-    names = {field.name for field in dataclasses.fields(model.Batch)}
+    names = {field.name for field in fields(model.Batch)}
     values = {name: value for name, value in record.items() if name in names}
     root = record.get("root") or str(folder.parents[2])
     values["arms"] = arms.from_json(record, folder, root)

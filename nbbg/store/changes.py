@@ -7,18 +7,17 @@ the newest counts.
 from __future__ import annotations
 
 import os
-import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, model, paths
+from nbbg import files, model, paths, patterns
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_NAME = re.compile(r"([1-9]\d*)\.json")
+_NAME = patterns.late(r"([1-9]\d*)\.json")
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import replace
 from nbbg.errors import StoreError
-from nbbg.store import batches, locks, metrics, policy, runs, sizes, state
+from nbbg.store import batches, locks, metrics, policy, reading, runs, sizes, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -206,13 +205,15 @@ def _finish(store: Store, batch: int, run: int, trash: Path) -> int:
         for number in range(1, attempt + 1):
             _move(home / str(number), trash)
         files.fsync_folder(home)
-        kept = record["run"] if len(files.to_json(record)) <= runs.LONGEST else None
+        kept = record["run"] if len(files.to_json(record)) <= reading.LONGEST else None
         batches.add_event(store, batch, "cleaned", run, attempt, kept)
     return sizes.of(trash) - _remove(trash)
 
 
 def _remove(trash: Path) -> int:
     """Remove a folder, also what a notebook has made read-only in it; bytes that stay."""
+    import shutil
+
     for folder, _, _ in os.walk(trash):  # from the top: one that can't be read hides the rest
         with contextlib.suppress(OSError):
             os.chmod(folder, files.FOLDER_MODE)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbbg import files, paths
+from nbbg.classes import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths
 from nbbg.errors import EnvironmentFault
-from nbbg.store import filesystem, shared
+from nbbg.store import filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nbbg.store.place import Store
 
-VERSION = 4
+VERSION = 5
 PATIENCE = 5.0  # seconds that a reader waits for another one
 _QUEUED = model.Queued.word
 _SCHEMA = f"""
@@ -34,16 +34,37 @@ CREATE TABLE runs (
     attempt INTEGER DEFAULT 0, word TEXT DEFAULT '{_QUEUED}', open INTEGER DEFAULT 0, ending TEXT,
     started REAL, ended REAL, closed INTEGER, bytes INTEGER
 );
+CREATE TABLE tallies (
+    batch INTEGER, word TEXT, count INTEGER, bytes INTEGER, PRIMARY KEY (batch, word)
+) WITHOUT ROWID;
 CREATE INDEX runs_by_batch ON runs (batch, open, word);
 CREATE INDEX runs_by_arm ON runs (arm, number);
+CREATE INDEX runs_of_arm ON runs (arm);
 CREATE INDEX open_runs ON runs (id) WHERE open = 1;
 CREATE INDEX queued_runs ON runs (id) WHERE open = 0 AND word = '{_QUEUED}';
 CREATE INDEX ended_runs ON runs (id) WHERE open = 0 AND word <> '{_QUEUED}';
 CREATE INDEX closed_runs ON runs (closed) WHERE closed NOT NULL;
-CREATE INDEX sizes ON runs (batch, bytes) WHERE bytes NOT NULL;
 CREATE INDEX runs_by_end ON runs (batch, ended) WHERE ended NOT NULL;
 PRAGMA user_version = {VERSION};
 """
+# What is not open is counted by SQLite as it comes and goes: no reader goes through a million runs.
+_COUNT = (
+    "INSERT INTO tallies VALUES (NEW.batch, NEW.word, 1, coalesce(NEW.bytes, 0))"
+    " ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes"
+)
+_UNCOUNT = (
+    "UPDATE tallies SET count = count - 1, bytes = bytes - coalesce(OLD.bytes, 0)"
+    " WHERE batch = OLD.batch AND word = OLD.word"
+)
+_TRIGGERS = tuple(
+    f"CREATE TRIGGER {name} AFTER {event} ON runs WHEN {row}.open = 0 BEGIN {what}; END"
+    for name, event, row, what in (
+        ("planned", "INSERT", "NEW", _COUNT),
+        ("opened", "UPDATE OF open, word, bytes", "OLD", _UNCOUNT),
+        ("closed", "UPDATE OF open, word, bytes", "NEW", _COUNT),
+        ("forgotten", "DELETE", "OLD", _UNCOUNT),
+    )
+)
 
 
 def open_for(store: Store) -> sqlite3.Connection:
@@ -69,6 +90,8 @@ def path_of(store: Store) -> Path:
     """
     if not filesystem.holds_off(store.folder):
         return store.folder / paths.INDEX
+    from nbbg.store import shared
+
     # A store that was made anew at the same place is another one: its index must not be the old's.
     made = int(os.stat(store.folder / paths.FORMAT).st_mtime)
     device = os.stat(store.folder).st_dev
@@ -122,7 +145,7 @@ def remove(store: Store) -> None:
 
 
 def _make_tables(db: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";"):
+    for statement in (*_SCHEMA.split(";"), *_TRIGGERS):
         db.execute(statement)
 
 

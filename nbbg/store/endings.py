@@ -6,12 +6,11 @@ succeeded.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbbg import journal, model, paths, process
+from nbbg import journal, model, paths
+from nbbg.classes import asdict, dataclass, fields, replace
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def from_journal(end: Mapping[str, Any], around: Circumstances, note: str = "") 
     if asked := around.asked(end.get("time", 0.0), noticed=status != "succeeded"):
         # Also where every cell came to its end: a loop that heard of it was left early.
         where = cell if isinstance(asked, model.Stopped) else asked.cell
-        return dataclasses.replace(asked, cell=where, note=note)
+        return replace(asked, cell=where, note=note)
     if status == "succeeded":
         return model.Succeeded(note="; ".join(part for part in (_passed_over(end), note) if part))
     if status == "exited" and end.get("exit_code") == 0:
@@ -101,7 +100,7 @@ def from_wait(status: int, around: Circumstances) -> model.Ended:
     if asked := around.asked(math.inf, noticed=True):
         return asked
     if status < 0:
-        return model.Killed(process.signal_name(-status), around.cell, around.out_of_memory)
+        return model.Killed(_signal_name(-status), around.cell, around.out_of_memory)
     return model.Exited(status, around.cell, around.why or "without reaching the notebook's end")
 
 
@@ -112,8 +111,14 @@ def decide(end: Mapping[str, Any] | None, status: int, around: Circumstances) ->
     ending = from_journal(end, around)
     if end.get("status") != "succeeded" or status == 0 or not isinstance(ending, model.Succeeded):
         return ending
-    how = process.signal_name(-status) if status < 0 else f"exit code {status}"
+    how = _signal_name(-status) if status < 0 else f"exit code {status}"
     return from_journal(end, around, f"{how} after its last cell")
+
+
+def _signal_name(number: int) -> str:
+    from nbbg import process  # for runners alone
+
+    return process.signal_name(number)
 
 
 def _passed_over(end: Mapping[str, Any]) -> str:
@@ -124,7 +129,7 @@ def _passed_over(end: Mapping[str, Any]) -> str:
 
 def to_json(state: model.Ended | model.Lost) -> dict[str, Any]:
     """The fields of `result.json` that tell the ending."""
-    return {"state": state.word, **dataclasses.asdict(state)}
+    return {"state": state.word, **asdict(state)}
 
 
 def from_json(record: Mapping[str, Any]) -> model.Ended:
@@ -137,7 +142,7 @@ def from_json(record: Mapping[str, Any]) -> model.Ended:
     if kind is None:
         message = f"no ending that this nbbg knows: {record.get('state')!r}"
         raise StoreError(message)
-    names = {field.name for field in dataclasses.fields(kind)}
+    names = {field.name for field in fields(kind)}
     values = {name: value for name, value in record.items() if name in names}
     _check(values)
     try:

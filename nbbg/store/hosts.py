@@ -9,10 +9,10 @@ import contextlib
 import os
 import re
 import time
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import asdict, dataclass
 from nbbg.errors import StoreError, UsageError
 
 if TYPE_CHECKING:

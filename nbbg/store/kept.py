@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbbg import logs
+from nbbg.classes import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
+
+from nbbg.classes import fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def check(of: type, values: Mapping[str, Any]) -> None:
 
 @functools.cache
 def _fields(of: type) -> list[tuple[str, type | UnionType]]:
-    known = ((field.name, _KINDS.get(str(field.type))) for field in dataclasses.fields(of))
+    known = ((field.name, _KINDS.get(str(field.type))) for field in fields(of))
     return [(name, kind) for name, kind in known if kind]
 
 

@@ -6,11 +6,11 @@ hearsay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import model
+from nbbg.classes import dataclass
 from nbbg.store import hearsay, submissions
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

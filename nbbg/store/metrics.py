@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model, paths
+from nbbg.classes import dataclass, field
 from nbbg.store import curves
 
 if TYPE_CHECKING:

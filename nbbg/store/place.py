@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.errors import StoreError
 
 if TYPE_CHECKING:

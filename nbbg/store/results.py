@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from nbbg import paths
+from nbbg.classes import dataclass
 
 JSON, PICKLE, LEFT_OUT = "json", "pickle", "left out"
 _KINDS = {paths.KEPT_JSON: JSON, paths.KEPT_PICKLE: PICKLE, paths.KEPT_LEFT_OUT: LEFT_OUT}

@@ -6,10 +6,10 @@ runs that start together do not count on the same memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import process
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

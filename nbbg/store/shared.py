@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbbg import files, process
+from nbbg import files
 from nbbg.errors import EnvironmentFault
 from nbbg.store import filesystem
 
@@ -29,7 +29,7 @@ def folder(environment: Mapping[str, str]) -> Path:
     """
     home = environment.get("HOME") or Path.home()
     state = environment.get("XDG_STATE_HOME") or Path(home, ".local", "state")
-    path = Path(state, "nbbg", "slots", process.host())
+    path = Path(state, "nbbg", "slots", os.uname().nodename)
     with contextlib.suppress(OSError):
         files.make_folder(path)
         usable = files.is_own(path) and os.access(path, os.W_OK)

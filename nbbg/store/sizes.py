@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

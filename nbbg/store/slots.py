@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, gpus
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.store import locks, shared
 from nbbg.store.rooms import Holder, room

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files, journal, paths
+from nbbg.classes import dataclass
 
 if TYPE_CHECKING:
     from nbbg import model

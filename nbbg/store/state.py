@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, journal, model, paths, process
 from nbbg.errors import StoreError
-from nbbg.store import endings, filesystem, locks
+from nbbg.store import endings, filesystem, locks, requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,26 +142,6 @@ def engine_of(attempt: Folder) -> model.Identity | None:
     return model.Identity(record["pid"], record["start_time"]) if record else None
 
 
-def stop_of(attempt: Folder) -> tuple[str, float]:
-    """Who asked this attempt to stop, and when; empty and 0 where nobody did."""
-    record = stop_request(attempt)
-    if record is None:
-        return "", 0.0
-    return str(record.get("by") or "somebody"), journal.moment(record.get("at")) or 0.0
-
-
-def stop_request(folder: Folder) -> dict[str, Any] | None:
-    """What asks a batch or an attempt to stop; an empty one was made on a full disk.
-
-    Raises:
-        ValueError: it can't be read.
-    """
-    if folder.read(paths.STOP) == b"":
-        at = os.stat(paths.STOP, dir_fd=folder.fd, follow_symlinks=False).st_mtime
-        return {"by": "nbbg stop, on a full disk", "how": "now", "at": at}
-    return folder.read_json(paths.STOP)
-
-
 def put_limit(attempt: Folder, limit: model.TimedOut, at: float) -> None:
     """Write down that a limit of time is over; a second one changes nothing."""
     record = {"what": limit.what, "limit": limit.limit, "cell": limit.cell, "at": at}
@@ -205,7 +185,7 @@ def _derive(attempt: Folder) -> model.RunState:
     ticket = attempt.read_json(paths.TICKET)
     if ticket is not None:
         return _submitted(attempt, ticket)
-    asked, _ = stop_of(attempt)
+    asked, _ = requests.stop_of(attempt)
     if not asked:
         return model.Queued()
     return _dealt(attempt) or model.Stopped(asked, note="before it started")
@@ -290,7 +270,7 @@ def _over(attempt: Folder) -> model.RunState | None:
     if ended := _result(attempt):
         return ended
     end = journal.find_last(attempt, paths.CELLS, "end")
-    (by, at), (limit, limit_at) = stop_of(attempt), limit_of(attempt)
+    (by, at), (limit, limit_at) = requests.stop_of(attempt), limit_of(attempt)
     around = endings.Circumstances(by, at, limit=limit, limit_at=limit_at)
     if end is None:  # a stop may have had to kill an engine that heard nothing
         return around.asked(math.inf, noticed=True)
@@ -344,7 +324,7 @@ def _gone(attempt: Folder, where: str, told: model.Told) -> model.RunState:
     more = f": {told.reason}" if told.reason else ""
     if time.time() - told.since < hearsay.GRACE:
         return model.Unknown(f"{where}, and is over there{more}; its result may be on the way")
-    asked, _ = stop_of(attempt)
+    asked, _ = requests.stop_of(attempt)
     if asked and not attempt.exists(paths.PROCESS):
         return model.Stopped(asked, note="before it started")
     return _over(attempt) or model.Lost(f"{where}, and is gone there without a word{more}")
@@ -361,7 +341,7 @@ def _submitted(attempt: Folder, ticket: Mapping[str, Any]) -> model.RunState:
         return model.Submitted((attempt.read_json(paths.WAITING) or {}).get("for", ""))
     if claim := read_claim(attempt):  # made between the two looks
         return _claimed(attempt, claim)
-    asked, _ = stop_of(attempt)
+    asked, _ = requests.stop_of(attempt)
     if asked:
         return model.Stopped(asked, note="before it started")
     return model.Lost("never started: its runner ended before it claimed the run")

@@ -11,10 +11,10 @@ import os
 import re
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, StoreError
 from nbbg.store import locks
 

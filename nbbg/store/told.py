@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbbg import files, holes, paths
+from nbbg.classes import dataclass
 from nbbg.store.kept import Budget, Shown, replace
 from nbbg.store.outputs import Outputs
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,9 @@ from nbbg import executors, faults, files, model, paths, process
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.runner import hiding  # not later: nbbg may be upgraded while the batch is at work
 from nbbg.runner.stopping import sweep
-from nbbg.store import batches, changes, cleaned, locks, place, policy, runs, state
+from nbbg.store import batches, changes, cleaned, locks, place, policy, reading, runs, state
 from nbbg.supervisor.decide import Finish, Look, Next, Standing, Start, Stop, Wait, decide
+from nbbg.supervisor.live import Live, watch_of
 from nbbg.supervisor.looks import Looks
 from nbbg.supervisor.queue import Queue
 from nbbg.supervisor.seats import Seats
@@ -29,17 +29,8 @@ if TYPE_CHECKING:
 
 PADDED = 64  # bytes
 AFTER = 1e-3  # seconds, by which one thing is said to be later than another
-NOBODY = model.Identity(0, 0)
+IN_TURN = 0.5  # seconds between two looks at live runs of which nothing is known
 SEVERAL_FAULTS = 5  # submissions in a row that failed before it gives up
-
-
-@dataclass
-class Live:
-    """A run that was started, and whose exit is waited for."""
-
-    attempt: int
-    folder: Path
-    watch: process.Watch
 
 
 def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None:
@@ -86,6 +77,7 @@ class Supervisor:
         self.live: dict[int, Live] = {}
         self.decided_at = 0.0
         self.faults = 0
+        self.ready: set[int] = set()  # descriptors of what has exited since the last look
 
     def run(self) -> None:
         """Start and wait until there is nothing to do."""
@@ -114,14 +106,15 @@ class Supervisor:
         nap = self.seats.nap
         seconds = nap if until is None else max(0.0, min(nap, until - time.monotonic()))
         watches = [live.watch for live in self.live.values()]
-        process.wait_any([*watches, *(self.warming.watches() if self.warming else ())], seconds)
+        more = self.warming.watches() if self.warming else ()
+        self.ready = process.wait_any([*watches, *more], seconds)
 
     def look(self) -> None:
         """Take in what has changed outside."""
         self.queue.read_news()
         while self.queue.found_live:
             self.watch(self.queue.found_live.pop())
-        for run, live in list(self.live.items()):
+        for run, live in self.stirred():
             if cleaned.was(live.folder.parent):  # it was over, and `nbbg clean` was faster
                 self.forget(run)
             else:
@@ -129,6 +122,24 @@ class Supervisor:
         exit_file = self.batch.exit_file
         if exit_file and Path(exit_file).exists() and not self.stopped_at():
             batches.ask_to_stop(self.folder, f"exit file {exit_file}", after_run=True)
+
+    def stirred(self) -> list[tuple[int, Live]]:
+        """The live runs that may have ended: whose process has exited, or can't be watched.
+
+        And in turn the others, a few a second, so that what nobody thought of holds no batch for
+        ever, and many that work cost next to nothing.
+        """
+        now, ready = time.monotonic(), self.ready
+        turn = now - IN_TURN * len(self.live)
+        self.ready = set()
+        found = [
+            (run, live)
+            for run, live in self.live.items()
+            if live.looked_at <= turn or live.watch.fd < 0 or live.watch.fd in ready
+        ]
+        for _, live in found:
+            live.looked_at = now
+        return found
 
     def stopped_at(self) -> float:
         """When the batch as a whole was asked to stop; 0 where it was not."""
@@ -256,7 +267,7 @@ class Supervisor:
         if cleaned.was(folder):
             return
         path = folder / str(attempt)
-        self.live[run] = Live(attempt, path, _watch(path))
+        self.live[run] = Live(attempt, path, watch_of(path))
         self.settle(run)
 
     def settle(self, run: int) -> None:
@@ -268,7 +279,7 @@ class Supervisor:
             if isinstance(found, model.Submitted | model.Running):
                 if not lives:
                     live.watch.close()
-                    live.watch = _watch(live.folder)
+                    live.watch = watch_of(live.folder)
                 return
             if isinstance(found, model.Unknown):
                 # It may be at work: its place is kept while that can be seen, and nothing is ended.
@@ -300,7 +311,9 @@ class Supervisor:
             self.warming.learn(run, opened)
         # Of a run that is tried again, readers have to look when.
         again = policy.again(self.batch, live.attempt, found, live.folder)
-        return runs.kept_of(opened, found) if isinstance(found, model.Ended) and not again else None
+        return (
+            reading.kept_of(opened, found) if isinstance(found, model.Ended) and not again else None
+        )
 
     def stand_in(self, attempt: files.Folder) -> None:
         """Do what is left of a runner's work, where it was killed."""
@@ -312,18 +325,11 @@ def _warming(folder: Path, batch: model.Batch, environment: Mapping[str, str]) -
     """Templates for the runs of a batch, where there are to be any."""
     if batch.warm == model.OFF or batch.executor != "local":
         return None
+    if batch.warm != model.ON and batch.first == batch.last:  # not even looked at
+        return None
     from nbbg.supervisor.warming import Warming
 
     return Warming(folder, batch, environment)
-
-
-def _watch(attempt: Path) -> process.Watch:
-    """Watch what is alive of an attempt: its runner, or the engine that outlived it."""
-    with files.Folder(attempt) as opened:
-        for who in state.members(opened):
-            if process.alive(who):
-                return process.Watch(who)
-    return process.Watch(NOBODY)
 
 
 def _record(ticket: executors.Ticket) -> dict[str, object]:

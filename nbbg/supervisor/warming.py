@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import dataclass, field, replace
 from nbbg.executors.templates import Template
 from nbbg.runner import environment
 from nbbg.store import place, plans, runs

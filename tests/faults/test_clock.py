@@ -13,7 +13,7 @@ import pytest
 from nbbg import paths
 from nbbg.faults import FIRED, NAME
 from nbbg.ops import reports
-from nbbg.store import runs
+from nbbg.store import reading
 from tests.faults.shims import Clock
 from tests.places import GATE, open_gate, states
 from tests.project import Project, until
@@ -102,7 +102,7 @@ def test_a_notebook_that_is_long_in_the_writing(project: Project, tmp_path: Path
     project.nbbg("run", "train.ipynb")
     until(lambda: any((faults / FIRED).iterdir()))
     (fired,) = (faults / FIRED).iterdir()
-    time.sleep(runs.JUMP + 1)
+    time.sleep(reading.JUMP + 1)
     os.kill(int(fired.name.split()[0]), signal.SIGCONT)
     project.nbbg("wait", "1")
     claim = json.loads((project.attempt(1) / paths.PROCESS).read_bytes())

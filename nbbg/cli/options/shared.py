@@ -6,10 +6,20 @@ import argparse
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from nbbg.cli import terminal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbbg.cli.parser import Subparsers
+
+
+class HelpText(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal; argparse makes one for each option, and would import `shutil`."""
+
+    def __init__(self, prog: str, **more: Any) -> None:
+        super().__init__(prog, width=terminal.columns(80) - 2, **more)
+
 
 IDS = "a run (7), a batch (b3), an arm (train, train/lr=0.1) or a sweep (train/)"
 
@@ -23,7 +33,7 @@ def command(
         help=help_text,
         description=help_text[0].upper() + help_text[1:] + ".",
         epilog=epilog(*examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
         allow_abbrev=False,
     )
     parser.set_defaults(command=_late(name))

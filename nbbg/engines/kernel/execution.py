@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbbg import process
+from nbbg.classes import dataclass
 from nbbg.engines.kernel.live import AnswerError, DeadKernelError, SilentKernelError
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbbg import files
+from nbbg.classes import dataclass
 from nbbg.engines import spec
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths, process
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.executors.ssh import answers, asked, remote, setup
 from nbbg.store import batches, hosts, runs, state, submissions

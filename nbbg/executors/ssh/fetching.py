@@ -13,15 +13,15 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
+from nbbg.classes import dataclass, field, replace
 from nbbg.errors import EnvironmentFault, NbbgError
 from nbbg.executors.ssh import answers, asked, remote, setup
 from nbbg.runner import outcome
 from nbbg.runner.work import locate
-from nbbg.store import composed, endings, hearsay, hosts, locks, runs, submissions
+from nbbg.store import composed, endings, hearsay, hosts, locks, reading, runs, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -214,7 +214,7 @@ def _compose(path: Path, result: Mapping[str, Any]) -> None:
     if at.run.arm.log_only or (path / paths.RESULT).exists():
         return
     ended = endings.from_json(dict(result))
-    seen = replace(runs.read_attempt(at.run), state=ended, ended_at=result.get("ended_at"))
+    seen = replace(reading.read_attempt(at.run), state=ended, ended_at=result.get("ended_at"))
     notebook = composed.compose(at.batch_folder, at.batch, seen, banner=True)
     target = seen.arm.output_of(seen.number, seen.id)
     if not _is_same(target, notebook):

@@ -6,9 +6,9 @@ import json
 import os
 import re
 import sys
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from nbbg.classes import asdict, dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.notebook.interpreters import remembering
 from nbbg.notebook.interpreters.places import is_venv

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.notebook.interpreters import conda
-from nbbg.notebook.interpreters.places import gone_from, home, python_in
+from nbbg.notebook.interpreters.places import gone_from, home, on_path, python_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -82,8 +81,8 @@ def _found(
     for place in _upward(folder, root):
         yield from _in(place / ".venv", ".venv of the project")
     yield from _in(environment.get("CONDA_PREFIX", ""), "CONDA_PREFIX")
-    if on_path := shutil.which("python3", path=environment.get("PATH", os.defpath)):
-        yield Interpreter(os.path.abspath(on_path), ON_PATH)
+    if usual := on_path("python3", environment.get("PATH", os.defpath)):
+        yield Interpreter(os.path.abspath(usual), ON_PATH)
     yield Interpreter(sys.executable, "nbbg's own")
 
 
@@ -104,7 +103,7 @@ def _named(named: str, named_by: str, environment: Mapping[str, str]) -> str:
         return os.path.abspath(path)
     if path.is_symlink():
         raise _lost(named_by, path.parents[1], os.path.realpath(path))
-    found = None if os.sep in named else shutil.which(named, path=environment.get("PATH"))
+    found = None if os.sep in named else on_path(named, environment.get("PATH"))
     if not found:
         raise EnvironmentFault(
             f"{named_by}: there is no interpreter {named}\n"

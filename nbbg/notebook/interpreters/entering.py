@@ -9,11 +9,11 @@ which is filled in when the run starts, as in the `env` of a kernel.json.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from string import Template
 from typing import TYPE_CHECKING
 
 from nbbg import secrets
+from nbbg.classes import dataclass, field
 from nbbg.notebook.interpreters import conda, places
 
 if TYPE_CHECKING:
@@ -131,12 +131,10 @@ def _left(prefix: str, base: Mapping[str, str]) -> Variables:
 
 def _path(folder: str, base: Mapping[str, str]) -> Variables:
     """PATH with the interpreter's folder first, where another would be found now."""
-    import shutil
-
     path = base.get("PATH", os.defpath)
     names = ("python", "python3", "pip", "pip3")
     there = [name for name in names if os.access(os.path.join(folder, name), os.X_OK)]
-    found = {os.path.dirname(shutil.which(name, path=path) or "") for name in there}
+    found = {os.path.dirname(places.on_path(name, path)) for name in there}
     return {} if found == {folder} else {"PATH": f"{_BIN}{os.pathsep}${{PATH}}"}
 
 

@@ -35,6 +35,18 @@ def gone_from(prefix: str | Path) -> str:
     return ""
 
 
+def on_path(name: str, path: str | None) -> str:
+    """The program of that name in the first folder of a PATH that has it; else nothing.
+
+    As `shutil.which`; but that takes three compressions to import.
+    """
+    for folder in (os.environ.get("PATH", os.defpath) if path is None else path).split(os.pathsep):
+        found = os.path.join(folder or os.curdir, name)
+        if os.access(found, os.X_OK) and os.path.isfile(found):
+            return found
+    return ""
+
+
 def is_venv(prefix: str | Path) -> bool:
     """Whether a folder is a virtual environment."""
     return os.path.isfile(os.path.join(prefix, VENV))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files
+from nbbg.classes import dataclass
 from nbbg.errors import UsageError
 from nbbg.store import filesystem, shared
 

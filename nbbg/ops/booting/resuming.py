@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths, process
+from nbbg.classes import dataclass, field
 from nbbg.ops import deciding, steer
 from nbbg.store import state
 

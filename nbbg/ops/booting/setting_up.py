@@ -5,10 +5,10 @@ from __future__ import annotations
 import getpass
 import os
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.ops.booting import crontab, order, systemd
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from nbbg.classes import dataclass, replace
 from nbbg.ops.doctor.patient import Patient
 
 # From harmless to harmful; a note asks for nothing.

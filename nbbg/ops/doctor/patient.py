@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbbg.classes import dataclass, field
 from nbbg.errors import StoreError
 from nbbg.ops import project
 from nbbg.store import place

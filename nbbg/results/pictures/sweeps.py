@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbg.classes import dataclass
 from nbbg.results.pictures import look
 from nbbg.results.pictures.look import Panel
 
