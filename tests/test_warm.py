@@ -345,12 +345,14 @@ def test_a_template_has_no_lock_and_no_file_of_an_attempt(project: Project) -> N
 
 def test_more_jobs_are_other_threads_and_another_template(project: Project) -> None:
     """`nbbg jobs` changes how many threads a run has; no run has those of the old template."""
-    go = "import os, time\nprint(os.environ['OMP_NUM_THREADS'])\ntime.sleep(0.3)"
+    go = "import os, time\nprint(os.environ['OMP_NUM_THREADS'])"
+    go += "\nwhile not os.path.exists('go'): time.sleep(0.02)"
     project.write("a.ipynb", go)
     project.environment["PYTHONHASHSEED"] = "1"
     project.nbbg("run", "a.ipynb", "--runs", "4", "--warm", "on")
     project.until_running(1)
     project.nbbg("jobs", "b1", "64")
+    (project.root / "go").touch()
     project.nbbg("wait", "b1")
     assert project.log(4) == "1\n"
     assert engine_of(project, 4)["warm"] is True
