@@ -63,7 +63,8 @@ class Warming:
         self.on = batch.warm == model.ON or several
 
     def watches(self) -> Sequence[process.Watched]:
-        """What has something to say."""
+        """What has something to say, when what has been said is taken in."""
+        self.look()
         return [each.template for each in self._kinds.values() if each.template]
 
     def look(self) -> None:

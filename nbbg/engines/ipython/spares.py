@@ -67,13 +67,21 @@ class Spare:
     def begin(self, attempt: str) -> str:
         """Have it carry out that attempt; or why it does not."""
         packets.send(self._orders, attempt=attempt)
-        try:
-            if _lives(self._orders):
-                return ""
-        finally:
-            self._orders.close()
+        if _lives(self._orders):
+            return ""
         self.end()
         return _DID_NOT
+
+    def fileno(self) -> int:
+        """What can be read when it has something to say."""
+        return self._orders.fileno()
+
+    def has_written(self) -> bool:
+        """Whether it says that it has written how its attempt ended; else it is gone."""
+        try:
+            return bool(packets.receive(self._orders, dict))
+        finally:
+            self._orders.close()
 
     def end(self) -> None:
         """End it; its end is its template's to see."""
@@ -109,8 +117,8 @@ class _Runner:
             becoming.rename([sys.executable, "-P", "-m", "nbbg.runner", attempt])
             becoming.outlive_parent()
             packets.send(self._orders, lives=True)
-            self._orders.close()
             code = self._kit.program.main(attempt, self._hand_over)
+            packets.send(self._orders, written=True)  # the rest of its end takes a while
         except Exception:  # noqa: BLE001 - as a program ends
             traceback.print_exc()
         os._exit(code)

@@ -9,7 +9,8 @@ done here, for a process that has computed may have locks and pools that no fork
 
 Messages are JSON, one a packet. From the supervisor: `{package, cwd, path, notebook, names,
 left_out}` first; then `{fork: ATTEMPT, id}` and `{names: [MODULE, ...]}`. From here: `{loaded,
-left_out}`; `{id, pid, start_time}`; `{id, cold: WHY}`; `{lost}`; `{never: WHY}`. The template ends
+left_out}`; `{id, pid, start_time}`; `{id, cold: WHY}`; `{written}`, when a run has
+written how it ended; `{lost}`; `{never: WHY}`. The template ends
 when its supervisor's end of the socket is closed. It holds no lock, and no file of an attempt.
 """
 
@@ -90,6 +91,7 @@ class _Template:
         self.loaded: list[str] = []
         self.left_out: dict[str, str] = dict(order["left_out"])
         self.runners: dict[int, int] = {}  # descriptor that tells of its end -> pid
+        self.begun: dict[int, spares.Spare] = {}  # descriptor that it speaks through -> runner
         self.spare: spares.Spare | None = None  # forked ahead
         self.wants_spare = False
         self.cwd = order["cwd"]
@@ -105,6 +107,7 @@ class _Template:
         self.of_guest = becoming.ours()
         becoming.exchange(self.of_guest, {})
         self.program = forks.load(order["package"])
+        self.program.get_ready(os.path.dirname(guest))
         self.of_runner = becoming.ours()
         becoming.exchange(self.of_runner, self.of_guest)
         self.imported = freshness.Imported()
@@ -124,6 +127,9 @@ class _Template:
             fd, _ = poll.poll()[0]  # one alone: what follows may be the fork's
             if fd in self.runners:
                 self._reap(fd)
+            elif fd in self.begun:
+                if self.begun.pop(fd).has_written():
+                    packets.send(self.control, written=True)
             elif self.child and fd == self.child.fileno():
                 self._hear_child()
             elif self.parent and fd == self.parent.fileno():
@@ -133,7 +139,12 @@ class _Template:
 
     def _watched(self) -> list[int]:
         ends = [each.fileno() for each in (self.child, self.parent) if each]
-        return [*self.runners, *ends, *([] if self.child_serves else [self.control.fileno()])]
+        return [
+            *self.runners,
+            *self.begun,
+            *ends,
+            *([] if self.child_serves else [self.control.fileno()]),
+        ]
 
     def _end(self) -> NoReturn:
         """The supervisor is gone, or has no more to ask."""
@@ -172,9 +183,9 @@ class _Template:
             self.parent.close()
         for fd in self.runners:
             os.close(fd)
-        if self.spare:
-            self.spare.let_go()
-        self.parent, self.runners, self.spare = its, {}, None
+        for each in (*self.begun.values(), *([self.spare] if self.spare else ())):
+            each.let_go()
+        self.parent, self.runners, self.begun, self.spare = its, {}, {}, None
         self._import()
 
     def _is_left_out(self, name: str) -> bool:
@@ -263,9 +274,13 @@ class _Template:
         self.spare = self.spare or self._new_spare()
         spare, self.spare, self.wants_spare = self.spare, None, True
         why = spare.begin(attempt)
-        return {"cold": why} if why else {"pid": spare.pid, "start_time": spare.start_time}
+        if why:
+            return {"cold": why}
+        self.begun[spare.fileno()] = spare
+        return {"pid": spare.pid, "start_time": spare.start_time}
 
     def _new_spare(self) -> spares.Spare:
+        leaving.look_at_libraries()
         self.wants_spare = False  # until this one is taken: it may die at once, and the next too
         kit = (self.ready, self.program, self.of_guest, self.of_runner, self.environment)
         spare = spares.Spare(spares.Kit(*kit))
