@@ -27,7 +27,7 @@ _SYSTEM = re.compile(
 class _Loaded(ctypes.Structure):
     """`struct dl_phdr_info`."""
 
-    _fields_ = [  # noqa: RUF012 - as ctypes has it
+    _fields_ = [  # type: ignore[mutable-override] # as ctypes has it
         ("address", ctypes.c_void_p),
         ("name", ctypes.c_char_p),
         ("headers", ctypes.c_void_p),
