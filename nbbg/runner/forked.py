@@ -32,7 +32,7 @@ def get_ready(batch: str) -> None:
     """
     for known in (process.host, process.machine, process.boot_id, process.pid_namespace):
         known()
-    with contextlib.suppress(NbbgError):  # the runner says it
+    with contextlib.suppress(NbbgError, LookupError):  # the runner says it
         batch_in(Path(batch))
 
 

@@ -84,6 +84,9 @@ def reseed() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "default_generator"):
         torch.default_generator.seed()
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None:  # the key by which a process knows its own children
+        processes.current_process().authkey = os.urandom(32)
 
 
 def close_all(kept: Sequence[int]) -> None:
