@@ -75,7 +75,8 @@ class Warming:
                 continue
             if template.hear():
                 kind.left_out.update(template.left_out)
-                self._note(kind, template)
+                if kind.left_out or template.loaded:  # on a full disk, a page more is a run less
+                    self._note(kind, template)
             kind.never = kind.never or template.never
             if not template.alive:
                 kind.template = None
