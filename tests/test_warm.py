@@ -342,12 +342,16 @@ def test_changes_of_installed_packages_are_noticed(project: Project) -> None:
     assert engine_of(project, 3)["warm"] is True
 
 
-@pytest.mark.parametrize("spared", [0, 2], ids=["the template", "what it has forked ahead"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    ("number", "spared"), [(signal.SIGKILL, 0), (signal.SIGSTOP, 0), (signal.SIGKILL, 2)]
+)
 def test_a_template_that_dies_or_hangs_costs_no_run(
     project: Project, number: int, spared: int
 ) -> None:
-    """The run that it was asked for is started without it, and the next template serves."""
+    """The run that it was asked for is started without it, and the next template serves.
+
+    It is the whole of it, or but what it has forked ahead.
+    """
     go = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.02)"
     project.write("a.ipynb", "import numpy", go)
     project.nbbg("run", "a.ipynb", "--runs", "4", "--warm", "on", "--grace", "0.3")
