@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,4 +44,5 @@ def main(path: str, fork: Fork) -> int:
         path: absolute.
         fork: makes the engine of this process.
     """
+    sys.argv = [str(Path(__file__).with_name("__main__.py")), path]
     return carry_out(Path(path), fork=fork)
