@@ -332,12 +332,12 @@ def test_changes_of_installed_packages_are_noticed(project: Project) -> None:
         import fine, os
         print(fine.X)
         if os.environ["RUN_NUMBER"] == "1":
-            open({str(folder / "fine.py")!r}, "w").write("X = 22")
+            open({str(folder / "fine.py")!r}, "w").write("X = 2222")
             open({str(folder / "new.py")!r}, "w").close()
     """
     project.write("a.ipynb", textwrap.dedent(change))
     project.nbbg("run", "a.ipynb", "--runs", "3", "--warm", "on", "--wait")
-    assert [project.log(run) for run in (1, 2, 3)] == ["1\n", "22\n", "22\n"]
+    assert [project.log(run) for run in (1, 2, 3)] == ["1\n", "2222\n", "2222\n"]
     assert engine_of(project, 2)["cold"] == "installed packages have changed"
     assert engine_of(project, 3)["warm"] is True
 
