@@ -65,7 +65,7 @@ class Project:
 
     def environ(self) -> dict[str, str]:
         """What a command of this project sees: little of the tester's own environment."""
-        passed = ("PATH", "LANG", "TMUX_TMPDIR", "TMPDIR", "COVERAGE_PROCESS_START")
+        passed = ("PATH", "LANG", "TMUX_TMPDIR", "TMPDIR", "COVERAGE_PROCESS_START", "NBBG_WARM")
         return {
             **{name: os.environ[name] for name in passed if name in os.environ},
             "HOME": str(self.home),

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +71,12 @@ LIBRARIES = {
         "import signal\nsignal.signal(signal.SIGUSR2, lambda *_: 0)",
         "it handles signals",
     ),
+    "draws": ("import random\nrandom.seed(1)", "it seeds random numbers"),
+    "stays": (
+        "import tempfile\nD = tempfile.TemporaryDirectory()",
+        "it leaves a temporary folder, which the first run would remove",
+    ),
+    "yields": ("import os\nos.nice(1)", "it changes its CPUs or its priority"),
     "threaded": (
         """import threading, time
 LOCK = threading.Lock()
@@ -194,8 +203,12 @@ def test_what_was_loaded_at_the_end_is_loaded_from_then_on(project: Project) -> 
 
 def test_random_numbers_are_those_of_a_process_that_begins(project: Project) -> None:
     """No two runs draw the same; with `seed_everything`, the seed says what is drawn."""
-    draw = "print(random.random(), np.random.rand(), next(tempfile._RandomNameSequence()))"
-    project.write("a.ipynb", "import random, tempfile\nimport numpy as np", draw)
+    draw = """
+        print(random.random(), np.random.rand(), next(tempfile._RandomNameSequence()),
+              multiprocessing.current_process().authkey.hex())
+    """
+    imports = "import multiprocessing, random, tempfile\nimport numpy as np"
+    project.write("a.ipynb", imports, textwrap.dedent(draw))
     project.nbbg("run", "a.ipynb", "--runs", "3", "--wait")
     drawn = [project.log(run).split() for run in (1, 2, 3)]
     assert all(len(set(each)) == 3 for each in zip(*drawn, strict=True)), drawn
@@ -204,6 +217,36 @@ def test_random_numbers_are_those_of_a_process_that_begins(project: Project) -> 
     project.nbbg("run", "b.ipynb", "--runs", "3", "--wait")
     project.nbbg("run", "b.ipynb", "--runs", "+1", "--warm", "off", "--wait")
     assert len({project.log(run) for run in (4, 5, 6, 7)}) == 1
+
+
+def test_an_import_that_hangs_is_given_up(tmp_path: Path) -> None:
+    """After its time it is left out, and the template serves without."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "hangs.py").write_text("import time\ntime.sleep(600)")
+    start = """
+        import sys
+        from nbbg.engines.ipython import program, trying
+        trying.LIMIT = 1
+        program.main([sys.argv[1], program.TEMPLATE])
+    """
+    mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    guest = str(commands.PACKAGE.parent)  # of which the package is a part
+    begun = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(start), guest],
+        stdin=its.fileno(),
+        env={"PYTHONPATH": f"{guest}:{folder}", "PYTHONHASHSEED": "0"},
+    )
+    its.close()
+    where = {"package": str(commands.PACKAGE), "cwd": str(tmp_path), "path": "", "notebook": ""}
+    mine.send(json.dumps({**where, "names": ["hangs", "json.tool"], "left_out": {}}).encode())
+    told = json.loads(mine.recv(1 << 20))
+    assert told == {
+        "loaded": ["json.tool"],
+        "left_out": {"hangs": "its import takes more than 1 s"},
+    }
+    mine.close()
+    assert begun.wait(30) == 0
 
 
 def test_what_computes_after_the_fork_does_not_hang(project: Project) -> None:
@@ -247,7 +290,10 @@ def test_what_a_library_has_computed_at_its_import_is_no_start(project: Project)
 
 
 def test_files_of_the_notebook_are_flushed_at_its_end(project: Project) -> None:
-    """What Python and C would write at the end of a process is written; `atexit` is called."""
+    """What Python and C would write at the end of a process is written; `atexit` is called.
+
+    Of a C library too, where one is loaded of which it is not known that it needs no end.
+    """
     cells = (
         "import atexit, ctypes, threading, time",
         "kept = open('kept.txt', 'w')\n_ = kept.write('text')",
@@ -257,13 +303,15 @@ def test_files_of_the_notebook_are_flushed_at_its_end(project: Project) -> None:
         "def late():\n    time.sleep(0.2)\n    open('thread.txt', 'w').close()",
         "threading.Thread(target=late).start()",
         "_ = ctypes.CDLL(None).printf(b'from C')",
+        "json.at_end = ctypes.CFUNCTYPE(None)(lambda: open('library.txt', 'w').close())",
+        "_ = ctypes.CDLL('libresolv.so.2'), ctypes.CDLL(None).__cxa_atexit(json.at_end, 0, 0)",
     )
     project.write("a.ipynb", *cells)
     project.nbbg("run", "a.ipynb", "--warm", "on", "--wait")
     assert engine_of(project, 1)["warm"] is True
     assert (project.root / "kept.txt").read_text() == "text"
     assert (project.root / "too.txt").read_text() == "too"
-    for name in ("deleted", "atexit", "thread"):
+    for name in ("deleted", "atexit", "thread", "library"):
         assert (project.root / f"{name}.txt").exists(), name
     assert project.log(1).endswith("from C")
 
@@ -284,24 +332,32 @@ def test_changes_of_installed_packages_are_noticed(project: Project) -> None:
         import fine, os
         print(fine.X)
         if os.environ["RUN_NUMBER"] == "1":
-            open({str(folder / "fine.py")!r}, "w").write("X = 22")
+            open({str(folder / "fine.py")!r}, "w").write("X = 2222")
             open({str(folder / "new.py")!r}, "w").close()
     """
     project.write("a.ipynb", textwrap.dedent(change))
     project.nbbg("run", "a.ipynb", "--runs", "3", "--warm", "on", "--wait")
-    assert [project.log(run) for run in (1, 2, 3)] == ["1\n", "22\n", "22\n"]
+    assert [project.log(run) for run in (1, 2, 3)] == ["1\n", "2222\n", "2222\n"]
     assert engine_of(project, 2)["cold"] == "installed packages have changed"
     assert engine_of(project, 3)["warm"] is True
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_template_that_dies_or_hangs_costs_no_run(project: Project, number: int) -> None:
-    """The run that it was asked for is started without it, and the next template serves."""
+@pytest.mark.parametrize(
+    ("number", "spared"), [(signal.SIGKILL, 0), (signal.SIGSTOP, 0), (signal.SIGKILL, 2)]
+)
+def test_a_template_that_dies_or_hangs_costs_no_run(
+    project: Project, number: int, spared: int
+) -> None:
+    """The run that it was asked for is started without it, and the next template serves.
+
+    It is the whole of it, or but what it has forked ahead.
+    """
     go = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.02)"
     project.write("a.ipynb", "import numpy", go)
     project.nbbg("run", "a.ipynb", "--runs", "4", "--warm", "on", "--grace", "0.3")
     project.until_running(1)
-    for pid in templates(project):
+    until(lambda: len(templates(project)) == 4)  # one that imports, and two that wait
+    for pid in templates(project)[spared:]:
         os.kill(pid, number)
     (project.root / "go").touch()
     project.nbbg("wait", "b1")
@@ -345,12 +401,14 @@ def test_a_template_has_no_lock_and_no_file_of_an_attempt(project: Project) -> N
 
 def test_more_jobs_are_other_threads_and_another_template(project: Project) -> None:
     """`nbbg jobs` changes how many threads a run has; no run has those of the old template."""
-    go = "import os, time\nprint(os.environ['OMP_NUM_THREADS'])\ntime.sleep(0.3)"
+    go = "import os, time\nprint(os.environ['OMP_NUM_THREADS'])"
+    go += "\nwhile not os.path.exists('go'): time.sleep(0.02)"
     project.write("a.ipynb", go)
     project.environment["PYTHONHASHSEED"] = "1"
     project.nbbg("run", "a.ipynb", "--runs", "4", "--warm", "on")
     project.until_running(1)
     project.nbbg("jobs", "b1", "64")
+    (project.root / "go").touch()
     project.nbbg("wait", "b1")
     assert project.log(4) == "1\n"
     assert engine_of(project, 4)["warm"] is True

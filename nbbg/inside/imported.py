@@ -8,6 +8,7 @@ its hash: what the run imported may have been the text before.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -22,9 +23,14 @@ CHANGED = "*"
 _INSTALLED = ("site-packages", "dist-packages", paths.STORE)
 
 
-def note(folder: files.Folder) -> None:
-    """Record them in an attempt's folder; what can't be read is left out."""
-    found = dict(_own())
+def note(folder: files.Folder, newest: str = "") -> None:
+    """Record them in an attempt's folder; what can't be read is left out.
+
+    Args:
+        folder: of the attempt.
+        newest: a module that was imported when none of the project's was; empty: it is not known.
+    """
+    found = dict(_own(newest))
     if not found:
         return
     with contextlib.suppress(OSError):
@@ -39,11 +45,16 @@ def note_all(folder: files.Folder) -> None:
         folder.overwrite(paths.MODULES, files.to_json({"modules": list(sys.modules)}))
 
 
-def _own() -> Iterator[tuple[str, str]]:
+def since(newest: str) -> Iterator[str]:
+    """The modules that were imported after that one, the last first; all, where it is gone."""
+    return itertools.takewhile(lambda name: name != newest, reversed(sys.modules))
+
+
+def _own(newest: str) -> Iterator[tuple[str, str]]:
     """The modules that lie in the project: path in it, and file."""
     root, tree = os.environ.get(paths.PROJECT), os.environ.get(paths.TREE)
     places = [place + os.sep for place in (tree, root) if place]
-    for module in list(sys.modules.values()):
+    for module in [sys.modules[name] for name in since(newest)]:
         file = getattr(module, "__dict__", {}).get("__file__")
         if not isinstance(file, str):
             continue

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import faults, files, model, paths, process
 from nbbg.errors import NbbgError
 from nbbg.runner import engine, environment, opening, requeue, scratch, seating
-from nbbg.runner.work import Exit, Place, Work, locate
+from nbbg.runner.work import Exit, Place, Work, batch_in, locate
 from nbbg.store import batches, endings, locks, requests, state
 from nbbg.store.slots import Seat
 
@@ -109,9 +109,7 @@ def _seat(
     try:
         given = order.get("environment", os.environ)
         since = order.get("decided_at", time.time())
-        return seating.take(
-            folder, batches.read_folder(path.parents[2]), given, since, marker
-        ), None
+        return seating.take(folder, batch_in(path.parents[2]), given, since, marker), None
     except FAULTS as error:
         return Seat(), error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from typing import TYPE_CHECKING
 
 from nbbg import paths
@@ -48,6 +50,24 @@ class Exit:
     limit_at: float = 0.0  # when, seconds since the epoch
 
 
+def batch_in(folder: Path) -> model.Batch:
+    """The batch in that folder; read once, for its record is a fact.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    try:
+        status = os.stat(folder / paths.BATCH, follow_symlinks=False)
+    except OSError:
+        return batches.read_folder(folder)
+    return _read(folder, (status.st_dev, status.st_ino, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(folder: Path, _stamp: tuple[int, ...]) -> model.Batch:
+    return batches.read_folder(folder)
+
+
 def locate(path: Path) -> Place:
     """The attempt in that folder.
 
@@ -55,7 +75,7 @@ def locate(path: Path) -> Place:
         StoreError: the records of its batch can't be read.
     """
     folder = path.parents[2]
-    batch = batches.read_folder(folder)
+    batch = batch_in(folder)
     batch = replace(batch, jobs=changes.read(folder, batch).jobs)
     plan = plans.find(folder / paths.PLAN, int(path.parent.name))
     return Place(folder, batch, runs.planned(place.of_batch(folder), batch, plan, int(path.name)))

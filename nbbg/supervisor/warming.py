@@ -58,11 +58,13 @@ class Warming:
         self._kinds: dict[str, _Kind] = {}
         self._of_arms: dict[tuple[str, int], _Kind] = {}
         self._known = _read(folder)
+        self._found: model.Planned | None = None  # the run that was asked for last
         several = batch.last - batch.first + 1 >= SEVERAL
         self.on = batch.warm == model.ON or several
 
     def watches(self) -> Sequence[process.Watched]:
-        """What has something to say."""
+        """What has something to say, when what has been said is taken in."""
+        self.look()
         return [each.template for each in self._kinds.values() if each.template]
 
     def look(self) -> None:
@@ -73,7 +75,8 @@ class Warming:
                 continue
             if template.hear():
                 kind.left_out.update(template.left_out)
-                self._note(kind, template)
+                if kind.left_out or template.loaded:  # on a full disk, a page more is a run less
+                    self._note(kind, template)
             kind.never = kind.never or template.never
             if not template.alive:
                 kind.template = None
@@ -134,7 +137,7 @@ class Warming:
         """With its template, if there can be one; None where runs of it are never warm."""
         if not self.on:
             return None
-        plan = plans.find(self._folder / paths.PLAN, run)
+        plan = self._plan(run)
         arm = self._batch.arms[plan.arm]
         if arm.engine != "ipython":
             return None
@@ -181,8 +184,13 @@ class Warming:
         return dict.fromkeys(names, "")
 
     def _frozen(self, run: int) -> str:
-        plan = plans.find(self._folder / paths.PLAN, run)
-        return self._batch.arms[plan.arm].frozen
+        return self._batch.arms[self._plan(run).arm].frozen
+
+    def _plan(self, run: int) -> model.Planned:
+        """A run is asked for several times in a row."""
+        if self._found is None or self._found.id != run:
+            self._found = plans.find(self._folder / paths.PLAN, run)
+        return self._found
 
     def _note(self, kind: _Kind, template: Template) -> None:
         """In the batch, for the next template and for who looks."""

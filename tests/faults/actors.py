@@ -15,6 +15,7 @@ from pathlib import Path
 
 LAUNCHER, SUPERVISOR, RUNNER = "launcher", "supervisor", "runner"
 ENGINE, KERNEL, TMUX, OTHER = "engine", "kernel", "tmux server", "other"
+TEMPLATE = "template"  # and what it has forked ahead
 _ATTEMPT = re.compile(rb"/batches/(\d+)/runs/(\d+)/(\d+)(?:\0|$)")
 _RUN_DIR = re.compile(rb"(?:^|\0)NBBG_RUN_DIR=([^\0]*)")
 _ATTEMPT_NUMBER = re.compile(rb"(?:^|\0)NBBG_ATTEMPT=(\d+)")
@@ -100,6 +101,10 @@ def _actor(pid: int, environment: bytes) -> Actor | None:
         return Actor(pid, start, SUPERVISOR, int(match[1]))
     if b"nbbg.runner\0" in words and (match := _ATTEMPT.search(words)):
         return Actor(pid, start, RUNNER, *map(int, match.groups()))
+    if b"/guest\0" in words and (match := _ATTEMPT.search(words)):  # of a fork, these are its own
+        return Actor(pid, start, ENGINE, *map(int, match.groups()))
+    if b"\0nbbg.template\0" in words:
+        return Actor(pid, start, TEMPLATE)
     if (folder := _RUN_DIR.search(environment)) and (number := _ATTEMPT_NUMBER.search(environment)):
         match = _ATTEMPT.search(folder[1] + b"/" + number[1])
         role = ENGINE if _ATTEMPT.search(words) else KERNEL

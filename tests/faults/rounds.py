@@ -29,6 +29,8 @@ from tests.project import PYTHON
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.faults.actors import Actor
+
 Json = dict[str, Any]
 NBBG = (PYTHON, "-P", "-m", "nbbg")
 ENGINES, EXECUTORS = ("ipython", "kernel"), ("local", "tmux")
@@ -229,12 +231,24 @@ class Round:
         victim = self.schedule.chance.choice([each for each in there if each.role == role])
         if fault.signal == signal.SIGSTOP and victim.role == actors.TMUX:
             return  # commands would wait for it
+        if victim.role == actors.TEMPLATE:
+            victim = self._halted(victim)
         self._hit(victim.run, victim.attempt)
         if victim.send(fault.signal):
             self.done[f"{fault.signal.name} {victim.role}"] += 1
+            if fault.signal in (signal.SIGHUP, signal.SIGTERM):
+                victim.send(signal.SIGCONT)
             if fault.signal == signal.SIGSTOP:
                 at = time.monotonic() + fault.seconds
                 self.waiting.append(Waiting(victim.pid, victim.start, at))
+
+    def _halted(self, victim: Actor) -> Actor:
+        """Who that is now: what a template has forked ahead may be a run's by now."""
+        victim.send(signal.SIGSTOP)
+        until = time.monotonic() + 1
+        while not victim.halted and actors.alive(*victim.who) and time.monotonic() < until:
+            time.sleep(0.001)
+        return _now(self.home, victim.pid) or victim
 
     def _hit(self, run: int, attempt: int) -> None:
         if run:

@@ -7,11 +7,11 @@ import signal
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tests.faults.actors import ENGINE, KERNEL, LAUNCHER, RUNNER, SUPERVISOR, TMUX
+from tests.faults.actors import ENGINE, KERNEL, LAUNCHER, RUNNER, SUPERVISOR, TEMPLATE, TMUX
 
 T = TypeVar("T")
 KILL, TERM, HUP, STOP = signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGSTOP
-VICTIMS = {LAUNCHER: 2, SUPERVISOR: 5, RUNNER: 6, ENGINE: 7, KERNEL: 7, TMUX: 1}
+VICTIMS = {LAUNCHER: 2, SUPERVISOR: 5, RUNNER: 6, ENGINE: 7, KERNEL: 7, TMUX: 1, TEMPLATE: 3}
 _SIGNALS = {KILL: 5, STOP: 4, TERM: 1, HUP: 2}
 _KINDS = {"signal": 130, "step": 60, "launchers": 6, "supervisors": 6, "stop": 2, "reboot": 1}
 TEN = (2, 10)  # of them at once

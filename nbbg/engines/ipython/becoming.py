@@ -6,16 +6,19 @@ were when the program began. So both are written over, in this process's own mem
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Mapping, Sequence
+from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
 from nbbg import paths
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+_PARENT_ENDS = 1  # PR_SET_PDEATHSIG
 _ARGUMENTS, _ENVIRONMENT = 45, 47  # fields of /proc/self/stat, from the state on
 
 
@@ -48,10 +51,27 @@ def mark(marker: str) -> None:
     _write(first + at, entry)
 
 
-def set_environment(environment: Mapping[str, str]) -> None:
-    """Have exactly these variables."""
-    os.environ.clear()
-    os.environ.update(environment)
+def set_own(names: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Of these variables, have exactly those with a value."""
+    for name in names:
+        if name in environment:
+            os.environ[name] = environment[name]
+        else:
+            os.environ.pop(name, None)
+
+
+def end_with_parent() -> None:
+    """Be killed when the parent ends, in whatever state this process is."""
+    _prctl(_PARENT_ENDS, signal.SIGKILL)
+
+
+def outlive_parent() -> None:
+    """The opposite."""
+    _prctl(_PARENT_ENDS, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def reseed() -> None:
@@ -64,6 +84,9 @@ def reseed() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "default_generator"):
         torch.default_generator.seed()
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None:  # the key by which a process knows its own children
+        processes.current_process().authkey = os.urandom(32)
 
 
 def close_all(kept: Sequence[int]) -> None:
@@ -75,6 +98,19 @@ def close_all(kept: Sequence[int]) -> None:
                 os.close(fd)
             except OSError:  # that of the listing itself
                 continue
+
+
+def put(files: Sequence[int], numbers: Sequence[int]) -> list[int]:
+    """Have the last of these files under those numbers; the numbers of the first, for a while."""
+    free = max((2, *numbers)) + 1
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, free) for fd in files]
+    for fd in files:
+        os.close(fd)
+    first = len(files) - len(numbers)
+    for fd, number in zip(high[first:], numbers):
+        os.dup2(fd, number, inheritable=False)
+        os.close(fd)
+    return high[:first]
 
 
 def _range(field: int) -> tuple[int, int]:
@@ -92,10 +128,17 @@ def _write(address: int, data: bytes) -> None:
         os.close(fd)
 
 
-def taken_out() -> dict[str, ModuleType]:
-    """The modules of nbbg, which are no longer loaded."""
+def ours() -> dict[str, ModuleType]:
+    """The modules of nbbg that are loaded."""
     names = [name for name in sys.modules if name.partition(".")[0] == "nbbg"]
-    return {name: sys.modules.pop(name) for name in names}
+    return {name: sys.modules[name] for name in names}
+
+
+def exchange(out: Iterable[str], into: Mapping[str, ModuleType]) -> None:
+    """Have other modules loaded than those."""
+    for name in out:
+        sys.modules.pop(name, None)
+    sys.modules.update(into)
 
 
 def reset_signals() -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import select
-import signal
 import sys
 import warnings
 from typing import Any
 
-PATIENCE = 5.0  # seconds for a fork to say that it lives
 RUNNER = "nbbg.runner.forked"
 
 
@@ -20,20 +17,6 @@ def fork() -> int:
     with warnings.catch_warnings():  # of threads: those that there are, are known to be harmless
         warnings.simplefilter("ignore")
         return os.fork()
-
-
-def lives(taking: int, pid: int) -> bool:
-    """Whether a fork has said so; else it is ended."""
-    try:
-        poll = select.poll()
-        poll.register(taking, select.POLLIN)
-        if poll.poll(1000 * PATIENCE) and os.read(taking, 1):
-            return True
-    finally:
-        os.close(taking)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return False
 
 
 def load(package: str) -> Any:

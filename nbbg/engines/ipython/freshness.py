@@ -49,15 +49,22 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 
 def shadowed(cwd: str) -> str:
-    """What in the notebook's folder would be imported instead of a library; empty: nothing."""
+    """What in the notebook's folder, or before it, would be imported instead of a library."""
     folders = tuple(trying.installed())
-    with contextlib.suppress(OSError):
-        for entry in os.listdir(cwd):
-            module = sys.modules.get(entry[:-3] if entry.endswith(".py") else entry)
-            file = getattr(module, "__file__", None)
-            if file and file.startswith(folders):
-                return entry
+    for place in (cwd, *_before(folders)):
+        with contextlib.suppress(OSError):
+            for entry in os.listdir(place):
+                module = sys.modules.get(entry[:-3] if entry.endswith(".py") else entry)
+                file = getattr(module, "__file__", None)
+                if file and file.startswith(folders) and not place.startswith(folders):
+                    return entry
     return ""
+
+
+def _before(folders: Iterable[str]) -> list[str]:
+    """Where modules are looked for before the installed packages, as PYTHONPATH has it."""
+    named = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    return [each for each in named if each not in folders]
 
 
 def _stamp(path: str) -> Any:

@@ -3,7 +3,8 @@
 Python takes all modules apart at its end, object by object. In a fork each of those pages would be
 copied first, which takes longer than a short run. So what may still be of use to somebody is done
 (threads are waited for, `atexit`, what has been dropped is collected, files are flushed), and the C
-library ends the process, with what C code has left to it.
+library ends the process, with what C code has left to it; without, where that is known to be of no
+use (see `libraries`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,20 @@ import contextlib
 import ctypes
 import gc
 import io
+import os
 import threading
 from typing import NoReturn
 
+from nbbg.engines.ipython import libraries
+
 _C: ctypes.PyDLL = ctypes.PyDLL(None)  # holds the GIL: destructors may drop objects of Python's
+_loads = -1  # how many libraries there were, where all are known to need no end
+
+
+def look_at_libraries() -> None:
+    """Before the forks: whether what is loaded now needs an end."""
+    global _loads  # noqa: PLW0603 - of a process there is one
+    _loads = -1 if libraries.need_an_end() else libraries.loads()
 
 
 def leave(code: int) -> NoReturn:
@@ -30,5 +41,8 @@ def leave(code: int) -> NoReturn:
         if isinstance(each, (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
             with contextlib.suppress(Exception):
                 each.flush()
+    if _loads == libraries.loads():
+        _C.fflush(None)
+        os._exit(code)
     _C.exit(code)
     raise AssertionError

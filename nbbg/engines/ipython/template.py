@@ -1,15 +1,16 @@
 """The template of a batch: a process that has imported what its runs import, and is forked.
 
 It is started in the interpreter of the runs and told by its batch's supervisor, through a socket
-that is its standard input, what to do. For each run it forks the runner, which forks the engine: so
-the parent of an engine is always its runner, as without a template. What is to be imported, a fork
-imports, which then serves in its parent's place; where an import does what it may not, that fork is
-thrown away, and the parent goes on without the module. Nothing but imports is done here, for a
-process that has computed may have locks and pools that no fork survives.
+that is its standard input, what to do. For each run it forks the runner, which forks the engine
+(see `spares`): so the parent of an engine is always its runner, as without a template. What is to
+be imported, a fork imports, which then serves in its parent's place; where an import does what it
+may not, that fork is thrown away, and the parent goes on without the module. Nothing but imports is
+done here, for a process that has computed may have locks and pools that no fork survives.
 
 Messages are JSON, one a packet. From the supervisor: `{package, cwd, path, notebook, names,
 left_out}` first; then `{fork: ATTEMPT, id}` and `{names: [MODULE, ...]}`. From here: `{loaded,
-left_out}`; `{id, pid, start_time}`; `{id, cold: WHY}`; `{lost}`; `{never: WHY}`. The template ends
+left_out}`; `{id, pid, start_time}`; `{id, cold: WHY}`; `{written}`, when a run has
+written how it ended; `{lost}`; `{never: WHY}`. The template ends
 when its supervisor's end of the socket is closed. It holds no lock, and no file of an attempt.
 """
 
@@ -17,19 +18,24 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
-import importlib.util
 import os
 import platform
 import select
 import signal
 import socket
 import sys
-import traceback
-from typing import TYPE_CHECKING, Any, Mapping, NoReturn, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, Sequence
 
-from nbbg import paths
-from nbbg.engines.ipython import becoming, forks, freshness, imports, leaving, packets, trying
+from nbbg.engines.ipython import (
+    becoming,
+    forks,
+    freshness,
+    imports,
+    leaving,
+    packets,
+    spares,
+    trying,
+)
 from nbbg.engines.ipython.program import CannotStartError, Ready, refuse_questions
 from nbbg.inside.recorder import unconnected
 
@@ -39,14 +45,6 @@ if TYPE_CHECKING:
 OLDEST = (3, 11)  # for the runner, which is not a guest
 LOADED = (leaving,)  # for every engine
 _LEFT_OUT = 20  # modules; if so many do what they may not, no more is imported
-
-
-class EngineError(BaseException):
-    """Not an error: a fork leaves its runner's frames, to be an engine."""
-
-    def __init__(self, attempt: str, environment: Mapping[str, str], argv: Sequence[str]) -> None:
-        super().__init__(attempt)
-        self.attempt, self.environment, self.argv = attempt, environment, argv
 
 
 def serve(guest: str) -> tuple[Ready, str]:
@@ -62,11 +60,10 @@ def serve(guest: str) -> tuple[Ready, str]:
     template = _Template(guest, control, order)
     try:
         template.serve()
-    except EngineError as error:
+    except spares.EngineError as error:
         told = error
         told.__traceback__ = None
-    template.become(told)
-    return template.ready, told.attempt
+    return template.ready, spares.become(template.ready, told)
 
 
 def _unfit() -> str:
@@ -94,22 +91,25 @@ class _Template:
         self.loaded: list[str] = []
         self.left_out: dict[str, str] = dict(order["left_out"])
         self.runners: dict[int, int] = {}  # descriptor that tells of its end -> pid
-        self.go = -1  # in a fork: where to say that it lives
+        self.begun: dict[int, spares.Spare] = {}  # descriptor that it speaks through -> runner
+        self.spare: spares.Spare | None = None  # forked ahead
+        self.wants_spare = False
         self.cwd = order["cwd"]
         self.environment = dict(os.environ)
-        self.kept: tuple[int, ...] = ()  # in an engine: the files that it was handed
         sys.argv = [order["path"]]
         refuse_questions()
         self.ready = Ready(guest, unconnected())
         try:
-            self.ready.shell()
+            self.ready.rehearse()
         except CannotStartError as error:
             packets.send(control, never=str(error))
             os._exit(0)
-        self.of_guest = becoming.taken_out()
+        self.of_guest = becoming.ours()
+        becoming.exchange(self.of_guest, {})
         self.program = forks.load(order["package"])
-        self.of_runner = becoming.taken_out()
-        sys.modules.update(self.of_guest)
+        self.program.get_ready(os.path.dirname(guest))
+        self.of_runner = becoming.ours()
+        becoming.exchange(self.of_runner, self.of_guest)
         self.imported = freshness.Imported()
         self.imported.note(self.of_runner.values())
         self.names: list[str] = []
@@ -121,10 +121,15 @@ class _Template:
             poll = select.poll()
             for fd in self._watched():
                 poll.register(fd, select.POLLIN)
+            if self.wants_spare and not self.spare and not poll.poll(0):
+                self.spare = self._new_spare()
+                continue
             fd, _ = poll.poll()[0]  # one alone: what follows may be the fork's
             if fd in self.runners:
-                os.waitpid(self.runners.pop(fd), 0)
-                os.close(fd)
+                self._reap(fd)
+            elif fd in self.begun:
+                if self.begun.pop(fd).has_written():
+                    packets.send(self.control, written=True)
             elif self.child and fd == self.child.fileno():
                 self._hear_child()
             elif self.parent and fd == self.parent.fileno():
@@ -134,7 +139,12 @@ class _Template:
 
     def _watched(self) -> list[int]:
         ends = [each.fileno() for each in (self.child, self.parent) if each]
-        return [*self.runners, *ends, *([] if self.child_serves else [self.control.fileno()])]
+        return [
+            *self.runners,
+            *self.begun,
+            *ends,
+            *([] if self.child_serves else [self.control.fileno()]),
+        ]
 
     def _end(self) -> NoReturn:
         """The supervisor is gone, or has no more to ask."""
@@ -158,6 +168,7 @@ class _Template:
             name for name in names if name not in sys.modules and not self._is_left_out(name)
         ]
         if not self.names:
+            self.wants_spare = self.spare is None
             packets.send(self.control, loaded=[], left_out=self.left_out)
             return
         mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -172,7 +183,9 @@ class _Template:
             self.parent.close()
         for fd in self.runners:
             os.close(fd)
-        self.parent, self.runners = its, {}
+        for each in (*self.begun.values(), *([self.spare] if self.spare else ())):
+            each.let_go()
+        self.parent, self.runners, self.begun, self.spare = its, {}, {}, None
         self._import()
 
     def _is_left_out(self, name: str) -> bool:
@@ -203,7 +216,9 @@ class _Template:
             os.close(kept)
         os.close(sink)
         self.loaded = [name for name in self.names if name in sys.modules]
+        self.of_guest = becoming.ours()
         self.imported.note(sys.modules.values())
+        self.wants_spare = True
         self._note(ready=self.loaded)
         packets.receive(
             self.parent, lambda: os._exit(0)
@@ -225,6 +240,9 @@ class _Template:
         elif "ready" in message:
             packets.send(self.control, loaded=message["ready"], left_out=self.left_out)
             self.child_serves = True
+            if self.spare:  # that of the child has imported more
+                self.spare.end()
+            self.wants_spare = False
             packets.send(self.child, go=True)
         else:
             self._outlive_child()
@@ -250,96 +268,30 @@ class _Template:
     # The fork that is a run.
 
     def _fork(self, attempt: str) -> Json:
-        """Fork the runner of an attempt; what the supervisor is told."""
+        """Have a runner carry out an attempt; what the supervisor is told."""
         if self.imported.has_changed():
             return {"cold": "installed packages have changed", "stale": True}
-        taking, giving = os.pipe()
-        gc.freeze()
-        pid = forks.fork()
-        if not pid:
-            os.close(taking)
-            self.go = giving
-            self._be_runner(attempt)
-        os.close(giving)
-        if not forks.lives(taking, pid):
-            return {"cold": "the fork of its template did not begin"}
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            start_time = int(file.read().rpartition(b")")[2].split()[19])
+        self.spare = self.spare or self._new_spare()
+        spare, self.spare, self.wants_spare = self.spare, None, True
+        why = spare.begin(attempt)
+        if why:
+            return {"cold": why}
+        self.begun[spare.fileno()] = spare
+        return {"pid": spare.pid, "start_time": spare.start_time}
+
+    def _new_spare(self) -> spares.Spare:
+        leaving.look_at_libraries()
+        self.wants_spare = False  # until this one is taken: it may die at once, and the next too
+        kit = (self.ready, self.program, self.of_guest, self.of_runner, self.environment)
+        spare = spares.Spare(spares.Kit(*kit))
         with contextlib.suppress(OSError):
-            self.runners[os.pidfd_open(pid)] = pid
-        return {"pid": pid, "start_time": start_time}
+            self.runners[os.pidfd_open(spare.pid)] = spare.pid
+        return spare
 
-    def _be_runner(self, attempt: str) -> NoReturn:
-        code = 1
-        try:
-            os.setsid()
-            becoming.close_all((self.go,))
-            becoming.rename([sys.executable, "-P", "-m", "nbbg.runner", attempt])
-            becoming.taken_out()
-            sys.modules.update(self.of_runner)
-            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-            gc.enable()
-            self._say_go()
-            code = self.program.main(attempt, self._fork_engine)
-        except Exception:  # noqa: BLE001 - as a program ends
-            traceback.print_exc()
-        os._exit(code)
-
-    def _fork_engine(
-        self, argv: Sequence[str], cwd: str, environment: Mapping[str, str], log: int, kept: Any
-    ) -> tuple[int, str]:
-        """Fork the engine of this runner; its pid, or 0 and why there is none."""
-        top = freshness.shadowed(cwd)
-        if top:
-            return 0, f"{top} lies beside its notebook, and would be imported"
-        changed = freshness.changed(self.environment, environment)
-        if changed:
-            return 0, f"{changed} is not what it was when the template began"
-        taking, giving = os.pipe()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        pid = forks.fork()
-        if not pid:
-            os.close(taking)
-            self.go = giving
-            self._leave_runner(argv, cwd, environment, log, kept)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(giving)
-        return (
-            (pid, "") if forks.lives(taking, pid) else (0, "the fork of its template did not begin")
-        )
-
-    def _leave_runner(
-        self, argv: Sequence[str], cwd: str, environment: Mapping[str, str], log: int, kept: Any
-    ) -> NoReturn:
-        try:
-            os.setsid()
-            os.chdir(cwd)
-            for fd in (1, 2):
-                os.dup2(log, fd)
-            self.kept = tuple(kept)
-        except OSError:
-            os._exit(1)
-        raise EngineError(argv[-1], environment, argv)
-
-    def become(self, told: EngineError) -> None:
-        """What is left to be done where no frame of the runner's is left."""
-        try:
-            becoming.close_all((*self.kept, self.go))
-            becoming.rename(told.argv)
-            extra = {k: v for k, v in os.environ.items() if k not in self.environment}
-            becoming.set_environment({**extra, **told.environment})
-            becoming.mark(told.environment[paths.MARKER])
-            becoming.taken_out()
-            sys.modules.update(self.of_guest)
-            sys.stdout, sys.stderr = self.ready.streams
-            becoming.reseed()
-            importlib.invalidate_caches()
-            becoming.reset_signals()
-            gc.enable()
-            self._say_go()
-        except BaseException:  # noqa: BLE001 - its runner starts another
-            os._exit(1)
-
-    def _say_go(self) -> None:
-        os.write(self.go, b"1")
-        os.close(self.go)
+    def _reap(self, fd: int) -> None:
+        pid = self.runners.pop(fd)
+        os.waitpid(pid, 0)
+        os.close(fd)
+        if self.spare and self.spare.pid == pid:
+            self.spare.let_go()
+            self.spare = None

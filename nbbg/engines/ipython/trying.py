@@ -7,17 +7,20 @@ or comes from the project; the fork that has tried it is thrown away.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
+import random
 import resource
 import signal
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -47,6 +50,7 @@ class Process:
         self._roots = (*_standard(), *installed(), guest)
         self._modules = set(sys.modules)
         self._threads = _native_threads()
+        self._calls = _Calls()
         self._state = self._seen()
 
     def import_it(self, name: str) -> None:
@@ -59,7 +63,8 @@ class Process:
             return
         signal.alarm(LIMIT)  # its default is the end of this process
         try:
-            importlib.import_module(name)
+            with self._calls.noted():
+                importlib.import_module(name)
         except Exception:  # noqa: BLE001, S110 - the run that imports it says it
             pass
         except BaseException as error:
@@ -93,6 +98,7 @@ class Process:
         for what, before, now in zip(_WHAT, self._state, self._seen()):
             if before != now:
                 raise BadImportError(what)
+        self._calls.check()
         for name in new:
             if name in self._left_out:
                 raise BadImportError(f"it imports {name}, which is left out")
@@ -149,9 +155,45 @@ class Process:
             threading.active_count(),
             _children(),
             sys.argv[:],
+            (os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)),
         )
 
 
+class _Calls:
+    """What is called at an import, and is seen in nothing else that is compared."""
+
+    def __init__(self) -> None:
+        self._folders: list[str] = []
+        self._seeds = False
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note them meanwhile."""
+        make, seed = tempfile.mkdtemp, random.seed
+
+        def make_and_note(*args: Any, **more: Any) -> str:
+            self._folders.append(make(*args, **more))
+            return self._folders[-1]
+
+        def seed_and_note(*args: Any, **more: Any) -> None:
+            self._seeds = True
+            seed(*args, **more)
+
+        tempfile.mkdtemp, random.seed = make_and_note, seed_and_note  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            tempfile.mkdtemp, random.seed = make, seed
+
+    def check(self) -> None:
+        """Look whether what was done is a matter of each process."""
+        if any(os.path.exists(each) for each in self._folders):
+            raise BadImportError("it leaves a temporary folder, which the first run would remove")
+        if self._seeds:
+            raise BadImportError("it seeds random numbers")
+
+
+_FORK_SAFE = (b"jemalloc_bg_thd",)  # it locks before a fork, and is off after it: pyarrow has one
 _SETS = (b"SigIgn", b"SigCgt", b"SigBlk")
 _OF_THREADS = 0b11 << 31  # 32 and 33
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
@@ -166,6 +208,7 @@ _WHAT = (
     "it starts threads",
     "it starts processes",
     "it changes sys.argv",
+    "it changes its CPUs or its priority",
 )
 
 
@@ -188,7 +231,14 @@ def _caught_signals() -> list[int]:
 
 
 def _native_threads() -> int:
-    return len(os.listdir("/proc/self/task"))
+    """How many there are, but for those that are known to be no danger to a fork."""
+    return sum(_name_of(thread) not in _FORK_SAFE for thread in os.listdir("/proc/self/task"))
+
+
+def _name_of(thread: str) -> bytes:
+    with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/comm", "rb") as file:
+        return file.read().strip()
+    return b""
 
 
 def _children() -> bytes:
