@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import traceback
@@ -33,9 +34,12 @@ def _measure(found: kept.Kept, asked: argparse.Namespace) -> None:
     there.install_torch(asked.torch)
     top = Path(tempfile.mkdtemp(prefix="nbbg-bench-"))
     found.machine = machine.described(top)
+    if asked.quick:
+        found.machine["sizes"] = "a tenth and less of what the page says (--quick)"
     found.versions = machine.versions() | there.versions
     found.missing = dict(there.missing)
     bench = Bench(top, found, there, asked.rounds, asked.quick)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind
     try:
         for name in asked.only or questions.ALL:
             if not asked.go_on:

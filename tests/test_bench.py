@@ -36,7 +36,7 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 
 
 def test_cases_take_turns_and_one_that_fails_is_left_out(tmp_path: Path) -> None:
-    """A round has one go of each case, in alternating order; a failure is told, and ends no other."""
+    """A round has a go of each case, in alternating order; a failure is told, and ends no other."""
     order: list[str] = []
 
     def go(name: str) -> measure.Figures:
@@ -89,14 +89,14 @@ def filled(folder: Path) -> kept.Kept:
     for size in outputs.SIZES:
         add(outputs.key(size), outputs.PLAIN, outputs.NBBG)
     add(outputs.MANY, outputs.REFERENCE, outputs.NBBG)
-    for count in alive.ALIVE:
-        add(alive.key(count), alive.SUPERVISOR, alive.RUNNER)
+    add(alive.KEY, alive.ALL)
     add(alive.HELD, alive.COLD, alive.WARM)
     return found
 
 
 _FIGURES = (
-    *(SECONDS, MEGABYTES, launching.FIRST, alive.RSS, alive.PSS, alive.SHARE),
+    *(SECONDS, MEGABYTES, launching.FIRST),
+    *(f"{alive.row(alive.SUPERVISOR, 20)}/{what}" for what in (alive.RSS, alive.PSS, alive.SHARE)),
     *(plans.LAUNCH, plans.STATUS, plans.SHOW, plans.STOP, plans.RESUME, plans.SUPERVISOR),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import peers, place, tables
 from bench.measure import MEGABYTES, Case
@@ -13,26 +13,27 @@ from bench.questions.loops import LEARN, TORCH
 from nbbg import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bench.bench import Bench
     from bench.kept import Kept
-    from bench.measure import Figures
+    from bench.measure import Figures, Middle
     from bench.pictures import Drawing
 
 TITLE = "Many runs alive"
 ALIVE = (1, 20, 100, 200)
-CALM = 2.0  # seconds over which the CPU time of waiting is counted, in each round
+CALM = 5.0  # seconds over which the CPU time of waiting is counted, in each round
 AT_ONCE, FEW = 20, 3  # runs whose memory is taken together, and how often
 SUPERVISOR, RUNNER = "supervisor", "a runner"
 RSS, PSS, SHARE = "rss", "pss", "share"
+KEY, ALL = "alive/resting", "all"
 HELD, TORCHED = "alive/held", "alive/held-torch"
 COLD, WARM = "nbbg, cold", "nbbg, warm"
 _SLEEP = "import time\nprint('there')\ntime.sleep(3600)"
 _TEXT = """\
-The notebook sleeps; figures from `smaps_rollup` and `schedstat` in `/proc/PID`, CPU over {calm:.0f}
-seconds a round.
+The notebook sleeps, and all batches are there at once. Figures are from `smaps_rollup` and
+`schedstat` in `/proc/PID`, CPU over {calm:.0f} seconds a round.
 
 ![What does nbbg take while runs are alive?](benchmarks/alive.svg)
 
@@ -56,18 +57,19 @@ They have imported torch:
 """
 
 
-def key(count: int) -> str:
-    """The table of a number of runs."""
-    return f"alive/{count}"
+def row(who: str, count: int) -> str:
+    """The beginning of the names of its figures."""
+    return f"{who}/{count}"
 
 
 def measure(bench: Bench) -> None:
-    """Batches of sleeping runs, one after the other."""
-    for count in ALIVE[: bench.sized(len(ALIVE), 2)]:
-        if not bench.is_done(key(count)):
-            where = _asleep(bench.top / f"alive-{count}", count, (), [])
-            bench.take(key(count), _cases(where), trial=False)
-            place.remove(where.root)
+    """Batches of sleeping runs beside each other; then the memory of 20."""
+    if not bench.is_done(KEY):
+        top = bench.top / "alive"
+        sizes = ALIVE[: bench.sized(len(ALIVE), 2)]
+        places = {count: _asleep(top / str(count), count, (), []) for count in sizes}
+        bench.take(KEY, _resting(places), trial=False)
+        place.remove(top)
     for name, sources, python in (
         (HELD, LEARN, sys.executable),
         (TORCHED, TORCH, bench.peers.program(peers.TORCH)),
@@ -96,21 +98,29 @@ def _asleep(
     return where
 
 
-def _cases(where: place.Place) -> dict[str, Case]:
-    told = where.status()
-    pids = {
-        SUPERVISOR: told["batches"][0]["supervisor_pid"],
-        RUNNER: told["runs"][0]["runner_pid"],
-    }
-    return {name: Case(lambda pid=pid: _resting(pid)) for name, pid in pids.items()}  # type: ignore[misc]
+def _resting(places: Mapping[int, place.Place]) -> dict[str, Case]:
+    """One case for all, since they are watched through the same seconds."""
+    told = {count: where.status() for count, where in places.items()}
+    pids = {who: _pids(told, who) for who in (SUPERVISOR, RUNNER)}
+
+    def go() -> Figures:
+        watched = {row(who, n): pid for who, found in pids.items() for n, pid in found.items()}
+        before = {name: place.cpu_ms(pid) for name, pid in watched.items()}
+        time.sleep(CALM)
+        figures = {}
+        for name, pid in watched.items():
+            # Per cent of a core.
+            figures[f"{name}/{SHARE}"] = (place.cpu_ms(pid) - before[name]) / CALM / 10
+            figures[f"{name}/{RSS}"], figures[f"{name}/{PSS}"] = place.memory(pid)
+        return figures
+
+    return {ALL: Case(go)}
 
 
-def _resting(pid: int) -> Figures:
-    before = place.cpu_ms(pid)
-    time.sleep(CALM)
-    share = (place.cpu_ms(pid) - before) / CALM / 10  # per cent of a core
-    rss, pss = place.memory(pid)
-    return {RSS: rss, PSS: pss, SHARE: share}
+def _pids(told: Mapping[int, Any], who: str) -> dict[int, int]:
+    if who == SUPERVISOR:
+        return {count: each["batches"][0]["supervisor_pid"] for count, each in told.items()}
+    return {count: each["runs"][0]["runner_pid"] for count, each in told.items()}
 
 
 def _held(bench: Bench, name: str, sources: Sequence[str], python: str) -> dict[str, Case]:
@@ -131,14 +141,14 @@ def tell(kept: Kept) -> str:
     """Supervisor and runner by number of runs; 20 at once."""
     head = ("", "runs alive", "resident, MB", "PSS, MB", "% of a core")
     rows = [
-        (who, f"{count:,}", *(tables.figure(kept, key(count), who, w) for w in (RSS, PSS, SHARE)))
+        (who, f"{count:,}", *(_told(kept, who, count, what) for what in (RSS, PSS, SHARE)))
         for who in (SUPERVISOR, RUNNER)
         for count in ALIVE
     ]
     return _TEXT.format(
         calm=CALM,
         rows=tables.markdown(head, rows),
-        how=tables.how(kept.table(key(20))),
+        how=tables.how(kept.table(KEY)),
         count=AT_ONCE,
         held=_memory(kept, HELD),
         torch=_memory(kept, TORCHED),
@@ -176,9 +186,14 @@ def draw(kept: Kept) -> list[Drawing]:
 
 
 def _line(kept: Kept, who: str, what: str) -> Line:
-    points = []
-    for count in ALIVE:
-        row = kept.table(key(count)).rows.get(who)
-        if found := row and row.middle(what):
-            points.append((float(count), found))
-    return Line(who, points)
+    found = [(float(count), _middle(kept, who, count, what)) for count in ALIVE]
+    return Line(who, [(count, middle) for count, middle in found if middle])
+
+
+def _told(kept: Kept, who: str, count: int, what: str) -> str:
+    return tables.spread(_middle(kept, who, count, what), times=True)
+
+
+def _middle(kept: Kept, who: str, count: int, what: str) -> Middle | None:
+    resting = kept.table(KEY).rows.get(ALL)
+    return resting.middle(f"{row(who, count)}/{what}") if resting else None

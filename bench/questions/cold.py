@@ -65,7 +65,7 @@ def measure(bench: Bench) -> None:
         if "--wait" not in argv  # its processes are not of its tree
     }
     weighed |= {name: one.weighed() for name, one in own.items()}
-    bench.take(MEMORY, weighed, 3)
+    bench.take(MEMORY, weighed, 3, trial=False)
 
 
 class Runner:

@@ -56,7 +56,7 @@ ends all of them. nbbg's warm runs are forks: each begins as a fresh process.
 
 def measure(bench: Bench) -> None:
     """Four notebooks; the peers that execute notebooks take part in the first two."""
-    for key, sources, count in ((SMALL, NUMPY, 10), (PANDAS, LEARN, 3)):
+    for key, sources, count in ((SMALL, NUMPY, 6), (PANDAS, LEARN, 2)):
         if not bench.is_done(key):
             where = place.make(bench.top / key)
             where.write("it", *sources)
@@ -64,12 +64,12 @@ def measure(bench: Bench) -> None:
     if bench.peers.has(peers.TORCH) and not bench.is_done(TORCHED):
         where = place.make(bench.top / TORCHED, bench.peers.program(peers.TORCH))
         where.write("it", *TORCH)
-        bench.take(TORCHED, _own(bench, where, 2))
+        bench.take(TORCHED, _own(bench, where, 1))
     if not bench.is_done(NOTHING):
         where = place.make(bench.top / NOTHING)
         where.write("it", "pass")
         two = ("--jobs", "2")
-        cases = _own(bench, where, 20, two, bench.sized(1000, 100))
+        cases = _own(bench, where, 10, two, bench.sized(1000, 100))
         bench.take(NOTHING, cases | _managers(bench, where))
 
 
@@ -131,7 +131,7 @@ def _managers(bench: Bench, where: place.Place) -> dict[str, Case]:
     """What only starts programs: their records are a log and an exit code."""
     found = {}
     if bench.peers.has("submitit"):
-        found["submitit, local"] = _script(bench, where, "submitit", 10, sys.executable)
+        found["submitit, local"] = _script(bench, where, "submitit", 6, sys.executable)
     if bench.peers.has("task-spooler"):
         count = 100
         text = (
