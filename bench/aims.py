@@ -28,6 +28,7 @@ class Aim:
     limit: float
     figure: str = SECONDS
     at_least: bool = False
+    unit: str = "ms a run"  # where there is no base
 
     def found(self, kept: Kept) -> Middle | None:
         """What was measured."""
@@ -36,37 +37,29 @@ class Aim:
             return table.ratio(self.name, self.base, self.figure)
         row = table.rows.get(self.name)
         found = row.middle(self.figure) if row else None
-        return found.scaled(1000) if found else None
+        return found and found.scaled(1000 if self.figure == SECONDS else 1)
 
     def is_met(self, found: Middle) -> bool:
         """Whether the median keeps within the limit."""
         return found.value >= self.limit if self.at_least else found.value <= self.limit
 
     @property
-    def unit(self) -> str:
-        """What the figure is told in."""
-        return f"times {self.base}" if self.base else "ms a run"
-
-    @property
     def wanted(self) -> str:
         """The limit as it is told."""
-        return f"{'at least' if self.at_least else 'at most'} {self.limit:g} {self.unit}"
+        unit = f"times {self.base}" if self.base else self.unit
+        return f"{'at least' if self.at_least else 'at most'} {self.limit:g} {unit}"
 
 
-_NUMPY = "100 runs of a small NumPy notebook, one at a time"
+_PANDAS = "with pandas and scikit-learn"
+_SUPERVISOR = f"{alive.row(alive.SUPERVISOR, 100)}/"
 ALL = (
-    Aim(_NUMPY, loops.SMALL, loops.WARM, loops.LOOP, 0.25),
-    Aim(f"{_NUMPY}: papermill", loops.SMALL, loops.PAPERMILL, loops.WARM, 40, at_least=True),
-    Aim(f"{_NUMPY}: millrun", loops.SMALL, loops.MILLRUN, loops.WARM, 25, at_least=True),
-    Aim("the same, pandas and scikit-learn", loops.PANDAS, loops.WARM, loops.LOOP, 0.06),
-    Aim("the same, torch", loops.TORCHED, loops.WARM, loops.LOOP, 0.06),
-    Aim(
-        "memory of 20 such runs at once, pandas and scikit-learn",
-        *(alive.HELD, alive.WARM, alive.COLD),
-        0.25,
-        MEGABYTES,
-    ),
-    Aim("the same, torch", alive.TORCHED, alive.WARM, alive.COLD, 0.25, MEGABYTES),
+    Aim("100 short runs, NumPy, one at a time", loops.SMALL, loops.WARM, loops.LOOP, 0.25),
+    Aim("the same by papermill", loops.SMALL, loops.PAPERMILL, loops.WARM, 40, at_least=True),
+    Aim("the same by millrun", loops.SMALL, loops.MILLRUN, loops.WARM, 25, at_least=True),
+    Aim(f"100 short runs {_PANDAS}", loops.PANDAS, loops.WARM, loops.LOOP, 0.06),
+    Aim("100 short runs with torch", loops.TORCHED, loops.WARM, loops.LOOP, 0.06),
+    Aim(f"memory of 20 at once {_PANDAS}", alive.HELD, alive.WARM, alive.COLD, 0.25, MEGABYTES),
+    Aim("memory of 20 at once with torch", alive.TORCHED, alive.WARM, alive.COLD, 0.25, MEGABYTES),
     Aim("one cold run: runner, engine, records", cold.KEY, cold.RUN, cold.PLAIN, 2.2),
     Aim("`nbbg run x.ipynb` to the prompt", launching.KEY, launching.RUN, launching.NOTHING, 6),
     Aim("200 cells with 50 MB of outputs", outputs.MANY, outputs.NBBG, outputs.REFERENCE, 2),
@@ -91,6 +84,16 @@ ALL = (
         8,
     ),
     Aim("1,000 runs of `pass`, two at a time", loops.NOTHING, loops.WARM, "", 15),
+    Aim(
+        "supervisor, 100 runs alive: memory",
+        *(alive.KEY, alive.ALL, "", 16, _SUPERVISOR + alive.RSS),
+        unit="MB",
+    ),
+    Aim(
+        "supervisor, 100 runs alive: CPU",
+        *(alive.KEY, alive.ALL, "", 0.1, _SUPERVISOR + alive.SHARE),
+        unit="% of a core",
+    ),
 )
 
 
@@ -122,7 +125,8 @@ def _drawn(kept: Kept) -> Figure | None:
         colour = OURS if met else THEIRS
         axes.plot([low, high], [at, at], color=colour, linewidth=2)
         axes.plot([value], [at], "o" if met else "D", color=colour, markersize=6)
-        said = f"{tables.digits(found.value)} of {aim.limit:g}{'' if met else ', missed'}"
+        sign = "\N{GREATER-THAN OR EQUAL TO}" if aim.at_least else "\N{LESS-THAN OR EQUAL TO}"
+        said = f"{tables.digits(found.value)}, aim {sign} {aim.limit:g}{'' if met else ': missed'}"
         axes.text(max(low, high) * 1.08, at, said, va="center", fontsize=9, color=colour)
     axes.axvline(1, color=INK, linewidth=1)
     axes.set_yticks(range(len(seen)), [aim.work.replace("`", "") for aim, _ in seen], fontsize=9)
@@ -130,9 +134,9 @@ def _drawn(kept: Kept) -> Figure | None:
     axes.spines["left"].set_visible(False)
     axes.set_xscale("log", base=2)
     ends = [_used(aim, found.value) for aim, found in seen]
-    axes.set_xlim(min(*ends, 0.5) / 1.3, max(*ends, 1.0) * 3)
+    axes.set_xlim(min(*ends, 0.5) / 1.3, max(*ends, 1.0) * 6)
     ticks = [2.0**power for power in range(-4, 6) if min(*ends, 0.5) / 1.3 <= 2.0**power]
-    axes.set_xticks([each for each in ticks if each <= max(*ends, 1.0) * 3])
+    axes.set_xticks([each for each in ticks if each <= max(*ends, 1.0) * 2])
     axes.set_xticklabels([f"{each:g}" for each in axes.get_xticks()])
     axes.minorticks_off()
     axes.grid(axis="x", color=PALE, linewidth=0.3, alpha=0.5)

@@ -30,11 +30,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Middle:
-    """A median with its interval."""
+    """A median with its interval; going over it gives all three."""
 
     value: float
     low: float
     high: float
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.value, self.low, self.high))
 
     def scaled(self, by: float) -> Middle:
         """The same in another unit."""

@@ -119,7 +119,11 @@ def bars(
         figure, axes = figure_of(title, sum(heights) * _ROW + _FRAME, heights)
         for one, (each, table) in zip(axes, shown.items(), strict=True):
             _dots(one, each if len(panels) > 1 else "", table, base, what)
-        axes[-1].set_xlabel(f"{unit}, logarithmic; left is better; after each: times {_bare(base)}")
+        ends = [
+            end for table in shown.values() for each in _seen(table, what).values() for end in each
+        ]
+        _logarithmic(axes, ends, 1000 if what == SECONDS else 1)
+        axes[-1].set_xlabel(f"{unit} (logarithmic, left is better), and times the reference")
         return figure
 
     return Drawing(name, draw)
@@ -135,22 +139,20 @@ def _seen(table: Table, what: str) -> dict[str, Middle]:
 def _dots(axes: Axes, heading: str, table: Table, base: str, what: str) -> None:
     seen = _seen(table, what)
     scale = 1000 if what == SECONDS else 1
-    most = max(found.value for found in seen.values()) * scale
     for at, (name, found) in enumerate(seen.items()):
         colour = _colour(name, base)
         axes.plot([found.low * scale, found.high * scale], [at, at], color=colour, linewidth=2)
         axes.plot([found.value * scale], [at], "o", color=colour, markersize=6)
         times = table.ratio(name, base, what)
         said = f"{tables.digits(found.value * scale)}"
-        if times and name != base:
-            said += f"   {tables.digits(times.value)}x"
+        if times:
+            said += "   reference" if name == base else f"   {tables.digits(times.value)}x"
         right = max(found.high, found.value) * scale * 1.12
         axes.text(right, at, said, va="center", color=colour, fontsize=9)
     axes.set_yticks(range(len(seen)), [_bare(name) for name in seen])
     for label, name in zip(axes.get_yticklabels(), seen, strict=True):
         label.set_color(_colour(name, base))
     axes.set_ylim(-0.6, len(seen) - 0.4)
-    _logarithmic(axes, min(found.low for found in seen.values()) * scale, most * 4)
     axes.set_title(heading, loc="left", fontsize=10, color=INK)
     axes.grid(axis="x", color=PALE, linewidth=0.3, alpha=0.5)
     axes.tick_params(axis="y", length=0)
@@ -163,13 +165,22 @@ def _colour(name: str, base: str) -> str:
     return OURS if "nbbg" in name else THEIRS
 
 
-def _logarithmic(axes: Axes, low: float, high: float) -> None:
-    axes.set_xscale("log")
-    axes.set_xlim(low / 1.5, high)
-    steps = [m * 10.0**e for e in range(-3, 7) for m in ((1,) if high / low > 400 else (1, 2, 5))]  # noqa: PLR2004
-    shown = [step for step in steps if low / 1.5 <= step <= high]
-    axes.set_xticks(shown, [f"{step:g}" for step in shown])
-    axes.minorticks_off()
+def _logarithmic(panels: Sequence[Axes], values: Sequence[float], scale: float) -> None:
+    """One scale for all panels, with room for what is written at the right."""
+    low, high = min(values) * scale / 1.5, max(values) * scale * 6
+    steps = _steps(low, high)
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.set_xlim(low, high)
+        axes.set_xticks(steps, [_size(step) for step in steps])
+        axes.minorticks_off()
+
+
+def _steps(low: float, high: float) -> list[float]:
+    """Round numbers between two, for a logarithmic axis."""
+    many = (1,) if high / low > 400 else (1, 2, 5)  # noqa: PLR2004 - as many as there is room for
+    steps = [each * 10.0**power for power in range(-5, 8) for each in many]
+    return [step for step in steps if low <= step <= high]
 
 
 def lines(
@@ -183,8 +194,10 @@ def lines(
         if not shown:
             return None
         figure, axes = figure_of(title, 2.9 * len(shown) + 0.9, [1.0] * len(shown))
+        named = dict.fromkeys(x.name for found in shown.values() for x in found if not x.base)
+        colours = dict(zip(named, _PALETTE, strict=False))
         for one, (each, found) in zip(axes, shown.items(), strict=True):
-            _curves(one, found, **more)
+            _curves(one, found, colours, **more)
             one.set_title(each, loc="left", fontsize=10, color=INK)
         axes[-1].set_xlabel(across)
         return figure
@@ -192,12 +205,14 @@ def lines(
     return Drawing(name, draw)
 
 
-def _curves(axes: Axes, shown: Sequence[Line], *, log: bool = False) -> None:
+def _curves(
+    axes: Axes, shown: Sequence[Line], colours: Mapping[str, str], *, log: bool = False
+) -> None:
     ticks = sorted({at for line in shown for at, _ in line.points})
     places = {at: number for number, at in enumerate(ticks)}
     ends = []
-    for number, line in enumerate(shown):
-        colour = INK if line.base else _PALETTE[number % len(_PALETTE)]
+    for line in shown:
+        colour = colours.get(line.name, INK)
         points = [(places[at], found) for at, found in line.points]
         across = [at for at, _ in points]
         axes.plot(across, [f.value for _, f in points], "o-", color=colour, markersize=4)
@@ -212,6 +227,10 @@ def _curves(axes: Axes, shown: Sequence[Line], *, log: bool = False) -> None:
         ends.append((last[0], last[1].value, line.name, colour))
     if log:
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        steps = _steps(low, high)
+        axes.set_yticks(steps, [_size(step) for step in steps])
+        axes.minorticks_off()
     else:
         axes.set_ylim(bottom=0)
     axes.set_xticks(range(len(ticks)), [_size(at) for at in ticks])

@@ -96,7 +96,7 @@ def filled(folder: Path) -> kept.Kept:
 
 _FIGURES = (
     *(SECONDS, MEGABYTES, launching.FIRST),
-    *(f"{alive.row(alive.SUPERVISOR, 20)}/{what}" for what in (alive.RSS, alive.PSS, alive.SHARE)),
+    *(f"{alive.row(alive.SUPERVISOR, 100)}/{what}" for what in (alive.RSS, alive.PSS, alive.SHARE)),
     *(plans.LAUNCH, plans.STATUS, plans.SHOW, plans.STOP, plans.RESUME, plans.SUPERVISOR),
 )
 
