@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench import tables
 from bench.measure import MEGABYTES, SECONDS
-from bench.pictures import INK, OURS, PALE, THEIRS, Drawing, figure_of
+from bench.pictures import INK, OURS, PALE, PAPER, THEIRS, Drawing, figure_of
 from bench.questions import alive, cold, launching, loops, outputs, reading
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ def draw(kept: Kept) -> Drawing:
     return Drawing("aims", lambda: _drawn(kept))
 
 
+_BEHIND = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}
+
+
 def _drawn(kept: Kept) -> Figure | None:
     seen = [(aim, found) for aim in reversed(ALL) if (found := aim.found(kept))]
     if not seen:
@@ -127,7 +130,9 @@ def _drawn(kept: Kept) -> Figure | None:
         axes.plot([value], [at], "o" if met else "D", color=colour, markersize=6)
         sign = "\N{GREATER-THAN OR EQUAL TO}" if aim.at_least else "\N{LESS-THAN OR EQUAL TO}"
         said = f"{tables.digits(found.value)}, aim {sign} {aim.limit:g}{'' if met else ': missed'}"
-        axes.text(max(low, high) * 1.08, at, said, va="center", fontsize=9, color=colour)
+        axes.text(
+            max(low, high) * 1.08, at, said, va="center", fontsize=9, color=colour, bbox=_BEHIND
+        )
     axes.axvline(1, color=INK, linewidth=1)
     axes.set_yticks(range(len(seen)), [aim.work.replace("`", "") for aim, _ in seen], fontsize=9)
     axes.tick_params(axis="y", length=0)

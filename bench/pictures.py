@@ -183,6 +183,29 @@ def _steps(low: float, high: float) -> list[float]:
     return [step for step in steps if low <= step <= high]
 
 
+def shares(name: str, title: str, rows: Mapping[str, Mapping[str, float]], unit: str) -> Drawing:
+    """What something is made of: one bar a row, its parts side by side, named where they begin."""
+
+    def draw() -> Figure | None:
+        if not any(rows.values()):
+            return None
+        figure, (axes,) = figure_of(title, 0.62 * len(rows) + _FRAME, [1.0])
+        for at, parts in enumerate(reversed(list(rows.values()))):
+            begin, said = 0.0, []
+            for (part, value), colour in zip(parts.items(), _PALETTE, strict=False):
+                axes.barh(at, value, left=begin, height=0.4, color=colour)
+                said.append(f"{part} {tables.digits(value)}")
+                begin += value
+            axes.text(0, at + 0.3, ", ".join(said), fontsize=9, color=INK)
+        axes.set_yticks(range(len(rows)), list(rows)[::-1])
+        axes.set_ylim(-0.4, len(rows) - 0.3)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(f"{unit}; from the left: {', '.join(next(iter(rows.values())))}")
+        return figure
+
+    return Drawing(name, draw)
+
+
 def lines(
     name: str, title: str, panels: Mapping[str, Sequence[Line]], across: str, **more: Any
 ) -> Drawing:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbbg.model import Identity
 
 NBBG = Path(sys.executable).with_name("nbbg")
+LONGEST = 900  # seconds of a command
 LINKS = 50_000  # to one file; some file systems have no more than 65,000
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 _GIT = ("git", "-c", "user.name=bench", "-c", "user.email=bench@localhost")
@@ -72,6 +73,7 @@ class Place:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            timeout=LONGEST,
         )
         if done.returncode != code:
             said = done.stderr.decode(errors="replace") or done.stdout.decode(errors="replace")

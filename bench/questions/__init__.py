@@ -15,6 +15,7 @@ from bench.questions import (
     plans,
     reading,
     results,
+    spent,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ ALL: dict[str, Question] = {
     "plans": plans,
     "outputs": outputs,
     "alive": alive,
+    "spent": spent,
     "convert": convert,
     "results": results,
     "elsewhere": elsewhere,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TITLE = "Converting a folder"
 KEY, SAME = "convert", "convert/same"
 THEIRS = "`jupytext --to py:percent *.ipynb`"
-NOTEBOOKS = 200
+NOTEBOOKS, FEW = 200, 3  # FEW: rounds
 CELLS, LARGEST = (5, 200), 5_000_000  # a notebook; bytes of outputs
 MARKDOWN, IMAGES = 0.3, 0.5  # shares of the cells, and of the outputs
 _LINES = (
@@ -48,7 +48,7 @@ the size of the largest process. Scripts that are the same, byte for byte: {same
 
 def measure(bench: Bench) -> None:
     """One folder, twice."""
-    if bench.is_done(KEY):
+    if bench.is_done(KEY, FEW):
         return
     if not bench.peers.has("jupytext"):
         raise RuntimeError(f"no jupytext: {bench.peers.missing.get('jupytext', '')}")
@@ -65,7 +65,7 @@ def measure(bench: Bench) -> None:
         "`nbbg convert . --to py`": _fresh(ours, ours.weighed(*_MINE)),
         "the same, nothing changed": ours.weighed(*_MINE),
     }
-    bench.take(KEY, cases)
+    bench.take(KEY, cases, FEW)
     scripts = [Path(name).with_suffix(".py") for name in names]
     same = [(theirs.root / one).read_bytes() == (ours.root / one).read_bytes() for one in scripts]
     bench.kept.notes[SAME] = sum(same) / len(same)

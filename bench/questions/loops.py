@@ -55,22 +55,24 @@ ends all of them. nbbg's warm runs are forks: each begins as a fresh process.
 
 
 def measure(bench: Bench) -> None:
-    """Four notebooks; the peers that execute notebooks take part in the first two."""
-    for key, sources, count in ((SMALL, NUMPY, 6), (PANDAS, LEARN, 2)):
+    """Four notebooks; all peers that execute some take part in the first, some in the second."""
+    for key, sources, count, theirs in (
+        (SMALL, NUMPY, 6, _most_peers),
+        (PANDAS, LEARN, 2, _some_peers),
+    ):
         if not bench.is_done(key):
             where = place.make(bench.top / key)
             where.write("it", *sources)
-            bench.take(key, _own(bench, where, count) | _theirs(bench, where, count))
+            bench.take(key, _own(bench, where, count) | theirs(bench, where))
     if bench.peers.has(peers.TORCH) and not bench.is_done(TORCHED):
         where = place.make(bench.top / TORCHED, bench.peers.program(peers.TORCH))
         where.write("it", *TORCH)
-        bench.take(TORCHED, _own(bench, where, 1))
+        bench.take(TORCHED, _own(bench, where, 1), trial=False)
     if not bench.is_done(NOTHING):
         where = place.make(bench.top / NOTHING)
         where.write("it", "pass")
-        two = ("--jobs", "2")
-        cases = _own(bench, where, 10, two, bench.sized(1000, 100))
-        bench.take(NOTHING, cases | _managers(bench, where))
+        cases = _own(bench, where, 10, ("--jobs", "2"), bench.sized(1000, 100))
+        bench.take(NOTHING, cases | _managers(bench, where), trial=False)
 
 
 def _own(
@@ -94,17 +96,15 @@ def _nbbg(where: place.Place, count: int, warm: str, more: Sequence[str]) -> Cas
     return where.case(*words, *more, runs=count)
 
 
-def _theirs(bench: Bench, where: place.Place, count: int) -> dict[str, Case]:
-    """The peers that execute notebooks."""
-    found = {}
-    for name, text in (
-        (PAPERMILL, "papermill"),
+def _most_peers(bench: Bench, where: place.Place) -> dict[str, Case]:
+    """The peers that execute notebooks, each in all its ways."""
+    found = _some_peers(bench, where)
+    for name, peer in (
         ("nbclient, one process", "nbclient"),
         ("ploomber-engine, one process\\*", "ploomber-engine"),
-        ("execnb, one process\\*", "execnb"),
     ):
-        if bench.peers.has(text):
-            found[name] = _script(bench, where, text, max(2, count // 3))
+        if bench.peers.has(peer):
+            found[name] = _script(bench, where, peer, 2)
     for name, argv in (
         ("ploomber-engine, a process a run", ("ploomber-engine", "it.ipynb", "out.ipynb")),
         ("execnb, a process a run", ("exec_nb", "it.ipynb", "--dest", "out.ipynb")),
@@ -112,8 +112,17 @@ def _theirs(bench: Bench, where: place.Place, count: int) -> dict[str, Case]:
         if bench.peers.has(peer := name.partition(",")[0]):
             program = bench.peers.program(peer, argv[0])
             found[name] = where.loop(2, program, *argv[1:])
+    return found
+
+
+def _some_peers(bench: Bench, where: place.Place) -> dict[str, Case]:
+    """Those that are the measure, and the fastest."""
+    found = {}
+    for name, peer in ((PAPERMILL, "papermill"), ("execnb, one process\\*", "execnb")):
+        if bench.peers.has(peer):
+            found[name] = _script(bench, where, peer, 2)
     if bench.peers.has("millrun"):
-        sets = [{"number": str(number)} for number in range(max(4, count))]
+        sets = [{"number": str(number)} for number in range(4)]
         (where.root / "sets.json").write_text(json.dumps(sets))
         program = bench.peers.program("millrun", "millrun")
         words = ("run", "it.ipynb", "sets.json", "--output-dir", "out", "--prepend", "number")

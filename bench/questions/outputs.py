@@ -89,7 +89,7 @@ def measure(bench: Bench) -> None:
     for size in SIZES[: bench.sized(len(SIZES), 3)]:
         if not bench.is_done(key(size)):
             top = bench.top / f"outputs-{size}"
-            bench.take(key(size), _of_size(bench, size))
+            bench.take(key(size), _of_size(bench, size), trial=size <= MOST_OF_PEERS)
             place.remove(top)
     if not bench.is_done(MANY):
         bench.take(MANY, _of_many(bench))

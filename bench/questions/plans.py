@@ -43,7 +43,8 @@ def measure(bench: Bench) -> None:
     for size in SIZES[: bench.sized(len(SIZES), 3)]:
         if not bench.is_done(key(size)):
             typed = f"nbbg run train.ipynb --runs {size}; nbbg status; nbbg stop b1; ..."
-            bench.take(key(size), {KEY: Case(lambda size=size: _plan(bench, size), typed)})  # type: ignore[misc]
+            case = Case(lambda size=size: _plan(bench, size), typed)  # type: ignore[misc]
+            bench.take(key(size), {KEY: case}, trial=False)
 
 
 def _plan(bench: Bench, size: int) -> Figures:
