@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from subprocess import Popen
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ def measure(bench: Bench) -> None:
     timed |= {name: one.case() for name, one in own.items()}
     bench.take(KEY, timed)
     weighed = {
-        name: Case(lambda argv=argv: weighed_run(where, argv))  # type: ignore[misc]
+        name: Case(partial(weighed_run, where, argv))
         for name, argv in commands.items()
         if "--wait" not in argv  # its processes are not of its tree
     }

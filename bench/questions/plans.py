@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench import place, tables
@@ -43,7 +44,7 @@ def measure(bench: Bench) -> None:
     for size in SIZES[: bench.sized(len(SIZES), 3)]:
         if not bench.is_done(key(size)):
             typed = f"nbbg run train.ipynb --runs {size}; nbbg status; nbbg stop b1; ..."
-            case = Case(lambda size=size: _plan(bench, size), typed)  # type: ignore[misc]
+            case = Case(partial(_plan, bench, size), typed)
             bench.take(key(size), {KEY: case}, trial=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench import place, tables
@@ -40,8 +41,8 @@ def measure(bench: Bench) -> None:
         for number, (name, sources) in enumerate(NOTEBOOKS.items()):
             where = place.make(bench.top / f"spent-{number}")
             where.write("it", *sources)
-            cases[f"cold, {name}"] = Case(lambda where=where: _parts(where, 1, "off"))  # type: ignore[misc]
-            cases[f"warm, {name}"] = Case(lambda where=where: _parts(where, 4, "on"))  # type: ignore[misc]
+            cases[f"cold, {name}"] = Case(partial(_parts, where, 1, "off"))
+            cases[f"warm, {name}"] = Case(partial(_parts, where, 4, "on"))
         bench.take(RUNS, cases)
     if not bench.is_done(IMPORTS):
         where = place.make(bench.top / "imports")
@@ -50,10 +51,7 @@ def measure(bench: Bench) -> None:
         bench.take(
             IMPORTS,
             {
-                name: Case(
-                    lambda argv=argv: _imports(where, argv),
-                    f"python -X importtime {' '.join(argv)}",
-                )  # type: ignore[misc]
+                name: Case(partial(_imports, where, argv), f"python -X importtime {' '.join(argv)}")
                 for name, argv in COMMANDS.items()
             },
         )
