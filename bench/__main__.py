@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def main() -> None:
 
 
 def _measure(found: kept.Kept, asked: argparse.Namespace) -> None:
-    there = peers.Peers(peers.cache())
+    began, there = time.monotonic(), peers.Peers(peers.cache())
     print(f"peers: {there.folder}", file=sys.stderr)
     there.install(list(peers.PACKAGES))
     there.install_torch(asked.torch)
@@ -46,6 +47,7 @@ def _measure(found: kept.Kept, asked: argparse.Namespace) -> None:
                 _forget(found, name)
             _ask(bench, name)
     finally:
+        found.seconds += time.monotonic() - began
         found.save()
         place.remove(top)
 

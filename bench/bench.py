@@ -66,7 +66,6 @@ class Bench:
     def _go(self, table: Table, number: int | None, name: str, case: Case) -> None:
         if table.rows[name].error:
             return
-        began = time.perf_counter()
         try:
             figures = case.go()
         except Exception as error:  # noqa: BLE001 - what a peer does must not end the rest
@@ -74,7 +73,6 @@ class Bench:
         else:
             if number is not None:
                 table.add(number, name, figures)
-        self.kept.seconds += time.perf_counter() - began
 
 
 def _last_line(error: Exception) -> str:

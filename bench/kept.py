@@ -71,7 +71,7 @@ class Kept:
     versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)  # a peer, or a question, and its error
     notes: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0  # that measuring took
+    seconds: float = 0.0  # that measuring took, with what it needs
     tables: dict[str, Table] = field(default_factory=dict)
 
     def table(self, key: str) -> Table:
