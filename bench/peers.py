@@ -1,6 +1,6 @@
 """The peers, each in an environment of its own below a cache folder, and how each is run.
 
-What they are given to run is `it.ipynb` in the current folder, or `it.py`. Each is run as its own
+They are given `it.ipynb` in the current folder, or `it.py`. Each is run as its own
 documentation says, at the settings that make it fastest there; scripts run many notebooks in one
 process where the peer has an interface for that, so that its own imports are paid once.
 """
@@ -34,44 +34,62 @@ TORCH = "torch"
 STAMP = "requirements"  # in an environment that is complete: what was asked for
 SLOW_NETWORK = 900  # seconds that an installation may take
 
-# Loops in one process: argv[1] runs, to out-0.ipynb and so on.
+# Loops in one process: argv[1] runs. The last line is how long all of them took, without imports.
 LOOPS = {
     "papermill": """
-import sys, papermill
+import sys, time, papermill
+began = time.perf_counter()
 for number in range(int(sys.argv[1])):
     papermill.execute_notebook("it.ipynb", f"out-{number}.ipynb", progress_bar=False,
         request_save_on_cell_execute=False, autosave_cell_every=0)
+print(time.perf_counter() - began)
+""",
+    "millrun": """
+import sys, time, millrun
+began = time.perf_counter()
+sets = [{"number": str(number)} for number in range(int(sys.argv[1]))]
+millrun.execute_run("it.ipynb", sets, output_dir="out", prepend=["number"],
+    use_multiprocessing=True)
+print(time.perf_counter() - began)
 """,
     "nbclient": """
-import sys, nbformat
+import sys, time, nbformat
 from nbclient import NotebookClient
+began = time.perf_counter()
 for number in range(int(sys.argv[1])):
     notebook = nbformat.read("it.ipynb", as_version=4)
     NotebookClient(notebook).execute()
     nbformat.write(notebook, f"out-{number}.ipynb")
+print(time.perf_counter() - began)
 """,
     "ploomber-engine": """
-import sys
+import sys, time
 from ploomber_engine import execute_notebook
+began = time.perf_counter()
 for number in range(int(sys.argv[1])):
     execute_notebook("it.ipynb", output_path=f"out-{number}.ipynb",
         progress_bar=False, verbose=False)
+print(time.perf_counter() - began)
 """,
     "execnb": """
-import sys
+import sys, time
 from execnb.shell import CaptureShell
+began = time.perf_counter()
 for number in range(int(sys.argv[1])):
     CaptureShell().execute("it.ipynb", f"out-{number}.ipynb")
+print(time.perf_counter() - began)
 """,
     # Its local executor has no queue: two at a time is two that are waited for.
     "submitit": """
-import sys, submitit
+import sys, time, submitit
 from submitit.helpers import CommandFunction
+began = time.perf_counter()
 executor = submitit.LocalExecutor(folder="submitit")
 work = CommandFunction([sys.argv[2], "-u", "it.py"], verbose=False)
 for _ in range(int(sys.argv[1]) // 2):
     for job in [executor.submit(work), executor.submit(work)]:
         job.result()
+print(time.perf_counter() - began)
 """,
 }
 

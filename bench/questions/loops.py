@@ -6,11 +6,12 @@ template and imports included.
 
 from __future__ import annotations
 
-import json
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from bench import peers, place, tables
+from bench.measure import SECONDS, Case
 from bench.pictures import bars
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
     from bench.bench import Bench
     from bench.kept import Kept
-    from bench.measure import Case
+    from bench.measure import Figures
     from bench.pictures import Drawing
 
 TITLE = "Many short runs"
+MANY = 100  # runs of a loop
 LOOP = "`python -u` in a loop, no notebooks"
 WARM, COLD = "nbbg, warm", "nbbg, cold"
 PAPERMILL, MILLRUN = "papermill, one process", "millrun"
@@ -43,9 +45,10 @@ TORCH = (
 SMALL, PANDAS, TORCHED, NOTHING = "loops/numpy", "loops/pandas", "loops/torch", "loops/nothing"
 _TEXT = """\
 One go of a case is as many runs as the table says, from the command that is typed to the end of the
-last run; figures are a run's share. nbbg and the notebook tools keep an executed notebook of every
-run; nbbg also a record, a live log and a journal. millrun executes as many notebooks at once as
-there are CPUs, which is its default; all others execute one at a time.
+last run; figures are a run's share. Slow peers have few runs a go; what their process needs once
+(imports) is then charged as if they were {many}. nbbg and the notebook tools keep an executed
+notebook of every run; nbbg also a record, a live log and a journal. millrun executes as many
+notebooks at once as there are CPUs, which is its command line's way; all others one at a time.
 
 \\* All runs share one process: what a run imports, sets or leaks, the next one finds, and a crash
 ends all of them. nbbg's warm runs are forks: each begins as a fresh process.
@@ -79,7 +82,7 @@ def _own(
     bench: Bench, where: place.Place, few: int, more: Sequence[str] = (), many: int = 0
 ) -> dict[str, Case]:
     """The plain loop, and nbbg; what is slow has a few runs in a go."""
-    many = many or bench.sized(100, 20)
+    many = many or bench.sized(MANY, 20)
     return {
         LOOP: where.loop(
             2 * few,
@@ -122,18 +125,23 @@ def _some_peers(bench: Bench, where: place.Place) -> dict[str, Case]:
         if bench.peers.has(peer):
             found[name] = _script(bench, where, peer, 2)
     if bench.peers.has("millrun"):
-        sets = [{"number": str(number)} for number in range(4)]
-        (where.root / "sets.json").write_text(json.dumps(sets))
-        program = bench.peers.program("millrun", "millrun")
-        words = ("run", "it.ipynb", "sets.json", "--output-dir", "out", "--prepend", "number")
-        found[MILLRUN] = where.case(program, *words, runs=len(sets))
+        found[MILLRUN] = _script(bench, where, "millrun", 4)
     return found
 
 
 def _script(bench: Bench, where: place.Place, peer: str, count: int, *more: str) -> Case:
+    """A peer's loop of a few runs, of which what it needs once is charged as if they were many."""
     path = where.root / f"{peer}-loop.py"
     path.write_text(peers.LOOPS[peer].lstrip())
-    return where.case(bench.peers.program(peer), path.name, str(count), *more, runs=count)
+    argv = (bench.peers.program(peer), path.name, str(count), *more)
+
+    def go() -> Figures:
+        began = time.perf_counter()
+        said = where.call(*argv)
+        whole, inside = time.perf_counter() - began, float(said.splitlines()[-1])
+        return {SECONDS: inside / count + (whole - inside) / MANY}
+
+    return Case(go, f"python {path.name} {count}\n" + peers.LOOPS[peer].strip(), count)
 
 
 def _managers(bench: Bench, where: place.Place) -> dict[str, Case]:
@@ -155,7 +163,7 @@ def _managers(bench: Bench, where: place.Place) -> dict[str, Case]:
 
 def tell(kept: Kept) -> str:
     """Four tables and a picture."""
-    parts = [_TEXT]
+    parts = [_TEXT.format(many=MANY)]
     for key, title in (
         (SMALL, "A small notebook: print, import NumPy, compute"),
         (PANDAS, "pandas and scikit-learn: import, fit a line, print"),
