@@ -221,7 +221,8 @@ def lines(
         colours = dict(zip(named, _PALETTE, strict=False))
         for one, (each, found) in zip(axes, shown.items(), strict=True):
             _curves(one, found, colours, **more)
-            one.set_title(each, loc="left", fontsize=10, color=INK)
+            scale = " (logarithmic)" if more.get("log") else ""
+            one.set_title(each + scale, loc="left", fontsize=10, color=INK)
         axes[-1].set_xlabel(across)
         return figure
 

@@ -144,7 +144,9 @@ def _of_many(bench: Bench) -> dict[str, Case]:
     (where.root / "reference.py").write_text(_REFERENCE)
     runner = Runner(bench, "ipython", [printing(EACH)] * CELLS, "many-nbbg")
     found = {
-        REFERENCE: where.case(sys.executable, "reference.py", typed="python reference.py"),
+        REFERENCE: where.case(
+            sys.executable, "reference.py", typed=f"python reference.py\n{_REFERENCE.strip()}"
+        ),
         PLAIN: where.case(
             "sh", "-c", f"exec {sys.executable} -u it.py > it.log", typed=PLAIN[1:-1]
         ),

@@ -53,13 +53,13 @@ def _plan(bench: Bench, size: int) -> Figures:
     where.write("train", "print('accuracy', 0.97)")
     launch = where.weigh(place.NBBG, "run", "train.ipynb", "--runs", str(size))
     batch = where.root / paths.STORE / paths.BATCHES / "1"
-    pid = batches.supervisor_pid(batch)
+    held = place.memory(batches.supervisor_pid(batch) or 0)[0]
     figures = {
         LAUNCH: launch[SECONDS],
         MEGABYTES: launch[MEGABYTES],
         STATUS: where.weigh(place.NBBG, "status")[SECONDS],
         SHOW: where.weigh(place.NBBG, "show", str(max(1, size // 2)))[SECONDS],
-        **({SUPERVISOR: place.memory(pid)[0]} if pid else {}),
+        **({SUPERVISOR: held} if held else {}),  # a single run may be over already
     }
     if size > 1:
         figures[STOP] = where.weigh(place.NBBG, "stop", "b1")[SECONDS]
