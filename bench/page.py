@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import aims, pictures, questions
+from bench import aims, pictures, questions, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def write(kept: Kept, folder: Path) -> Path:
     parts = [_TOP.format(facts=_facts(kept), missing=_missing(kept), aims=_aims(kept))]
     for name, question in questions.ALL.items():
         said = kept.missing.get(name)
-        failed = f"\nNot all of it could be measured: `{said}`\n" if said else ""
+        failed = f"\nNot all of it could be measured: {tables.code(said)}\n" if said else ""
         told = question.tell(kept) if _is_there(kept, name) else "Not measured."
         parts.append(f"## {question.TITLE}\n{failed}\n{told}\n")
     path = folder / NAME
@@ -67,7 +67,11 @@ def _missing(kept: Kept) -> str:
     peers = {name: why for name, why in kept.missing.items() if name not in questions.ALL}
     if not peers:
         return ""
-    return "\n\nNot there: " + "; ".join(f"{name} (`{why}`)" for name, why in peers.items()) + "."
+    return (
+        "\n\nNot there: "
+        + "; ".join(f"{name} ({tables.code(why)})" for name, why in peers.items())
+        + "."
+    )
 
 
 def _without_pictures(text: str, drawn: set[str]) -> str:

@@ -130,7 +130,7 @@ class Peers:
         """
         stamp = self.folder / TORCH / STAMP
         if not requirement and not stamp.exists():
-            self.missing[TORCH] = "left out; `scripts/bench --torch torch` installs it"
+            self.missing[TORCH] = "left out; scripts/bench --torch torch installs it"
             return
         try:
             wanted = requirement or stamp.read_text().split("\n")[0]

@@ -81,11 +81,16 @@ def beside(kept: Kept, key: str, base: str, *, memory: str = "") -> str:
     return "\n".join([rows, "", how(table), *typed(table)])
 
 
+def code(text: str) -> str:
+    """A text as inline code, whatever is in it."""
+    return f"`{text.replace('`', chr(39))}`"
+
+
 def how(table: Table) -> str:
     """When and how often, and what failed."""
     failed = [f"{name}: {row.error}" for name, row in table.rows.items() if row.error]
     said = f"{_times(table.rounds)} on {table.date}, load when it began {table.load:.1f}."
-    return " ".join([said, *(f"Failed: `{each}`." for each in failed)])
+    return " ".join([said, *(f"Failed: {code(each)}." for each in failed)])
 
 
 def typed(table: Table) -> list[str]:
@@ -102,7 +107,7 @@ def absent(kept: Kept, key: str) -> str:
     name = key.rpartition("/")[2]
     for part in (key, key.partition("/")[0], name):
         if part in kept.missing:
-            return f"Not measured: {kept.missing[part]}."
+            return f"Not measured: {code(kept.missing[part])}."
     return "Not measured."
 
 
