@@ -24,6 +24,7 @@ TITLE = "Where the time goes"
 RUNS, IMPORTS = "spent/runs", "spent/imports"
 PARTS = ("starting", "importing", "cells")
 MODULES, LARGEST = "modules", 6
+FEW = 3  # rounds
 NOTEBOOKS = {"NumPy": NUMPY, "pandas and scikit-learn": LEARN}
 COMMANDS = {
     "`python -c pass`": ("-c", "pass"),
@@ -36,15 +37,15 @@ COMMANDS = {
 
 def measure(bench: Bench) -> None:
     """The parts of a run as `nbbg show` has them, and what commands import."""
-    if not bench.is_done(RUNS):
+    if not bench.is_done(RUNS, FEW):
         cases = {}
         for number, (name, sources) in enumerate(NOTEBOOKS.items()):
             where = place.make(bench.top / f"spent-{number}")
             where.write("it", *sources)
             cases[f"cold, {name}"] = Case(partial(_parts, where, 1, "off"))
             cases[f"warm, {name}"] = Case(partial(_parts, where, 4, "on"))
-        bench.take(RUNS, cases)
-    if not bench.is_done(IMPORTS):
+        bench.take(RUNS, cases, FEW)
+    if not bench.is_done(IMPORTS, FEW):
         where = place.make(bench.top / "imports")
         where.write("x", "pass")
         where.call(place.NBBG, "run", "x.ipynb", "--wait")
@@ -54,6 +55,7 @@ def measure(bench: Bench) -> None:
                 name: Case(partial(_imports, where, argv), f"python -X importtime {' '.join(argv)}")
                 for name, argv in COMMANDS.items()
             },
+            FEW,
         )
 
 
