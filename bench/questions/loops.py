@@ -102,12 +102,12 @@ def _nbbg(where: place.Place, count: int, warm: str, more: Sequence[str]) -> Cas
 def _most_peers(bench: Bench, where: place.Place) -> dict[str, Case]:
     """The peers that execute notebooks, each in all its ways."""
     found = _some_peers(bench, where)
-    for name, peer in (
-        ("nbclient, one process", "nbclient"),
-        ("ploomber-engine, one process\\*", "ploomber-engine"),
+    for name, peer, count in (
+        ("nbclient, one process", "nbclient", 2),
+        ("ploomber-engine, one process\\*", "ploomber-engine", bench.sized(MANY, 20)),
     ):
         if bench.peers.has(peer):
-            found[name] = _script(bench, where, peer, 2)
+            found[name] = _script(bench, where, peer, count)
     for name, argv in (
         ("ploomber-engine, a process a run", ("ploomber-engine", "it.ipynb", "out.ipynb")),
         ("execnb, a process a run", ("exec_nb", "it.ipynb", "--dest", "out.ipynb")),
@@ -120,13 +120,16 @@ def _most_peers(bench: Bench, where: place.Place) -> dict[str, Case]:
 
 def _some_peers(bench: Bench, where: place.Place) -> dict[str, Case]:
     """Those that are the measure, and the fastest."""
-    found = {}
-    for name, peer in ((PAPERMILL, "papermill"), ("execnb, one process\\*", "execnb")):
-        if bench.peers.has(peer):
-            found[name] = _script(bench, where, peer, 2)
-    if bench.peers.has("millrun"):
-        found[MILLRUN] = _script(bench, where, "millrun", 4)
-    return found
+    return {
+        name: _script(bench, where, peer, count)
+        for name, peer, count in (
+            (PAPERMILL, "papermill", 2),
+            (MILLRUN, "millrun", 4),
+            # Its first run pays for the imports of the notebook.
+            ("execnb, one process\\*", "execnb", bench.sized(MANY, 20)),
+        )
+        if bench.peers.has(peer)
+    }
 
 
 def _script(bench: Bench, where: place.Place, peer: str, count: int, *more: str) -> Case:
