@@ -1,66 +1,96 @@
-"""Takes every figure in one run and writes `docs/benchmarks.md`, with the machine and the date."""
+"""Measures, and writes `docs/benchmarks.md` with its pictures: `scripts/bench --help`."""
 
 from __future__ import annotations
 
-import os
-import platform
-import sqlite3
-import subprocess
+import argparse
+import signal
+import sys
 import tempfile
 import time
-from importlib.metadata import version
+import traceback
 from pathlib import Path
 
-import nbbg
-from bench import cases, measure, place
+from bench import kept, machine, measure, page, peers, place, questions
+from bench.bench import Bench
 
-HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def main() -> None:
-    """Measure, write, and leave nothing behind."""
-    began, load = time.time(), os.getloadavg()[0]
+    """Measure what was asked for, write the page, and leave nothing else behind."""
+    asked = _arguments()
+    figures = asked.out / page.PICTURES / page.FIGURES
+    found = kept.load(figures)
+    if not asked.page:
+        if not (asked.only or asked.go_on):
+            found = kept.Kept(figures)
+        _measure(found, asked)
+    print(page.write(found, asked.out))
+
+
+def _measure(found: kept.Kept, asked: argparse.Namespace) -> None:
+    began, there = time.monotonic(), peers.Peers(peers.cache())
+    print(f"peers: {there.folder}", file=sys.stderr)
+    there.install(list(peers.PACKAGES))
+    there.install_torch(asked.torch)
     top = Path(tempfile.mkdtemp(prefix="nbbg-bench-"))
+    found.machine = machine.described(top)
+    if asked.quick:
+        found.machine["sizes"] = "a tenth and less of what the page says (--quick)"
+    found.versions = machine.versions() | there.versions
+    found.missing = dict(there.missing)
+    bench = Bench(top, found, there, asked.rounds, asked.quick)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind
     try:
-        text = (HERE / "page.md").read_text()
-        page = text.format(
-            date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-            rounds=measure.ROUNDS,
-            machine=_machine(),
-            load=load,
-            filesystem=_output("stat", "-f", "-c", "%T", str(top)),
-            versions=_versions(),
-            reading=cases.reading(top),
-            launching=cases.launching(top),
-            waiting=cases.waiting(top),
-            minutes=(time.time() - began) / 60,
-        )
+        for name in asked.only or questions.ALL:
+            if not asked.go_on:
+                _forget(found, name)
+            _ask(bench, name)
     finally:
+        found.seconds += time.monotonic() - began
+        found.save()
         place.remove(top)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page)
-    print(page)
 
 
-def _machine() -> str:
-    model = _output("sed", "-n", "s/^model name.*: //p", "/proc/cpuinfo").partition("\n")[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cpus = len(os.sched_getaffinity(0))
-    return f"{cpus} CPUs ({model or platform.machine()}), {memory:.0f} GiB, {platform.platform()}"
-
-
-def _versions() -> str:
-    python, ipython = platform.python_version(), version("ipython")
-    said = f"nbbg {nbbg.__version__}, Python {python}, IPython {ipython}"
-    return f"{said}, SQLite {sqlite3.sqlite_version}, {_output('tmux', '-V') or 'no tmux'}"
-
-
-def _output(*argv: str) -> str:
+def _ask(bench: Bench, name: str) -> None:
+    """Take a question's tables; what fails is said on the page and does not end the rest."""
     try:
-        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
-    except OSError:
-        return ""
+        questions.ALL[name].measure(bench)
+    except Exception as error:  # noqa: BLE001 - hours of figures must not depend on one of them
+        traceback.print_exc()
+        bench.kept.missing[name] = peers.why(error)
+    bench.kept.save()
+
+
+def _forget(found: kept.Kept, name: str) -> None:
+    """Drop what an earlier run found for a question."""
+    for table in [key for key in found.tables if key.partition("/")[0] == name]:
+        del found.tables[table]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measures nbbg beside its peers, and writes docs/benchmarks.md.",
+        epilog=f"The peers' environments lie in {peers.cache()}; $NBBG_BENCH_CACHE moves them.",
+    )
+    add = parser.add_argument
+    add("--rounds", type=int, help=f"rounds of each table (default {measure.ROUNDS})")
+    add("--quick", action="store_true", help=f"{measure.QUICK} rounds, small sizes: to try it out")
+    add(
+        "--only",
+        action="append",
+        choices=list(questions.ALL),
+        metavar="NAME",
+        help=f"one question, again, beside what is there: {', '.join(questions.ALL)}",
+    )
+    add("--go-on", action="store_true", help="take what a run that was cut off still lacks")
+    add("--page", action="store_true", help="measure nothing, write the page anew")
+    add("--torch", default="", metavar="PACKAGE", help="install torch for its rows (`torch`)")
+    add("--out", type=Path, default=DOCS, help="where the page goes (default docs)")
+    asked = parser.parse_args()
+    asked.rounds = asked.rounds or (measure.QUICK if asked.quick else measure.ROUNDS)
+    return asked
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Two job managers under the same kills as nbbg: what happens to jobs, and what is said of them.
 
 `python -m bench.peers_killed [--report docs/reliability.md]`. Needs task-spooler (`tsp`) on the
-PATH; submitit is installed into an environment of its own. A job writes that it began, starts a
+PATH; submitit has an environment of its own. A job writes that it began, starts a
 child in a session of its own, and writes that it ended. Each fault hits three jobs, one at a time
 where the tool has a queue (submitit starts all at once).
 """
@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import place
+from bench import peers, place
 from nbbg import process
 
 if TYPE_CHECKING:
@@ -336,7 +335,7 @@ def main() -> None:
     page = parser.parse_args().report
     top = Path(tempfile.mkdtemp(prefix="nbbg-peers-"))
     try:
-        versions = _install(top)
+        versions = _install()
         lines = [f"| fault | {' | '.join(tool.name for tool in TOOLS)} |", "|---|---|---|---|"]
         for number, (name, case) in enumerate(CASES.items()):
             folders = [top / f"{tool.__name__}-{number}" for tool in TOOLS]
@@ -352,16 +351,19 @@ def main() -> None:
         _put(page, text)
 
 
-def _install(top: Path) -> str:
-    subprocess.run([sys.executable, "-m", "venv", top / "venv"], check=True)
-    Submitit.python = str(top / "venv/bin/python")
-    words = [Submitit.python, "-m", "pip", "install", "-q", "submitit"]
-    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
-    ask = "from importlib.metadata import version; print(version('submitit'))"
-    submitit = subprocess.check_output([Submitit.python, "-c", ask], text=True).strip()
-    said = subprocess.run(["tsp", "-V"], capture_output=True, text=True, check=False)
-    found = re.search(r"v[\d.]+\d", said.stdout + said.stderr)
-    return f"task-spooler {found[0] if found else ''}, submitit {submitit}"
+def _install() -> str:
+    """The versions of the two.
+
+    Raises:
+        RuntimeError: one of them can't be had.
+    """
+    there = peers.Peers(peers.cache())
+    there.install(["submitit"])
+    for name in ("submitit", "task-spooler"):
+        if not there.has(name):
+            raise RuntimeError(f"no {name}: {there.missing[name]}")
+    Submitit.python = there.program("submitit")
+    return f"task-spooler {there.versions['task-spooler']}, submitit {there.versions['submitit']}"
 
 
 def _measure(tool: type[Tool], folder: Path, case: Callable[[Tool], str]) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bench.measure import table
+from bench.tables import markdown as table
 from nbbg.results.statistics import ALPHA, describing, location, sequential, spread, unpaired
 
 if TYPE_CHECKING:
