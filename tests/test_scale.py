@@ -13,7 +13,7 @@ import pytest
 from nbbg import files, model, paths, settings
 from nbbg.errors import StoreError
 from nbbg.index import Index
-from nbbg.ops import pace, project, reports, selection, steer
+from nbbg.ops import again, pace, project, reports, selection, steer
 from nbbg.store import arms, batches, place, reading, runs
 from nbbg.supervisor.queue import Queue
 from tests import records
@@ -218,8 +218,8 @@ def test_a_whole_batch_is_stopped_and_chosen_again(store: Store, tmp_path: Path)
         assert asked.waiting == list(range(2, 3001))
         assert os.listdir(store.batch(1) / paths.RUNS) == ["1"]
         index.refresh()
-        assert [run.id for run in steer.resumable(index, [])] == asked.waiting
-        assert [run.id for run in steer.resumable(index, ["7", "9"])] == [7, 9]
+        assert [run.id for run in again.resumable(index, [])] == asked.waiting
+        assert [run.id for run in again.resumable(index, ["7", "9"])] == [7, 9]
         assert selection.numbers(index, ["b1", "1"]) == list(range(1, 3001))
 
 

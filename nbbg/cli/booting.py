@@ -10,7 +10,7 @@ from nbbg import process
 from nbbg.cli import ids, output
 from nbbg.errors import EnvironmentFault
 from nbbg.index import Index
-from nbbg.ops import project, steer
+from nbbg.ops import again, project
 from nbbg.ops.booting import resuming, setting_up
 
 
@@ -41,7 +41,7 @@ def after_boot(folder: str) -> int:
         return 0
     with Index(where.store) as index:
         planned = resuming.plan(where, index)
-        for missing in steer.missing_secrets(where, index, planned.runs):
+        for missing in again.missing_secrets(where, index, planned.runs):
             print(f"set at launch, and not at boot (.env is a place for it): {missing}")
         started = resuming.go_on(where, index, planned)
     for why in index.unreadable.values():
@@ -50,7 +50,7 @@ def after_boot(folder: str) -> int:
     return 0
 
 
-def _tell(planned: resuming.Plan, started: steer.Started) -> None:
+def _tell(planned: resuming.Plan, started: again.Started) -> None:
     if started.batches:
         names = ", ".join(batch.name for batch in started.batches)
         runs = f"{ids.runs(run.id for run in started.runs)} of " if started.runs else ""

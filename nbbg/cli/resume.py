@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbbg.cli import ids, output, reading
 from nbbg.errors import UsageError
-from nbbg.ops import arms, deciding, hosts, project, selection, steer
+from nbbg.ops import again, arms, deciding, hosts, project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from nbbg import model
     from nbbg.index import Index
+    from nbbg.ops.again import Started
     from nbbg.ops.project import Project
-    from nbbg.ops.steer import Started
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -26,20 +26,20 @@ def command(arguments: argparse.Namespace) -> int:
     by = steer.whoever()
     with reading.index(where) as index:
         moved = _move(where, index, arguments)
-        chosen = steer.resumable(index, arguments.ids)
-        continued = steer.go_on(where, index, arguments.ids, by)
+        chosen = again.resumable(index, arguments.ids)
+        continued = again.go_on(where, index, arguments.ids, by)
         named = selection.numbers(index, arguments.ids) if arguments.ids else index.ids("1")
         continued += deciding.look_again(where, index, index.batches_of(named), by)
         if moved and not chosen and not continued:
             return 0
         if not chosen and not continued:
             output.say("nothing is queued, stopped or lost")
-            if steer.retriable(index, (), failed_alone=True):
+            if again.retriable(index, (), failed_alone=True):
                 output.say("what failed: nbbg retry --failed")
             _say_decided(index, arguments.ids)
             return 0
         say_what_differs(where, index, chosen)
-        tell(steer.start_again(where, index, chosen, by=by, also=continued))
+        tell(again.start_again(where, index, chosen, by=by, also=continued))
         for run in chosen:
             if run.again and str(run.id) in arguments.ids:
                 output.say(f"run {run.id}: {run.again}\nwithout the delay: nbbg retry {run.id}")
@@ -79,7 +79,7 @@ def say_what_differs(where: Project, index: Index, chosen: Sequence[model.Run]) 
     """What is not as it was at launch: notebooks, secrets."""
     for note in arms.changed(where, chosen):
         output.say(note)
-    if missing := steer.missing_secrets(where, index, chosen):
+    if missing := again.missing_secrets(where, index, chosen):
         output.say(f"set at launch, and not now: {', '.join(missing)}")
 
 

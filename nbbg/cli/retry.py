@@ -8,7 +8,7 @@ from nbbg import model
 from nbbg.cli import output, reading, resume
 from nbbg.errors import UsageError
 from nbbg.index import Index
-from nbbg.ops import cleaning, project, selection, steer
+from nbbg.ops import again, cleaning, project, selection, steer
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError(message)
     where = project.here()
     with reading.index(where) as index:
-        chosen = steer.retriable(index, arguments.ids, failed_alone=arguments.failed)
+        chosen = again.retriable(index, arguments.ids, failed_alone=arguments.failed)
         told = [] if arguments.failed else selection.select(index, arguments.ids)
         for run in told:
             if run not in chosen:
@@ -33,7 +33,7 @@ def command(arguments: argparse.Namespace) -> int:
                 output.say(_nothing(index))
             return 0
         resume.say_what_differs(where, index, chosen)
-        resume.tell(steer.start_again(where, index, chosen, by=steer.whoever(), at_once=True))
+        resume.tell(again.start_again(where, index, chosen, by=steer.whoever(), at_once=True))
     return 0
 
 

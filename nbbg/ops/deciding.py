@@ -147,12 +147,12 @@ def look_again(
     project: Project, index: Index, numbers: Iterable[int], by: str
 ) -> list[model.Batch]:
     """Those of the batches that run until they are decided and of which a look alone is left."""
-    from nbbg.ops import steer
+    from nbbg.ops import again
 
     found = [index.batch(number) for number in sorted(numbers)]
     left = [each for each in found if awaits_look(index, each)]
     for batch in left:
-        steer.lift(project, batch, by)
+        again.lift(project, batch, by)
     return left
 
 

@@ -16,6 +16,7 @@ from nbbg.engines import commands
 from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import (
+    again,
     arms,
     cards,
     cleaning,
@@ -166,7 +167,7 @@ def check(where: Project, request: Request) -> list[Wanted]:
     executors.get(settings.executor).check(settings.options, where.store.folder)
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
-    steer.refuse_exit_file(settings.exit_file)
+    again.refuse_exit_file(settings.exit_file)
     wanted = arms.wanted(
         where,
         request.pieces,
@@ -276,7 +277,7 @@ def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[mode
         by = steer.whoever()
         around = {run.batch for run in covered}
         also = deciding.look_again(where, index, around, by)
-        steer.start_again(where, index, [*over, *waiting], by=by, also=also)
+        again.start_again(where, index, [*over, *waiting], by=by, also=also)
         numbers = {run.batch for run in covered if run.state.word != model.Succeeded.word}
         found = [index.batch(number) for number in sorted(numbers)]
         working = [replace(each, jobs=steer.course(where, each).jobs) for each in found]

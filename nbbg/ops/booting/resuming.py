@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths, process
 from nbbg.classes import dataclass, field
-from nbbg.ops import deciding, steer
+from nbbg.ops import again, deciding, steer
 from nbbg.store import state
 
 if TYPE_CHECKING:
     from nbbg.index import Index
+    from nbbg.ops.again import Started
     from nbbg.ops.project import Project
-    from nbbg.ops.steer import Started
 
 BY = "the resume at boot"
 
@@ -66,7 +66,7 @@ def go_on(project: Project, index: Index, planned: Plan) -> Started:
     """
     for run in planned.runs:
         _count(run)
-    return steer.start_again(project, index, planned.runs, by=BY, also=planned.batches)
+    return again.start_again(project, index, planned.runs, by=BY, also=planned.batches)
 
 
 def _is_open(counts: dict[str, int]) -> bool:
