@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,14 +54,13 @@ def numbers(project: Project) -> list[int]:
 
 
 def begin_again(slurm: Cluster, task: str, has_begun: Callable[[], bool]) -> None:
-    """Let a requeued task begin, which Slurm would let wait for two minutes after its end."""
+    """Let a requeued task begin, which Slurm would let wait for two minutes after its end.
 
-    def tried() -> bool:
-        with contextlib.suppress(subprocess.SubprocessError):  # it is at work, or at its end still
-            slurm("scontrol", "update", f"JobId={task}", "StartTime=now")
-        return has_begun()
-
-    until(tried, 60)
+    A little later: what begins in the second in which it ended has its credential revoked.
+    """
+    until(lambda: any(line.reason == "BeginTime" for line in slurm.lines()), 60)
+    slurm("scontrol", "update", f"JobId={task}", "StartTime=now+3")
+    until(has_begun, 60)
 
 
 def test_a_batch_is_one_array(project: Project, slurm: Cluster) -> None:
@@ -213,6 +210,8 @@ def test_a_stop_of_very_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     submissions.settle(batch, made, "77")
     (tmp_path / "scancel").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/said\n')
     (tmp_path / "scancel").chmod(0o700)
+    (tmp_path / "squeue").write_text("#!/bin/sh\necho '77|0-199999|PENDING|Priority|x'\n")
+    (tmp_path / "squeue").chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     EXECUTOR.withdraw(batch, range(1, 200_001, 2))
     said = (tmp_path / "said").read_text()
