@@ -13,14 +13,15 @@ import socket
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nbbg import process
-from nbbg.engines import commands
-from nbbg.engines.ipython import imports
+from nbbg.engines import commands, packets
+from nbbg.engines.ipython import freshness, imports, spares
 from tests.project import notebook, until
 
 if TYPE_CHECKING:
@@ -305,7 +306,10 @@ def test_files_of_the_notebook_are_flushed_at_its_end(project: Project) -> None:
         "_ = ctypes.CDLL(None).printf(b'from C')",
         "json.at_end = ctypes.CFUNCTYPE(None)(lambda: open('library.txt', 'w').close())",
         "_ = ctypes.CDLL('libresolv.so.2'), ctypes.CDLL(None).__cxa_atexit(json.at_end, 0, 0)",
+        "import holds",
     )
+    held = "import zipfile\nkept = zipfile.ZipFile('kept.zip', 'w')\nkept.writestr('a', 'b')\n"
+    (project.root / "holds.py").write_text(held)
     project.write("a.ipynb", *cells)
     project.nbbg("run", "a.ipynb", "--warm", "on", "--wait")
     assert engine_of(project, 1)["warm"] is True
@@ -313,6 +317,7 @@ def test_files_of_the_notebook_are_flushed_at_its_end(project: Project) -> None:
     assert (project.root / "too.txt").read_text() == "too"
     for name in ("deleted", "atexit", "thread", "library"):
         assert (project.root / f"{name}.txt").exists(), name
+    assert zipfile.is_zipfile(project.root / "kept.zip")
     assert project.log(1).endswith("from C")
 
 
@@ -323,6 +328,37 @@ def test_a_file_beside_the_notebook_is_imported_and_not_the_library(project: Pro
     project.nbbg("run", "a.ipynb", "--runs", "2", "--warm", "on", "--wait")
     assert [project.log(run) for run in (1, 2)] == ["1\n", "2\n"]
     assert engine_of(project, 2)["cold"].startswith("fine.py lies beside its notebook")
+
+
+def test_a_folder_of_results_is_no_library(tmp_path: Path) -> None:
+    """What a library has written beside a notebook, under its own name, keeps no run cold."""
+    (tmp_path / "pytest").mkdir()
+    assert freshness.shadowed(str(tmp_path)) == ""
+    (tmp_path / "pytest" / "__init__.py").touch()
+    assert freshness.shadowed(str(tmp_path)) == "pytest"
+    (tmp_path / "pytest" / "__init__.py").unlink()
+    (tmp_path / "pytest.abi3.so").touch()
+    assert freshness.shadowed(str(tmp_path)) == "pytest.abi3.so"
+
+
+def test_who_was_given_up_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork that is late hears that nobody listens; one that was in time is believed."""
+    monkeypatch.setattr(spares, "PATIENCE", 0.0)
+    for in_time in (False, True):
+        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with mine, its:
+            assert not in_time or packets.send(its, lives=True)
+            assert spares.lives(mine) is in_time
+            assert packets.send(its, lives=True) is in_time
+
+
+def test_many_modules_fit_into_a_packet() -> None:
+    """Of the largest libraries too, whose names are longer than the kernel's room for a packet."""
+    names = [f"tensorflow.python.of_some_operations.module_{number}" for number in range(20000)]
+    mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with mine, its:
+        assert packets.send(mine, names=names)
+        assert packets.receive(its) == {"names": names}
 
 
 def test_changes_of_installed_packages_are_noticed(project: Project) -> None:

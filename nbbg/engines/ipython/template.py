@@ -26,13 +26,13 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Sequence
 
+from nbbg.engines import packets
 from nbbg.engines.ipython import (
     becoming,
     forks,
     freshness,
     imports,
     leaving,
-    packets,
     spares,
     trying,
 )

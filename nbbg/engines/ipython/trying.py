@@ -217,6 +217,15 @@ def installed() -> list[str]:
     return [each for each in sys.path if os.path.basename(each) in _INSTALLED]
 
 
+def of_project() -> list[str]:
+    """The modules that are loaded and are neither installed, nor Python's or nbbg's."""
+    roots = (*_standard(), *installed())
+    known = [(name, getattr(module, "__dict__", None)) for name, module in sys.modules.items()]
+    files = {name: found.get("__file__") for name, found in known if found}
+    ours = (name for name in files if name.partition(".")[0] not in _OURS)
+    return [name for name in ours if files[name] and not str(files[name]).startswith(roots)]
+
+
 def _standard() -> set[str]:
     found = {os.path.dirname(os.__file__)}
     found.update(path for name in ("stdlib", "platstdlib") if (path := sysconfig.get_path(name)))
