@@ -6,6 +6,7 @@ and their records are as they are without templates.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ import pytest
 from nbbg import process
 from nbbg.engines import commands, packets
 from nbbg.engines.ipython import freshness, imports, spares
+from nbbg.engines.ipython import libraries as libraries_of_c
 from tests.project import notebook, until
 
 if TYPE_CHECKING:
@@ -448,6 +450,20 @@ def test_more_jobs_are_other_threads_and_another_template(project: Project) -> N
     project.nbbg("wait", "b1")
     assert project.log(4) == "1\n"
     assert engine_of(project, 4)["warm"] is True
+
+
+def test_a_template_makes_no_garbage_with_each_run() -> None:
+    """It collects none, since its forks would copy the pages; a batch may have a million runs."""
+    libraries_of_c.need_an_end()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            libraries_of_c.need_an_end()
+            libraries_of_c.loads()
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
 
 
 def test_a_hash_seed_of_each_run_is_its_own(project: Project) -> None:
