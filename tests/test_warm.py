@@ -115,6 +115,11 @@ def templates(project: Project) -> list[int]:
     ]
 
 
+def parent_of(pid: int) -> int:
+    """The pid of its parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def libraries(project: Project) -> Path:
     """A folder of installed packages for the project's runs."""
     folder = project.root / "lib" / "site-packages"
@@ -406,13 +411,21 @@ def test_a_template_that_dies_or_hangs_costs_no_run(
 
 
 def test_a_killed_supervisor_takes_its_templates_and_no_run(project: Project) -> None:
-    """The live run goes on to its end, its runner too; `resume` starts the rest, warm."""
+    """The live run goes on to its end, its runner too; `resume` starts the rest, warm.
+
+    They end also where they are halted, and hear of nothing.
+    """
     go = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.02)"
-    project.write("a.ipynb", go)
+    project.write("a.ipynb", "import wave", go)
     project.nbbg("run", "a.ipynb", "--runs", "3", "--warm", "on")
     first = project.until_running(1)
     supervisor = project.supervisor()
     assert supervisor
+    until(lambda: len(templates(project)) == 4)
+    (serving,) = (pid for pid in templates(project) if parent_of(pid) == supervisor)
+    for pid in templates(project):
+        if serving in (pid, parent_of(pid)):
+            os.kill(pid, signal.SIGSTOP)
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: not templates(project))
     assert project.state(1) == "running"

@@ -33,7 +33,7 @@ def look_at_libraries() -> None:
 
 def leave(code: int) -> NoReturn:
     """End this process with that exit code."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(BaseException):  # an interrupt ends the waiting, and no more
         threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as the interpreter does
     with contextlib.suppress(Exception):
         atexit._run_exitfuncs()  # noqa: SLF001 - the same

@@ -55,6 +55,7 @@ def serve(guest: str) -> tuple[Ready, str]:
     if why:
         packets.send(control, never=why)
         os._exit(0)
+    becoming.end_with_parent()  # also where it is halted, and hears nothing
     gc.disable()
     order = packets.receive(control)
     template = _Template(guest, control, order)
@@ -178,6 +179,7 @@ class _Template:
             its.close()
             self.child, self.child_pid, self.trying = mine, pid, ""
             return
+        becoming.end_with_parent()
         mine.close()
         if self.parent:
             self.parent.close()
