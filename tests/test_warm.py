@@ -260,7 +260,7 @@ def test_an_import_that_hangs_is_given_up(tmp_path: Path) -> None:
 def test_what_computes_after_the_fork_does_not_hang(project: Project) -> None:
     """BLAS pools, OpenMP, threads and forks of the notebook's own work in a forked run."""
     work = """
-        import multiprocessing, threading
+        import multiprocessing, threading, time
         import numpy as np
         big = np.ones((300, 300))
         print(float((big @ big).sum()))
@@ -270,6 +270,9 @@ def test_what_computes_after_the_fork_does_not_hang(project: Project) -> None:
             print(pool.map(abs, [-3]))
         thread = threading.Thread(target=print, args=("thread",))
         thread.start(); thread.join()
+        def spin():
+            while True: time.sleep(0.001)
+        threading.Thread(target=spin, daemon=True).start()
         !echo child
     """
     project.write("a.ipynb", "import numpy, sklearn.cluster", textwrap.dedent(work))

@@ -31,6 +31,11 @@ def look_at_libraries() -> None:
     _loads = -1 if libraries.need_an_end() else libraries.loads()
 
 
+def hush_threads() -> None:
+    """Daemon threads are at work until the very end, when the names of the notebook are gone."""
+    threading.excepthook = lambda _: None
+
+
 def leave(code: int) -> NoReturn:
     """End this process with that exit code."""
     with contextlib.suppress(BaseException):  # an interrupt ends the waiting, and no more

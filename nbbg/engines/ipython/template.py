@@ -16,6 +16,7 @@ when its supervisor's end of the socket is closed. It holds no lock, and no file
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -105,6 +106,7 @@ class _Template:
         except CannotStartError as error:
             packets.send(control, never=str(error))
             os._exit(0)
+        atexit.register(leaving.hush_threads)  # before the shell's, which came first
         self.of_guest = becoming.ours()
         becoming.exchange(self.of_guest, {})
         self.program = forks.load(order["package"])
