@@ -59,7 +59,8 @@ print(json.dumps({
                   if os.path.exists(f"/proc/self/fd/{fd}") and os.get_inheritable(fd)],
     "logging": [str(logging.root.handlers), logging.root.level],
     "streams": [sys.stdout.name, sys.stderr.name, sys.__stdout__.name, sys.stdin.fileno()],
-    "nbbg": sorted(m for m in sys.modules if m.startswith("nbbg.") and ".ipython." not in m),
+    "nbbg": sorted(m for m in sys.modules if m.startswith("nbbg.") and ".ipython." not in m
+                   and m != "nbbg.engines.packets"),
     "main": __name__, "fault": faulthandler.is_enabled(), "warnings": len(warnings.filters),
 }))
 """
