@@ -9,7 +9,6 @@ outlive the machine.
 from __future__ import annotations
 
 import os
-import shutil
 from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +51,8 @@ def bring(scratch: str, attempt: Path, record: dict[str, Any]) -> dict[str, Any]
     """
     if not scratch:
         return record
+    import shutil  # which few runs need, and which brings three kinds of compression along
+
     try:
         if os.listdir(scratch):
             _bring(scratch, attempt)
@@ -64,6 +65,8 @@ def bring(scratch: str, attempt: Path, record: dict[str, Any]) -> dict[str, Any]
 
 
 def _bring(scratch: str, attempt: Path) -> None:
+    import shutil
+
     incoming = attempt / f".{paths.SCRATCH}"
     shutil.rmtree(incoming, ignore_errors=True)
     try:
@@ -87,6 +90,5 @@ def _expanded(template: str, known: Mapping[str, str]) -> str:
 
 def _why(error: Exception) -> str:
     """The first cause, of the many that a tree may have."""
-    if isinstance(error, shutil.Error) and error.args and error.args[0]:
-        return str(error.args[0][0][-1])
-    return str(error)
+    several = error.args[0] if error.args else None
+    return str(several[0][-1]) if isinstance(several, list) and several else str(error)
