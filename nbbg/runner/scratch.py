@@ -16,7 +16,7 @@ from nbbg import files, paths, process
 from nbbg.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -71,11 +71,21 @@ def _bring(scratch: str, attempt: Path) -> None:
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         shutil.copytree(scratch, incoming, symlinks=True)
+        files.fsync_all(
+            _tree(incoming)
+        )  # the original is removed, and the result says all is there
     except (OSError, shutil.Error):
         shutil.rmtree(incoming, ignore_errors=True)  # the result may need the room
         raise
     incoming.rename(attempt / paths.SCRATCH)
     files.fsync_folder(attempt)
+
+
+def _tree(folder: Path) -> Iterator[str]:
+    """The folders and the files in it; links lie in their folders."""
+    for root, _, names in os.walk(folder):
+        found = (os.path.join(root, name) for name in names)
+        yield from (root, *(path for path in found if not os.path.islink(path)))
 
 
 def _expanded(template: str, known: Mapping[str, str]) -> str:
