@@ -73,7 +73,7 @@ def _bring(scratch: str, attempt: Path) -> None:
         shutil.copytree(scratch, incoming, symlinks=True)
         files.fsync_all(
             _tree(incoming)
-        )  # the original is removed, and the result says all is there
+        )  # for the original is removed
     except (OSError, shutil.Error):
         shutil.rmtree(incoming, ignore_errors=True)  # the result may need the room
         raise
