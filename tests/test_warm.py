@@ -146,9 +146,14 @@ def test_a_run_finds_what_it_finds_without(project: Project) -> None:
 
 
 def test_several_runs_are_warm_and_their_parents_are_their_runners(project: Project) -> None:
-    """By itself, for a batch of several; each engine is its runner's child, and none is left."""
-    project.write("a.ipynb", "import os\nprint(os.getppid())")
-    project.nbbg("run", "a.ipynb", "--runs", "4", "--jobs", "2", "--wait")
+    """By itself, for a batch of several; each engine is its runner's child, and none is left.
+
+    What each has for itself is no obstacle: a folder of its own on the machine's disk.
+    """
+    show = "import os\nprint(os.getppid())\nassert os.path.isdir(os.environ['NBBG_SCRATCH_DIR'])"
+    project.write("a.ipynb", show)
+    own = ("--scratch", str(project.root / "disk"))
+    project.nbbg("run", "a.ipynb", "--runs", "4", "--jobs", "2", *own, "--wait")
     for run in range(1, 5):
         assert engine_of(project, run)["warm"] is True
         claim = json.loads((project.attempt(run) / "process.json").read_text())
