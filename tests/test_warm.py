@@ -488,6 +488,26 @@ def test_a_template_makes_no_garbage_with_each_run() -> None:
         gc.enable()
 
 
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", "starts threads"),
+        ("sys.kept = open(os.path.join(os.path.dirname(__file__), 'kept'), 'a')", "opens files"),
+    ],
+)
+def test_an_interpreter_that_does_more_at_its_start_has_no_template(
+    project: Project, done: str, why: str
+) -> None:
+    """Its threads are in no fork, and the numbers of its files there are those of others."""
+    folder = project.root / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(f"import os, sys, threading, time\n{done}\n")
+    project.environment["PYTHONPATH"] = str(folder)
+    project.write("a.ipynb", "import sys, threading")
+    project.nbbg("run", "a.ipynb", "--warm", "on", "--wait")
+    assert engine_of(project, 1)["cold"].startswith(f"its interpreter {why} by itself")
+
+
 def test_a_hash_seed_of_each_run_is_its_own(project: Project) -> None:
     """Where the user wants random hashes there is no template, and `show` says so."""
     project.environment["PYTHONHASHSEED"] = "random"

@@ -71,9 +71,7 @@ def _bring(scratch: str, attempt: Path) -> None:
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         shutil.copytree(scratch, incoming, symlinks=True)
-        files.fsync_all(
-            _tree(incoming)
-        )  # for the original is removed
+        files.fsync_all(_tree(incoming))  # for the original is removed
     except (OSError, shutil.Error):
         shutil.rmtree(incoming, ignore_errors=True)  # the result may need the room
         raise

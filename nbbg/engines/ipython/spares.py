@@ -94,6 +94,10 @@ class Spare:
         """It is not this process's."""
         self._orders.close()
 
+    def detach(self) -> int:
+        """The descriptor, which is no longer closed with this object."""
+        return self._orders.detach()
+
 
 class _Runner:
     """In the fork: a runner, and the engine that it has forked ahead."""

@@ -51,8 +51,10 @@ _LEFT_OUT = 20  # modules; if so many do what they may not, no more is imported
 def serve(guest: str) -> tuple[Ready, str]:
     """Serve; returns in each engine alone, with the folder of its attempt."""
     control = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
-    why = _unfit()
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    why = _unfit(control)
     if why:
         packets.send(control, never=why)
         os._exit(0)
@@ -65,10 +67,11 @@ def serve(guest: str) -> tuple[Ready, str]:
     except spares.EngineError as error:
         told = error
         told.__traceback__ = None
+        template.let_go()
     return template.ready, spares.become(template.ready, told)
 
 
-def _unfit() -> str:
+def _unfit(control: socket.socket) -> str:
     """Why no run can be forked here; empty: it can."""
     if sys.platform != "linux" or platform.python_implementation() != "CPython":
         return "warm starts need CPython on Linux"
@@ -77,6 +80,13 @@ def _unfit() -> str:
         return f"its interpreter is Python {found}, and warm starts need 3.11"
     if "PYTHONHASHSEED" not in os.environ or os.environ["PYTHONHASHSEED"] == "random":
         return "PYTHONHASHSEED is random: each run shall have its own"
+    if trying.native_threads() > 1:
+        return "its interpreter starts threads by itself: sitecustomize, or a .pth file"
+    opened = {
+        fd for fd in map(int, os.listdir("/proc/self/fd")) if os.path.exists(f"/proc/self/fd/{fd}")
+    }
+    if opened - {0, 1, 2, control.fileno()}:  # in the forks their numbers are those of other files
+        return "its interpreter opens files by itself: sitecustomize, or a .pth file"
     return ""
 
 
@@ -160,6 +170,12 @@ class _Template:
             packets.send(self.control, id=order["id"], **self._fork(order["fork"]))
         else:
             self.grow(order["names"])
+
+    def let_go(self) -> None:
+        """In an engine: what ends with this object must close no file that is the engine's."""
+        for each in (self.control, self.parent, self.child, *self.begun.values()):
+            if each:
+                each.detach()
 
     # The fork that imports.
 

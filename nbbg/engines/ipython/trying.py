@@ -49,7 +49,7 @@ class Process:
         self._left_out = set(left_out)
         self._roots = (*_standard(), *installed(), guest)
         self._modules = set(sys.modules)
-        self._threads = _native_threads()
+        self._threads = native_threads()
         self._calls = _Calls()
         self._state = self._seen()
 
@@ -109,7 +109,7 @@ class Process:
 
     def _check_threads(self) -> None:
         """A pool that ends at a fork, and begins anew when it is needed, is no danger: OpenBLAS."""
-        if _native_threads() <= self._threads:
+        if native_threads() <= self._threads:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -118,7 +118,7 @@ class Process:
             os._exit(0)
         os.waitpid(pid, 0)
         deadline = time.monotonic() + _SETTLING
-        while _native_threads() > self._threads:
+        while native_threads() > self._threads:
             if time.monotonic() > deadline:
                 raise BadImportError("it starts threads")
             time.sleep(0.001)
@@ -239,7 +239,7 @@ def _caught_signals() -> list[int]:
     return [int(each, 16) & ~_OF_THREADS for each in sets]
 
 
-def _native_threads() -> int:
+def native_threads() -> int:
     """How many there are, but for those that are known to be no danger to a fork."""
     return sum(_name_of(thread) not in _FORK_SAFE for thread in os.listdir("/proc/self/task"))
 
