@@ -446,6 +446,25 @@ def test_a_killed_supervisor_takes_its_templates_and_no_run(project: Project) ->
     assert engine_of(project, 3)["warm"] is True
 
 
+def test_an_engine_holds_the_lock_and_the_slots_of_its_run(project: Project) -> None:
+    """Under the numbers that its runner has; none is closed with what its template had open."""
+    look = """
+        import json, os, wave
+        attempt = os.path.join(os.environ["NBBG_RUN_DIR"], os.environ["NBBG_ATTEMPT"])
+        with open(os.path.join(attempt, "engine.json")) as file:
+            told = json.load(file)
+        held = [told["lock_fd"], *told["slot_fds"]]
+        mine, its = ([os.readlink(f"/proc/{pid}/fd/{fd}") for fd in held]
+                     for pid in (os.getpid(), os.getppid()))
+        print(len(held), mine == its)
+    """
+    project.write("a.ipynb", textwrap.dedent(look))
+    project.nbbg("run", "a.ipynb", "--runs", "8", "--warm", "on", "-j2", "--machine-jobs", "2")
+    project.nbbg("wait", "b1")
+    assert {project.log(run) for run in range(1, 9)} == {"3 True\n"}
+    assert engine_of(project, 8)["warm"] is True
+
+
 def test_a_template_has_no_lock_and_no_file_of_an_attempt(project: Project) -> None:
     """While a run lives, its template has open what it began with, and no more."""
     project.write("a.ipynb", "import time\ntime.sleep(600)")
