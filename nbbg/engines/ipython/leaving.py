@@ -28,6 +28,7 @@ _loads = -1  # how many libraries there were, where all are known to need no end
 def look_at_libraries() -> None:
     """Before the forks: whether what is loaded now needs an end."""
     global _loads  # noqa: PLW0603 - of a process there is one
+    trying.of_project()  # what it has to know of Python is found once, and not in each fork
     _loads = -1 if libraries.need_an_end() else libraries.loads()
 
 

@@ -8,6 +8,7 @@ or comes from the project; the fork that has tried it is thrown away.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -226,10 +227,12 @@ def of_project() -> list[str]:
     return [name for name in ours if files[name] and not str(files[name]).startswith(roots)]
 
 
-def _standard() -> set[str]:
+@functools.lru_cache(maxsize=None)
+def _standard() -> frozenset[str]:
+    """The folders of the standard library; in a bare process this takes as long as a short run."""
     found = {os.path.dirname(os.__file__)}
     found.update(path for name in ("stdlib", "platstdlib") if (path := sysconfig.get_path(name)))
-    return found
+    return frozenset(found)
 
 
 def _caught_signals() -> list[int]:
