@@ -101,7 +101,8 @@ OF_A_RUN = (
 # Of one run alone: a template has other values, or none.
 OF_ONE_RUN = frozenset(
     (
-        *(RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, ATTEMPT, ARM, MARKER, SPARE),
+        *(RUN_NUMBER, SEED, RUN_ID, RUN_DIR, CHECKPOINT_DIR, SCRATCH_DIR, ATTEMPT, ARM),
+        *(MARKER, SPARE),
         *(VISIBLE_GPUS, GPU_ORDER, *GROUPS),
     )
 )

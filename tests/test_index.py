@@ -402,6 +402,13 @@ def test_an_index_of_a_newer_nbbg_is_left_alone(filled: Store) -> None:
     assert path.read_bytes() == before
 
 
+def test_an_older_sqlite_can_make_it() -> None:
+    """That of RHEL 9, 3.34, knows no conflict whose columns are not named."""
+    made = [sql for (sql,) in database.in_memory().execute("SELECT sql FROM sqlite_master")]
+    assert any("ON CONFLICT (batch, word) DO" in str(sql) for sql in made)
+    assert not any("ON CONFLICT DO" in str(sql) for sql in made)
+
+
 def test_an_index_of_an_older_nbbg_is_made_anew(filled: Store) -> None:
     """An index that an older nbbg has made is replaced by one of our own."""
     path = filled.folder / paths.INDEX

@@ -92,6 +92,15 @@ def test_a_zombie_is_dead(sleeper: subprocess.Popen[bytes]) -> None:
     process.send(who, signal.SIGKILL)
 
 
+def test_an_end_is_collected_by_whom_it_was_left_to(tmp_path: Path) -> None:
+    """A later start leaves alone the end of a program that its caller watches over."""
+    log, true = str(tmp_path / "log"), [sys.executable, "-c", ""]
+    watched = process.spawn_detached(true, log, {}, collected=False)
+    os.waitid(os.P_PID, watched, os.WEXITED | os.WNOWAIT)
+    other = process.spawn_detached(true, log, {}, collected=False)
+    assert [os.waitpid(pid, 0)[0] for pid in (watched, other)] == [watched, other]
+
+
 def test_odd_names_are_no_obstacle(tmp_path: Path) -> None:
     """A program whose name holds brackets and blanks is read as what it is."""
     program = tmp_path / "a) Z 1 (b"

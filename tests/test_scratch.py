@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbbg import paths, process
+from nbbg import files, paths, process
+from nbbg.runner import scratch
 from tests.places import GATE, kill, open_gate, states
 from tests.project import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tests.project import Project
@@ -41,6 +43,28 @@ def test_what_was_written_there_is_kept(project: Project, disk: Path) -> None:
     for run in (1, 2, 3):
         assert (project.attempt(run) / paths.SCRATCH / "deep/x").read_text() == str(run)
     assert list(disk.iterdir()) == []
+
+
+def test_it_is_durable_before_the_original_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file and folder is, for the result says that all is there; a link may lead nowhere."""
+    made, attempt = tmp_path / "made", tmp_path / "attempt"
+    (made / "deep").mkdir(parents=True)
+    (made / "deep" / "x").write_text("1")
+    (made / "link").symlink_to("nowhere")
+    attempt.mkdir()
+    durable: list[str] = []
+
+    def note(each: Iterable[str]) -> None:
+        durable.extend(os.path.relpath(path, attempt / ".scratch") for path in each)
+        assert (made / "deep" / "x").exists()
+
+    monkeypatch.setattr(files, "fsync_all", note)
+    assert scratch.bring(str(made), attempt, {}) == {}
+    assert sorted(durable) == [".", "deep", "deep/x"]
+    assert os.readlink(attempt / paths.SCRATCH / "link") == "nowhere"
+    assert not made.exists()
 
 
 def test_a_run_that_is_killed_leaves_it_where_it_is(project: Project, disk: Path) -> None:

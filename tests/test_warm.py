@@ -6,6 +6,7 @@ and their records are as they are without templates.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -13,14 +14,16 @@ import socket
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nbbg import process
-from nbbg.engines import commands
-from nbbg.engines.ipython import imports
+from nbbg.engines import commands, packets
+from nbbg.engines.ipython import freshness, imports, spares
+from nbbg.engines.ipython import libraries as libraries_of_c
 from tests.project import notebook, until
 
 if TYPE_CHECKING:
@@ -56,7 +59,8 @@ print(json.dumps({
                   if os.path.exists(f"/proc/self/fd/{fd}") and os.get_inheritable(fd)],
     "logging": [str(logging.root.handlers), logging.root.level],
     "streams": [sys.stdout.name, sys.stderr.name, sys.__stdout__.name, sys.stdin.fileno()],
-    "nbbg": sorted(m for m in sys.modules if m.startswith("nbbg.") and ".ipython." not in m),
+    "nbbg": sorted(m for m in sys.modules if m.startswith("nbbg.") and ".ipython." not in m
+                   and m != "nbbg.engines.packets"),
     "main": __name__, "fault": faulthandler.is_enabled(), "warnings": len(warnings.filters),
 }))
 """
@@ -112,6 +116,11 @@ def templates(project: Project) -> list[int]:
     ]
 
 
+def parent_of(pid: int) -> int:
+    """The pid of its parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def libraries(project: Project) -> Path:
     """A folder of installed packages for the project's runs."""
     folder = project.root / "lib" / "site-packages"
@@ -137,9 +146,14 @@ def test_a_run_finds_what_it_finds_without(project: Project) -> None:
 
 
 def test_several_runs_are_warm_and_their_parents_are_their_runners(project: Project) -> None:
-    """By itself, for a batch of several; each engine is its runner's child, and none is left."""
-    project.write("a.ipynb", "import os\nprint(os.getppid())")
-    project.nbbg("run", "a.ipynb", "--runs", "4", "--jobs", "2", "--wait")
+    """By itself, for a batch of several; each engine is its runner's child, and none is left.
+
+    What each has for itself is no obstacle: a folder of its own on the machine's disk.
+    """
+    show = "import os\nprint(os.getppid())\nassert os.path.isdir(os.environ['NBBG_SCRATCH_DIR'])"
+    project.write("a.ipynb", show)
+    own = ("--scratch", str(project.root / "disk"))
+    project.nbbg("run", "a.ipynb", "--runs", "4", "--jobs", "2", *own, "--wait")
     for run in range(1, 5):
         assert engine_of(project, run)["warm"] is True
         claim = json.loads((project.attempt(run) / "process.json").read_text())
@@ -252,7 +266,7 @@ def test_an_import_that_hangs_is_given_up(tmp_path: Path) -> None:
 def test_what_computes_after_the_fork_does_not_hang(project: Project) -> None:
     """BLAS pools, OpenMP, threads and forks of the notebook's own work in a forked run."""
     work = """
-        import multiprocessing, threading
+        import multiprocessing, threading, time
         import numpy as np
         big = np.ones((300, 300))
         print(float((big @ big).sum()))
@@ -262,6 +276,9 @@ def test_what_computes_after_the_fork_does_not_hang(project: Project) -> None:
             print(pool.map(abs, [-3]))
         thread = threading.Thread(target=print, args=("thread",))
         thread.start(); thread.join()
+        def spin():
+            while True: time.sleep(0.001)
+        threading.Thread(target=spin, daemon=True).start()
         !echo child
     """
     project.write("a.ipynb", "import numpy, sklearn.cluster", textwrap.dedent(work))
@@ -305,7 +322,10 @@ def test_files_of_the_notebook_are_flushed_at_its_end(project: Project) -> None:
         "_ = ctypes.CDLL(None).printf(b'from C')",
         "json.at_end = ctypes.CFUNCTYPE(None)(lambda: open('library.txt', 'w').close())",
         "_ = ctypes.CDLL('libresolv.so.2'), ctypes.CDLL(None).__cxa_atexit(json.at_end, 0, 0)",
+        "import holds",
     )
+    held = "import zipfile\nkept = zipfile.ZipFile('kept.zip', 'w')\nkept.writestr('a', 'b')\n"
+    (project.root / "holds.py").write_text(held)
     project.write("a.ipynb", *cells)
     project.nbbg("run", "a.ipynb", "--warm", "on", "--wait")
     assert engine_of(project, 1)["warm"] is True
@@ -313,6 +333,7 @@ def test_files_of_the_notebook_are_flushed_at_its_end(project: Project) -> None:
     assert (project.root / "too.txt").read_text() == "too"
     for name in ("deleted", "atexit", "thread", "library"):
         assert (project.root / f"{name}.txt").exists(), name
+    assert zipfile.is_zipfile(project.root / "kept.zip")
     assert project.log(1).endswith("from C")
 
 
@@ -323,6 +344,37 @@ def test_a_file_beside_the_notebook_is_imported_and_not_the_library(project: Pro
     project.nbbg("run", "a.ipynb", "--runs", "2", "--warm", "on", "--wait")
     assert [project.log(run) for run in (1, 2)] == ["1\n", "2\n"]
     assert engine_of(project, 2)["cold"].startswith("fine.py lies beside its notebook")
+
+
+def test_a_folder_of_results_is_no_library(tmp_path: Path) -> None:
+    """What a library has written beside a notebook, under its own name, keeps no run cold."""
+    (tmp_path / "pytest").mkdir()
+    assert freshness.shadowed(str(tmp_path)) == ""
+    (tmp_path / "pytest" / "__init__.py").touch()
+    assert freshness.shadowed(str(tmp_path)) == "pytest"
+    (tmp_path / "pytest" / "__init__.py").unlink()
+    (tmp_path / "pytest.abi3.so").touch()
+    assert freshness.shadowed(str(tmp_path)) == "pytest.abi3.so"
+
+
+def test_who_was_given_up_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork that is late hears that nobody listens; one that was in time is believed."""
+    monkeypatch.setattr(spares, "PATIENCE", 0.0)
+    for in_time in (False, True):
+        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with mine, its:
+            assert not in_time or packets.send(its, lives=True)
+            assert spares.lives(mine) is in_time
+            assert packets.send(its, lives=True) is in_time
+
+
+def test_many_modules_fit_into_a_packet() -> None:
+    """Of the largest libraries too, whose names are longer than the kernel's room for a packet."""
+    names = [f"tensorflow.python.of_some_operations.module_{number}" for number in range(20000)]
+    mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with mine, its:
+        assert packets.send(mine, names=names)
+        assert packets.receive(its) == {"names": names}
 
 
 def test_changes_of_installed_packages_are_noticed(project: Project) -> None:
@@ -368,13 +420,21 @@ def test_a_template_that_dies_or_hangs_costs_no_run(
 
 
 def test_a_killed_supervisor_takes_its_templates_and_no_run(project: Project) -> None:
-    """The live run goes on to its end, its runner too; `resume` starts the rest, warm."""
+    """The live run goes on to its end, its runner too; `resume` starts the rest, warm.
+
+    They end also where they are halted, and hear of nothing.
+    """
     go = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.02)"
-    project.write("a.ipynb", go)
+    project.write("a.ipynb", "import wave", go)
     project.nbbg("run", "a.ipynb", "--runs", "3", "--warm", "on")
     first = project.until_running(1)
     supervisor = project.supervisor()
     assert supervisor
+    until(lambda: len(templates(project)) == 4)
+    (serving,) = (pid for pid in templates(project) if parent_of(pid) == supervisor)
+    for pid in templates(project):
+        if serving in (pid, parent_of(pid)):
+            os.kill(pid, signal.SIGSTOP)
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: not templates(project))
     assert project.state(1) == "running"
@@ -384,6 +444,25 @@ def test_a_killed_supervisor_takes_its_templates_and_no_run(project: Project) ->
     project.nbbg("resume")
     project.nbbg("wait", "b1")
     assert engine_of(project, 3)["warm"] is True
+
+
+def test_an_engine_holds_the_lock_and_the_slots_of_its_run(project: Project) -> None:
+    """Under the numbers that its runner has; none is closed with what its template had open."""
+    look = """
+        import json, os, wave
+        attempt = os.path.join(os.environ["NBBG_RUN_DIR"], os.environ["NBBG_ATTEMPT"])
+        with open(os.path.join(attempt, "engine.json")) as file:
+            told = json.load(file)
+        held = [told["lock_fd"], *told["slot_fds"]]
+        mine, its = ([os.readlink(f"/proc/{pid}/fd/{fd}") for fd in held]
+                     for pid in (os.getpid(), os.getppid()))
+        print(len(held), mine == its)
+    """
+    project.write("a.ipynb", textwrap.dedent(look))
+    project.nbbg("run", "a.ipynb", "--runs", "8", "--warm", "on", "-j2", "--machine-jobs", "2")
+    project.nbbg("wait", "b1")
+    assert {project.log(run) for run in range(1, 9)} == {"3 True\n"}
+    assert engine_of(project, 8)["warm"] is True
 
 
 def test_a_template_has_no_lock_and_no_file_of_an_attempt(project: Project) -> None:
@@ -412,6 +491,40 @@ def test_more_jobs_are_other_threads_and_another_template(project: Project) -> N
     project.nbbg("wait", "b1")
     assert project.log(4) == "1\n"
     assert engine_of(project, 4)["warm"] is True
+
+
+def test_a_template_makes_no_garbage_with_each_run() -> None:
+    """It collects none, since its forks would copy the pages; a batch may have a million runs."""
+    libraries_of_c.need_an_end()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            libraries_of_c.need_an_end()
+            libraries_of_c.loads()
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", "starts threads"),
+        ("sys.kept = open(os.path.join(os.path.dirname(__file__), 'kept'), 'a')", "opens files"),
+    ],
+)
+def test_an_interpreter_that_does_more_at_its_start_has_no_template(
+    project: Project, done: str, why: str
+) -> None:
+    """Its threads are in no fork, and the numbers of its files there are those of others."""
+    folder = project.root / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(f"import os, sys, threading, time\n{done}\n")
+    project.environment["PYTHONPATH"] = str(folder)
+    project.write("a.ipynb", "import sys, threading")
+    project.nbbg("run", "a.ipynb", "--warm", "on", "--wait")
+    assert engine_of(project, 1)["cold"].startswith(f"its interpreter {why} by itself")
 
 
 def test_a_hash_seed_of_each_run_is_its_own(project: Project) -> None:

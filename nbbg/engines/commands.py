@@ -25,6 +25,7 @@ _GUEST = (
     "notebook/__init__.py",
     "notebook/injection.py",
     "engines/__init__.py",
+    "engines/packets.py",
     "engines/spec.py",
 )
 _GUEST_FOLDERS = ("inside", "engines/ipython")

@@ -6,7 +6,6 @@ Nothing depends on it: where it does not answer, a run is started without it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -15,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nbbg import model, paths, process
-from nbbg.engines import commands
+from nbbg.engines import commands, packets
 from nbbg.executors import Ticket
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 ANSWERS = 8.0  # seconds for a fork; its own patience is shorter
 BEGINS = 60.0  # seconds for which runs wait for a template that begins
-_PACKET = 1 << 20
 
 
 class Template:
@@ -64,13 +62,14 @@ class Template:
                 str(batch / paths.SUPERVISOR_LOG),
                 environment,
                 its.fileno(),
+                collected=False,
             )
         except OSError:
             self._socket.close()
             raise
         finally:
             its.close()
-        self._send({"package": str(commands.PACKAGE), **order})
+        packets.send(self._socket, package=str(commands.PACKAGE), **order)
 
     @property
     def alive(self) -> bool:
@@ -85,23 +84,23 @@ class Template:
     def hear(self) -> bool:
         """Take in what it has to say; whether there was anything of what is imported."""
         news = False
-        while self.alive and select.select([self.fd], [], [], 0)[0]:
+        while self.alive and self._speaks(0):
             news = self._take(self._receive()) or news
         return news
 
     def grow(self, names: Sequence[str]) -> None:
         """Have it import more, while it goes on serving."""
         self.busy = True
-        self._send({"names": list(names)})
+        packets.send(self._socket, names=list(names))
 
     def submit(self, attempt: Path) -> Ticket | str:
         """Fork a runner; or why there is none."""
         self._number += 1
-        self._send({"fork": str(attempt), "id": self._number})
+        packets.send(self._socket, fork=str(attempt), id=self._number)
         deadline = time.monotonic() + ANSWERS
         while self.alive:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+            if left <= 0 or not self._speaks(left):
                 self.end()
                 return "its template did not answer"
             answer = self._receive()
@@ -117,9 +116,9 @@ class Template:
         if self.alive:
             self.fd = -1
             self._socket.close()
-            if process.group(self.pid) == self.pid:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self.pid, signal.SIGKILL)
+            # Its end is collected here alone: until then no stranger has that number.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
 
@@ -141,17 +140,14 @@ class Template:
         self.ready, self.busy = True, False
         return True
 
-    def _send(self, message: Mapping[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # it is gone, which is noticed by reading
-            self._socket.send(json.dumps(message).encode())
+    def _speaks(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
 
     def _receive(self) -> dict[str, Any]:
-        try:
-            data = self._socket.recv(_PACKET)
-        except OSError:
-            data = b""
-        if not data:
-            self.end()
-            return {}
-        found: dict[str, Any] = json.loads(data)
-        return found
+        return packets.receive(self._socket, self._gone)
+
+    def _gone(self) -> dict[str, Any]:
+        self.end()
+        return {}

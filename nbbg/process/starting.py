@@ -21,7 +21,12 @@ _spawned: set[int] = set()
 
 
 def spawn_detached(
-    argv: Sequence[str], log: str, environment: Mapping[str, str], stdin: int = -1
+    argv: Sequence[str],
+    log: str,
+    environment: Mapping[str, str],
+    stdin: int = -1,
+    *,
+    collected: bool = True,
 ) -> int:
     """Start a program in a session of its own, its streams in the file `log`; return its pid.
 
@@ -33,6 +38,7 @@ def spawn_detached(
         log: path of the file.
         environment: of the program.
         stdin: descriptor of its standard input; without one it has none.
+        collected: its end is, by the next start; else it is the caller's to collect.
 
     Raises:
         OSError: it can't be started.
@@ -55,7 +61,8 @@ def spawn_detached(
         setsigmask=[],
         setsigdef=_DEFAULT,
     )
-    _spawned.add(pid)
+    if collected:
+        _spawned.add(pid)
     return pid
 
 

@@ -9,7 +9,6 @@ outlive the machine.
 from __future__ import annotations
 
 import os
-import shutil
 from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from nbbg import files, paths, process
 from nbbg.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -52,6 +51,8 @@ def bring(scratch: str, attempt: Path, record: dict[str, Any]) -> dict[str, Any]
     """
     if not scratch:
         return record
+    import shutil  # which few runs need, and which brings three kinds of compression along
+
     try:
         if os.listdir(scratch):
             _bring(scratch, attempt)
@@ -64,15 +65,25 @@ def bring(scratch: str, attempt: Path, record: dict[str, Any]) -> dict[str, Any]
 
 
 def _bring(scratch: str, attempt: Path) -> None:
+    import shutil
+
     incoming = attempt / f".{paths.SCRATCH}"
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         shutil.copytree(scratch, incoming, symlinks=True)
+        files.fsync_all(_tree(incoming))  # for the original is removed
     except (OSError, shutil.Error):
         shutil.rmtree(incoming, ignore_errors=True)  # the result may need the room
         raise
     incoming.rename(attempt / paths.SCRATCH)
     files.fsync_folder(attempt)
+
+
+def _tree(folder: Path) -> Iterator[str]:
+    """The folders and the files in it; links lie in their folders."""
+    for root, _, names in os.walk(folder):
+        found = (os.path.join(root, name) for name in names)
+        yield from (root, *(path for path in found if not os.path.islink(path)))
 
 
 def _expanded(template: str, known: Mapping[str, str]) -> str:
@@ -87,6 +98,5 @@ def _expanded(template: str, known: Mapping[str, str]) -> str:
 
 def _why(error: Exception) -> str:
     """The first cause, of the many that a tree may have."""
-    if isinstance(error, shutil.Error) and error.args and error.args[0]:
-        return str(error.args[0][0][-1])
-    return str(error)
+    several = error.args[0] if error.args else None
+    return str(several[0][-1]) if isinstance(several, list) and several else str(error)

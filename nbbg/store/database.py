@@ -48,9 +48,10 @@ CREATE INDEX runs_by_end ON runs (batch, ended) WHERE ended NOT NULL;
 PRAGMA user_version = {VERSION};
 """
 # What is not open is counted by SQLite as it comes and goes: no reader goes through a million runs.
+# A conflict has its columns named, without which SQLite before 3.35 (that of RHEL 9) refuses it.
 _COUNT = (
     "INSERT INTO tallies VALUES (NEW.batch, NEW.word, 1, coalesce(NEW.bytes, 0))"
-    " ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes"
+    " ON CONFLICT (batch, word) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes"
 )
 _UNCOUNT = (
     "UPDATE tallies SET count = count - 1, bytes = bytes - coalesce(OLD.bytes, 0)"

@@ -11,7 +11,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, model, paths
+from nbbg import files, model, paths, process
 from nbbg.classes import dataclass, field, replace
 from nbbg.executors.templates import Template
 from nbbg.runner import environment
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nbbg import process
     from nbbg.executors import Ticket
 
 SEVERAL = 3  # runs, for which a template is worth its start
@@ -152,7 +151,9 @@ class Warming:
         return kind
 
     def _begin(self, kind: _Kind, arm: model.Arm) -> None:
-        if kind.began >= CRASHES:
+        if not process.LINUX:  # not even tried: elsewhere there are no such sockets
+            kind.never = "warm starts need CPython on Linux"
+        elif kind.began >= CRASHES:
             kind.never = f"its template has ended {CRASHES} times; see {paths.SUPERVISOR_LOG}"
         elif sum(each.template is not None for each in self._kinds.values()) >= MOST:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.machinery
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from nbbg.engines.ipython import trying
 if TYPE_CHECKING:
     from types import ModuleType
 
+_SUFFIXES = tuple(importlib.machinery.all_suffixes())
 _RECHECK = 1.0  # seconds between two looks at all files that were imported
 
 
@@ -54,11 +56,22 @@ def shadowed(cwd: str) -> str:
     for place in (cwd, *_before(folders)):
         with contextlib.suppress(OSError):
             for entry in os.listdir(place):
-                module = sys.modules.get(entry[:-3] if entry.endswith(".py") else entry)
+                module = sys.modules.get(_name(entry))
                 file = getattr(module, "__file__", None)
-                if file and file.startswith(folders) and not place.startswith(folders):
+                installed = file and file.startswith(folders) and not place.startswith(folders)
+                if installed and _is_module(os.path.join(place, entry)):
                     return entry
     return ""
+
+
+def _name(entry: str) -> str:
+    return entry.partition(".")[0] if entry.endswith(_SUFFIXES) else entry
+
+
+def _is_module(path: str) -> bool:
+    """A folder without `__init__.py` comes after a library: that in which wandb keeps its runs."""
+    inits = (f"{path}/__init__{suffix}" for suffix in _SUFFIXES)
+    return path.endswith(_SUFFIXES) or any(map(os.path.exists, inits))
 
 
 def _before(folders: Iterable[str]) -> list[str]:

@@ -41,6 +41,10 @@ _CALLBACK = ctypes.CFUNCTYPE(
 )
 
 
+# Once: each has a class of its own, which a template, that collects no garbage, would keep.
+_C = ctypes.CDLL(None)
+
+
 def loads() -> int:
     """How many libraries this process has ever loaded."""
     return _iterate(only_first=True)[0]
@@ -60,7 +64,7 @@ def _iterate(*, only_first: bool = False) -> tuple[int, list[str]]:
         names.append(os.fsdecode(found.contents.name or b""))
         return int(only_first)
 
-    ctypes.CDLL(None).dl_iterate_phdr(_CALLBACK(take), None)
+    _C.dl_iterate_phdr(_CALLBACK(take), None)
     return adds, names
 
 

@@ -21,7 +21,8 @@ import traceback
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, NoReturn, Sequence
 
 from nbbg import paths
-from nbbg.engines.ipython import becoming, forks, freshness, packets
+from nbbg.engines import packets
+from nbbg.engines.ipython import becoming, forks, freshness
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -67,7 +68,7 @@ class Spare:
     def begin(self, attempt: str) -> str:
         """Have it carry out that attempt; or why it does not."""
         packets.send(self._orders, attempt=attempt)
-        if _lives(self._orders):
+        if lives(self._orders):
             return ""
         self.end()
         return _DID_NOT
@@ -93,6 +94,10 @@ class Spare:
         """It is not this process's."""
         self._orders.close()
 
+    def detach(self) -> int:
+        """The descriptor, which is no longer closed with this object."""
+        return self._orders.detach()
+
 
 class _Runner:
     """In the fork: a runner, and the engine that it has forked ahead."""
@@ -116,10 +121,13 @@ class _Runner:
             attempt = packets.receive(self._orders)["attempt"]
             becoming.rename([sys.executable, "-P", "-m", "nbbg.runner", attempt])
             becoming.outlive_parent()
-            packets.send(self._orders, lives=True)
+            if not packets.send(self._orders, lives=True):  # it was given up
+                os._exit(1)
             code = self._kit.program.main(attempt, self._hand_over)
             packets.send(self._orders, written=True)  # the rest of its end takes a while
-        except Exception:  # noqa: BLE001 - as a program ends
+        except EngineError:
+            raise
+        except BaseException:  # noqa: BLE001 - as a program ends
             traceback.print_exc()
         os._exit(code)
 
@@ -149,7 +157,7 @@ class _Runner:
                 (log, *kept),
                 {"argv": argv, "cwd": cwd, "own": own, "numbers": kept},
             )
-            why = "" if _lives(self._engine) else _DID_NOT
+            why = "" if lives(self._engine) else _DID_NOT
         self._engine.close()
         if not why:
             return self._pid, ""
@@ -173,7 +181,8 @@ def become(ready: Ready, told: EngineError) -> str:
         order, files = packets.receive_files(told.orders)
         orders = _take_place(order, (told.orders.detach(), *files))
         becoming.outlive_parent()
-        packets.send(orders, lives=True)
+        if not packets.send(orders, lives=True):  # another does it
+            os._exit(1)
         orders.close()
         return str(order["argv"][-1])
     except BaseException:  # noqa: BLE001 - its runner starts another
@@ -207,8 +216,10 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def _lives(source: socket.socket) -> bool:
-    """Whether a fork says so in time."""
+def lives(source: socket.socket) -> bool:
+    """Whether a fork says so in time; if not, it can't say so any more, and does not begin."""
     poll = select.poll()
     poll.register(source, select.POLLIN)
-    return bool(poll.poll(1000 * PATIENCE)) and bool(packets.receive(source, dict))
+    if not poll.poll(1000 * PATIENCE):
+        source.shutdown(socket.SHUT_RD)
+    return bool(packets.receive(source, dict))

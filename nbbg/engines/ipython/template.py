@@ -16,6 +16,7 @@ when its supervisor's end of the socket is closed. It holds no lock, and no file
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -26,13 +27,13 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Sequence
 
+from nbbg.engines import packets
 from nbbg.engines.ipython import (
     becoming,
     forks,
     freshness,
     imports,
     leaving,
-    packets,
     spares,
     trying,
 )
@@ -50,11 +51,14 @@ _LEFT_OUT = 20  # modules; if so many do what they may not, no more is imported
 def serve(guest: str) -> tuple[Ready, str]:
     """Serve; returns in each engine alone, with the folder of its attempt."""
     control = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
-    why = _unfit()
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    why = _unfit(control)
     if why:
         packets.send(control, never=why)
         os._exit(0)
+    becoming.end_with_parent()  # also where it is halted, and hears nothing
     gc.disable()
     order = packets.receive(control)
     template = _Template(guest, control, order)
@@ -63,10 +67,11 @@ def serve(guest: str) -> tuple[Ready, str]:
     except spares.EngineError as error:
         told = error
         told.__traceback__ = None
+        template.let_go()
     return template.ready, spares.become(template.ready, told)
 
 
-def _unfit() -> str:
+def _unfit(control: socket.socket) -> str:
     """Why no run can be forked here; empty: it can."""
     if sys.platform != "linux" or platform.python_implementation() != "CPython":
         return "warm starts need CPython on Linux"
@@ -75,6 +80,13 @@ def _unfit() -> str:
         return f"its interpreter is Python {found}, and warm starts need 3.11"
     if "PYTHONHASHSEED" not in os.environ or os.environ["PYTHONHASHSEED"] == "random":
         return "PYTHONHASHSEED is random: each run shall have its own"
+    if trying.native_threads() > 1:
+        return "its interpreter starts threads by itself: sitecustomize, or a .pth file"
+    opened = {
+        fd for fd in map(int, os.listdir("/proc/self/fd")) if os.path.exists(f"/proc/self/fd/{fd}")
+    }
+    if opened - {0, 1, 2, control.fileno()}:  # in the forks their numbers are those of other files
+        return "its interpreter opens files by itself: sitecustomize, or a .pth file"
     return ""
 
 
@@ -104,6 +116,7 @@ class _Template:
         except CannotStartError as error:
             packets.send(control, never=str(error))
             os._exit(0)
+        atexit.register(leaving.hush_threads)  # before the shell's, which came first
         self.of_guest = becoming.ours()
         becoming.exchange(self.of_guest, {})
         self.program = forks.load(order["package"])
@@ -158,6 +171,12 @@ class _Template:
         else:
             self.grow(order["names"])
 
+    def let_go(self) -> None:
+        """In an engine: what ends with this object must close no file that is the engine's."""
+        for each in (self.control, self.parent, self.child, *self.begun.values()):
+            if each:
+                each.detach()
+
     # The fork that imports.
 
     def grow(self, names: Sequence[str]) -> None:
@@ -178,6 +197,7 @@ class _Template:
             its.close()
             self.child, self.child_pid, self.trying = mine, pid, ""
             return
+        becoming.end_with_parent()
         mine.close()
         if self.parent:
             self.parent.close()

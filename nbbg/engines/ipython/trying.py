@@ -8,6 +8,7 @@ or comes from the project; the fork that has tried it is thrown away.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -49,7 +50,7 @@ class Process:
         self._left_out = set(left_out)
         self._roots = (*_standard(), *installed(), guest)
         self._modules = set(sys.modules)
-        self._threads = _native_threads()
+        self._threads = native_threads()
         self._calls = _Calls()
         self._state = self._seen()
 
@@ -109,7 +110,7 @@ class Process:
 
     def _check_threads(self) -> None:
         """A pool that ends at a fork, and begins anew when it is needed, is no danger: OpenBLAS."""
-        if _native_threads() <= self._threads:
+        if native_threads() <= self._threads:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -118,7 +119,7 @@ class Process:
             os._exit(0)
         os.waitpid(pid, 0)
         deadline = time.monotonic() + _SETTLING
-        while _native_threads() > self._threads:
+        while native_threads() > self._threads:
             if time.monotonic() > deadline:
                 raise BadImportError("it starts threads")
             time.sleep(0.001)
@@ -217,10 +218,21 @@ def installed() -> list[str]:
     return [each for each in sys.path if os.path.basename(each) in _INSTALLED]
 
 
-def _standard() -> set[str]:
+def of_project() -> list[str]:
+    """The modules that are loaded and are neither installed, nor Python's or nbbg's."""
+    roots = (*_standard(), *installed())
+    known = [(name, getattr(module, "__dict__", None)) for name, module in sys.modules.items()]
+    files = {name: found.get("__file__") for name, found in known if found}
+    ours = (name for name in files if name.partition(".")[0] not in _OURS)
+    return [name for name in ours if files[name] and not str(files[name]).startswith(roots)]
+
+
+@functools.lru_cache(maxsize=None)
+def _standard() -> frozenset[str]:
+    """The folders of the standard library; in a bare process this takes as long as a short run."""
     found = {os.path.dirname(os.__file__)}
     found.update(path for name in ("stdlib", "platstdlib") if (path := sysconfig.get_path(name)))
-    return found
+    return frozenset(found)
 
 
 def _caught_signals() -> list[int]:
@@ -230,7 +242,7 @@ def _caught_signals() -> list[int]:
     return [int(each, 16) & ~_OF_THREADS for each in sets]
 
 
-def _native_threads() -> int:
+def native_threads() -> int:
     """How many there are, but for those that are known to be no danger to a fork."""
     return sum(_name_of(thread) not in _FORK_SAFE for thread in os.listdir("/proc/self/task"))
 

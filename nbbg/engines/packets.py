@@ -6,19 +6,24 @@ import contextlib
 import json
 import os
 import socket
-from typing import TYPE_CHECKING, Any, Sequence
+import zlib
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 if TYPE_CHECKING:
     Json = dict[str, Any]
 
 _LARGEST = 1 << 20
+_SHORT = 1 << 15  # bytes; some ten thousand names of modules are more than a packet may be
 _MOST_FILES = 253  # the kernel's limit
 
 
-def send(to: socket.socket, **message: Any) -> None:
-    """Send one; nothing, where nobody is there."""
-    with contextlib.suppress(OSError):  # it is gone, which is noticed by reading
-        to.send(json.dumps(message).encode())
+def send(to: socket.socket, **message: Any) -> bool:
+    """Send one; whether somebody is there, which is noticed by reading too."""
+    try:
+        to.send(encode(message))
+    except OSError:
+        return False
+    return True
 
 
 def send_files(to: socket.socket, files: Sequence[int], message: Json) -> None:
@@ -45,5 +50,16 @@ def receive(source: socket.socket, otherwise: Any = None) -> Json:
     if not data:
         found: Json = (otherwise or (lambda: os._exit(0)))()
         return found
-    message: Json = json.loads(data)
+    return decode(data)
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """The message as a packet, which has room for 200 KB."""
+    data = json.dumps(message).encode()
+    return data if len(data) < _SHORT else zlib.compress(data)
+
+
+def decode(data: bytes) -> Json:
+    """The opposite."""
+    message: Json = json.loads(data if data.startswith(b"{") else zlib.decompress(data))
     return message
