@@ -188,6 +188,27 @@ def test_preload_adds_and_excludes(project: Project) -> None:
     assert "torch,-tensorflow" in project.nbbg("run", "a.ipynb", "--preload", "1x", code=2).stderr
 
 
+def test_a_module_to_preload_that_is_not_there_is_named(project: Project) -> None:
+    """`show` tells what was asked for and can't be imported; the runs are warm all the same."""
+    libraries(project)
+    project.write("a.ipynb", "import fine\nprint(fine.X)")
+    asked = "fine,json.tool,nosuch,json.nosuch"
+    project.nbbg("run", "a.ipynb", "--warm", "on", "--preload", asked, "--wait")
+    said = project.nbbg("show", "1").stdout
+    missing = "warm; not nosuch: no such module is installed; not json.nosuch: its import fails\n"
+    assert missing in said
+
+
+def test_warm_starts_that_there_cannot_be_are_told_at_once(project: Project) -> None:
+    """`--warm on` with an engine or executor that has no template says so, before and at launch."""
+    project.write("a.ipynb", "pass")
+    words = ("run", "a.ipynb", "--warm", "on", "--engine", "plain")
+    for more in ("--dry-run", "--wait"):
+        said = project.nbbg(*words, more).stderr
+        assert "--warm on: the engine plain starts each run cold\n" in said
+    assert "--warm on" not in project.nbbg("run", "a.ipynb", "--warm", "on", "--wait").stderr
+
+
 def test_what_was_loaded_at_the_end_is_loaded_from_then_on(project: Project) -> None:
     """A module that a cell imports late is there in later runs; the project's own never is."""
     libraries(project)

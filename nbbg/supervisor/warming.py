@@ -162,7 +162,7 @@ class Warming:
             with contextlib.suppress(OSError):
                 kind.names = kind.names or self._chosen(known.get("modules", ()))
                 kind.left_out = {**self._excluded(), **known.get("left_out", {}), **kind.left_out}
-                order = {"names": kind.names, "left_out": kind.left_out}
+                order = {"names": kind.names, "left_out": kind.left_out, "asked": self._chosen(())}
                 notebook = str(self._folder / arm.frozen)
                 where = {"cwd": arm.cwd, "path": arm.notebook, "notebook": notebook}
                 kind.template = Template(
