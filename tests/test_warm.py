@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbbg import process
+from nbbg import paths, process
 from nbbg.engines import commands
 from nbbg.engines.ipython import imports
 from tests.project import notebook, until
@@ -207,6 +207,25 @@ def test_warm_starts_that_there_cannot_be_are_told_at_once(project: Project) -> 
         said = project.nbbg(*words, more).stderr
         assert "--warm on: the engine plain starts each run cold\n" in said
     assert "--warm on" not in project.nbbg("run", "a.ipynb", "--warm", "on", "--wait").stderr
+
+
+def test_status_tells_of_runs_that_wait_for_imports(project: Project) -> None:
+    """While the template imports, `status` says why nothing runs; afterwards it says so no more."""
+    gate = project.root / "gate"
+    gate.touch()
+    waits = f"import os, time\nwhile os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    (libraries(project) / "waits.py").write_text(waits)
+    project.write("a.ipynb", "import waits")
+    project.nbbg("run", "a.ipynb", "--runs", "3")
+    until(lambda: project.status()["batches"][0]["importing"])
+    told = "b1  a: 3 queued of 3, 1 at a time; imports first, for warm starts\n"
+    assert told in project.nbbg("status").stdout
+    gate.unlink()
+    project.nbbg("wait", "b1")
+    until(lambda: project.supervisor() is None)
+    assert "imports first" not in project.nbbg("status").stdout
+    assert not (project.batch("b1") / paths.IMPORTING).exists()
+    assert engine_of(project, 1)["warm"] is True
 
 
 def test_what_was_loaded_at_the_end_is_loaded_from_then_on(project: Project) -> None:

@@ -58,6 +58,7 @@ class Warming:
         self._kinds: dict[str, _Kind] = {}
         self._of_arms: dict[tuple[str, int], _Kind] = {}
         self._known = _read(folder)
+        self._told: bool | None = None  # whether runs wait; a supervisor before may have told so
         self._found: model.Planned | None = None  # the run that was asked for last
         several = batch.last - batch.first + 1 >= SEVERAL
         self.on = batch.warm == model.ON or several
@@ -91,7 +92,9 @@ class Warming:
         self._jobs = jobs
         self.look()
         kind = self._kind(run)
-        return kind is not None and kind.template is not None and kind.template.begins
+        waits = kind is not None and kind.template is not None and kind.template.begins
+        self._tell(waits=waits)
+        return waits
 
     def order(self, run: int) -> dict[str, Any]:
         """What the runner is told."""
@@ -128,10 +131,22 @@ class Warming:
 
     def close(self) -> None:
         """End all templates; what they have forked goes on."""
+        self._tell(waits=False)
         for kind in self._kinds.values():
             if kind.template:
                 kind.template.end()
                 kind.template = None
+
+    def _tell(self, *, waits: bool) -> None:
+        """To `status`, which would have nothing to say of runs that wait."""
+        if waits == self._told:
+            return
+        self._told = waits
+        with contextlib.suppress(OSError):
+            if waits:
+                (self._folder / paths.IMPORTING).touch(files.FILE_MODE)
+            else:
+                (self._folder / paths.IMPORTING).unlink()
 
     def _kind(self, run: int) -> _Kind | None:
         """With its template, if there can be one; None where runs of it are never warm."""
