@@ -161,6 +161,23 @@ def test_one_run_or_none_asked_for_is_cold(project: Project) -> None:
     assert "\nstart " not in project.nbbg("show", "1").stdout
 
 
+def test_how_long_a_run_waited_is_told_where_it_is_known(project: Project) -> None:
+    """After a stop before its start nobody knows since when it waits again: nothing is said."""
+    gate = project.root / "gate"
+    gate.touch()
+    waits = f"import os, time\nwhile os.path.exists({str(gate)!r}): time.sleep(0.01)"
+    project.write("a.ipynb", waits)
+    project.nbbg("run", "a.ipynb", "--runs", "2")
+    project.until_running(1)
+    project.nbbg("stop", "2")
+    gate.unlink()
+    project.nbbg("wait", "b1", code=1)
+    project.nbbg("resume", "2")
+    project.nbbg("wait", "b1")
+    assert "\ntime       waiting " in project.nbbg("show", "1").stdout
+    assert "\ntime       starting " in project.nbbg("show", "2").stdout
+
+
 def test_what_an_import_may_not_do_leaves_it_out(project: Project) -> None:
     """Each with a word in `show`; the runs import it themselves, and give what a cold one gives."""
     libraries(project)
