@@ -226,6 +226,17 @@ def test_warm_starts_that_there_cannot_be_are_told_at_once(project: Project) -> 
     assert "--warm on" not in project.nbbg("run", "a.ipynb", "--warm", "on", "--wait").stderr
 
 
+def test_what_other_notebooks_of_the_batch_name_is_imported_too(project: Project) -> None:
+    """Once the template serves, beside the first notebook's runs; none waits for it."""
+    mark = project.root / "mark"
+    (libraries(project) / "marks.py").write_text(f"open({str(mark)!r}, 'w').close()")
+    late = f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)"
+    project.write("a.ipynb", "import fine", late)
+    project.write("b.ipynb", "import sys; print('fine' in sys.modules)", "import marks")
+    project.nbbg("run", "a.ipynb", "b.ipynb", "--runs", "2", "--timeout", "40s", "--wait")
+    assert [run["state"] for run in project.runs()] == ["succeeded"] * 4
+
+
 def test_status_tells_of_runs_that_wait_for_imports(project: Project) -> None:
     """While the template imports, `status` says why nothing runs; afterwards it says so no more."""
     gate = project.root / "gate"

@@ -8,10 +8,11 @@ may not, that fork is thrown away, and the parent goes on without the module. No
 done here, for a process that has computed may have locks and pools that no fork survives.
 
 Messages are JSON, one a packet. From the supervisor: `{package, cwd, path, notebook, names,
-left_out, asked}` first; then `{fork: ATTEMPT, id}` and `{names: [MODULE, ...]}`. From here:
-`{loaded, left_out}`; `{id, pid, start_time}`; `{id, cold: WHY}`; `{written}`, when a run has
-written how it ended; `{lost}`; `{never: WHY}`. The template ends
-when its supervisor's end of the socket is closed. It holds no lock, and no file of an attempt.
+left_out, asked}` first; then `{fork: ATTEMPT, id}` and `{names: [MODULE, ...],
+notebooks: [PATH, ...]}`. From here: `{loaded, left_out}`; `{id, pid, start_time}`;
+`{id, cold: WHY}`; `{written}`, when a run has written how it ended; `{lost}`; `{never: WHY}`. The
+template ends when its supervisor's end of the socket is closed. It holds no lock, and no file of
+an attempt.
 """
 
 from __future__ import annotations
@@ -157,7 +158,8 @@ class _Template:
         if "fork" in order:
             packets.send(self.control, id=order["id"], **self._fork(order["fork"]))
         else:
-            self.grow(order["names"])
+            named = [name for each in order["notebooks"] for name in imports.of(each)]
+            self.grow([*named, *order["names"]])
 
     # The fork that imports.
 
