@@ -43,6 +43,7 @@ ASKED = "asked"  # on another machine: the batch and its plan as they came
 TOLD = "told.json"  # what an executor last said; no fact
 LOOK = "look-{}.json"  # what was seen after so many runs of each arm, and whether that decides
 WARM = "warm.json"  # what the templates of its runs have imported, and left out
+IMPORTING = "importing"  # there while runs wait for the imports of a template; no fact
 SUPERVISOR_LOCK = "supervisor.lock"
 SUPERVISOR_LOG = "supervisor.log"
 RUNS = "runs"

@@ -251,6 +251,16 @@ def test_an_unknown_id_is_refused_by_every_command(launched: Project, command: s
         assert f"there is no {name!r}; there are runs 1 to 2" in said
 
 
+def test_arms_like_the_name_are_named_first(project: Project) -> None:
+    """Of many arms, those that hold what was typed or are near it are shown; else the first."""
+    project.write("a.ipynb", "pass")
+    many = "-p", "x=a,b,c,d,e,f,g,h,short", "--allow-new-params", "--wait"
+    project.nbbg("run", "a.ipynb", *many)
+    assert "arms a/x=short, ...\n" in _refused(project, "show", "short")
+    assert "arms a/x=short, " in _refused(project, "show", "a/x=shrot")
+    assert "arms a/x=a, a/x=b, a/x=c," in _refused(project, "show", "99")
+
+
 @pytest.mark.parametrize("command", TAKE_IDS)
 def test_an_id_where_nothing_was_launched_is_refused(project: Project, command: str) -> None:
     """Before the first launch every id is unknown, and looking for it makes no store."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbbg import process
+from nbbg import paths, process
 from nbbg.engines import commands, packets
 from nbbg.engines.ipython import freshness, imports, spares
 from nbbg.engines.ipython import libraries as libraries_of_c
@@ -175,6 +175,23 @@ def test_one_run_or_none_asked_for_is_cold(project: Project) -> None:
     assert "\nstart " not in project.nbbg("show", "1").stdout
 
 
+def test_how_long_a_run_waited_is_told_where_it_is_known(project: Project) -> None:
+    """After a stop before its start nobody knows since when it waits again: nothing is said."""
+    gate = project.root / "gate"
+    gate.touch()
+    waits = f"import os, time\nwhile os.path.exists({str(gate)!r}): time.sleep(0.01)"
+    project.write("a.ipynb", waits)
+    project.nbbg("run", "a.ipynb", "--runs", "2")
+    project.until_running(1)
+    project.nbbg("stop", "2")
+    gate.unlink()
+    project.nbbg("wait", "b1", code=1)
+    project.nbbg("resume", "2")
+    project.nbbg("wait", "b1")
+    assert "\ntime       waiting " in project.nbbg("show", "1").stdout
+    assert "\ntime       starting " in project.nbbg("show", "2").stdout
+
+
 def test_what_an_import_may_not_do_leaves_it_out(project: Project) -> None:
     """Each with a word in `show`; the runs import it themselves, and give what a cold one gives."""
     libraries(project)
@@ -200,6 +217,57 @@ def test_preload_adds_and_excludes(project: Project) -> None:
     assert project.log(1) == "['fine', 'json.tool']\n"
     assert project.log(2) == "False\n"
     assert "torch,-tensorflow" in project.nbbg("run", "a.ipynb", "--preload", "1x", code=2).stderr
+
+
+def test_a_module_to_preload_that_is_not_there_is_named(project: Project) -> None:
+    """`show` tells what was asked for and can't be imported; the runs are warm all the same."""
+    libraries(project)
+    project.write("a.ipynb", "import fine\nprint(fine.X)")
+    asked = "fine,json.tool,nosuch,json.nosuch"
+    project.nbbg("run", "a.ipynb", "--warm", "on", "--preload", asked, "--wait")
+    said = project.nbbg("show", "1").stdout
+    missing = "warm; not nosuch: no such module is installed; not json.nosuch: its import fails\n"
+    assert missing in said
+
+
+def test_warm_starts_that_there_cannot_be_are_told_at_once(project: Project) -> None:
+    """`--warm on` with an engine or executor that has no template says so, before and at launch."""
+    project.write("a.ipynb", "pass")
+    words = ("run", "a.ipynb", "--warm", "on", "--engine", "plain")
+    for more in ("--dry-run", "--wait"):
+        said = project.nbbg(*words, more).stderr
+        assert "--warm on: the engine plain starts each run cold\n" in said
+    assert "--warm on" not in project.nbbg("run", "a.ipynb", "--warm", "on", "--wait").stderr
+
+
+def test_what_other_notebooks_of_the_batch_name_is_imported_too(project: Project) -> None:
+    """Once the template serves, beside the first notebook's runs; none waits for it."""
+    mark = project.root / "mark"
+    (libraries(project) / "marks.py").write_text(f"open({str(mark)!r}, 'w').close()")
+    late = f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)"
+    project.write("a.ipynb", "import fine", late)
+    project.write("b.ipynb", "import sys; print('fine' in sys.modules)", "import marks")
+    project.nbbg("run", "a.ipynb", "b.ipynb", "--runs", "2", "--timeout", "40s", "--wait")
+    assert [run["state"] for run in project.runs()] == ["succeeded"] * 4
+
+
+def test_status_tells_of_runs_that_wait_for_imports(project: Project) -> None:
+    """While the template imports, `status` says why nothing runs; afterwards it says so no more."""
+    gate = project.root / "gate"
+    gate.touch()
+    waits = f"import os, time\nwhile os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    (libraries(project) / "waits.py").write_text(waits)
+    project.write("a.ipynb", "import waits")
+    project.nbbg("run", "a.ipynb", "--runs", "3")
+    until(lambda: project.status()["batches"][0]["importing"])
+    told = "b1  a: 3 queued of 3, 1 at a time; imports first, for warm starts\n"
+    assert told in project.nbbg("status").stdout
+    gate.unlink()
+    project.nbbg("wait", "b1")
+    until(lambda: project.supervisor() is None)
+    assert "imports first" not in project.nbbg("status").stdout
+    assert not (project.batch("b1") / paths.IMPORTING).exists()
+    assert engine_of(project, 1)["warm"] is True
 
 
 def test_what_was_loaded_at_the_end_is_loaded_from_then_on(project: Project) -> None:

@@ -107,7 +107,8 @@ class _View:
             self._tell(run)
             self.bar.set_postfix_str(f"{self.unsuccessful} not succeeded", refresh=False)
         self.bar.update()
-        if self.bar.disable and time.monotonic() - self._said >= NOW_AND_THEN:
+        late = time.monotonic() - self._said >= NOW_AND_THEN
+        if self.bar.disable and late and self.done < int(self.bar.total or 0):
             self._said = time.monotonic()
             output.say(self._so_far())
 

@@ -242,6 +242,8 @@ def _batch_line(batch: BatchReport) -> str:
         since = datetime.fromisoformat(batch.paused_at).astimezone()
         stopped += f"; paused by {table.one_line(batch.paused_by)} since {since:%Y-%m-%d %H:%M}"
     stopped += f"; {table.one_line(str(batch.until))}" if batch.until else ""
+    if batch.importing and batch.counts.get(model.Queued.word) and not batch.paused_by:
+        stopped += "; imports first, for warm starts"
     if batch.bytes >= LARGE_SIZE:
         from nbbg import logs
 

@@ -88,10 +88,10 @@ class Template:
             news = self._take(self._receive()) or news
         return news
 
-    def grow(self, names: Sequence[str]) -> None:
-        """Have it import more, while it goes on serving."""
+    def grow(self, names: Sequence[str], notebooks: Sequence[str] = ()) -> None:
+        """Have it import more, and what notebooks name, while it goes on serving."""
         self.busy = True
-        packets.send(self._socket, names=list(names))
+        packets.send(self._socket, names=list(names), notebooks=list(notebooks))
 
     def submit(self, attempt: Path) -> Ticket | str:
         """Fork a runner; or why there is none."""

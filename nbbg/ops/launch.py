@@ -120,6 +120,7 @@ def launch(where: Project, request: Request) -> Launched:
         supervision.ensure(where, batch)
     launched = _set_going(where, batch, plan[0].covered)
     notes = [*(note for want in wanted for note in want.notes), *plan[0].mixtures, *chosen.notes]
+    notes += _never_warm(where, wanted)
     notes += [str(tree)] if tree and batch else []
     notes += (
         [NETWORK] if batch and batch.id == 1 and filesystem.holds_off(where.store.folder) else []
@@ -149,9 +150,22 @@ def preview(where: Project, request: Request) -> Preview:
     freezing.asked(where)  # refuses sources that are too many
     plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
     notes = [*(note for want in wanted for note in want.notes), *plan.mixtures, *chosen.notes]
+    notes += _never_warm(where, wanted)
     notes += [str(plan.until)] if plan.until else []
     notes += [plan.verdict] if plan.verdict else []
     return Preview(plan, cards.jobs(where.settings, chosen.gpus), tuple(dict.fromkeys(notes)))
+
+
+def _never_warm(where: Project, wanted: Sequence[Wanted]) -> list[str]:
+    """What `--warm on` can't change is said to who typed it; who set it for a project knows."""
+    warm = where.settings["warm"]
+    if warm.value != model.ON or not warm.source.startswith("--"):
+        return []
+    executor = where.settings.executor
+    if executor != "local":
+        return [f"--warm on: the executor {executor} starts each run cold"]
+    cold = dict.fromkeys(want.arm.engine for want in wanted if want.arm.engine != "ipython")
+    return [f"--warm on: the engine {engine} starts each run cold" for engine in cold]
 
 
 def check(where: Project, request: Request) -> list[Wanted]:

@@ -85,6 +85,7 @@ class BatchReport:
     seconds_left: float | None
     bytes: int  # that the files of its ended runs take
     until: deciding.Report | None  # where it runs until it is decided
+    importing: bool = False  # runs wait until what they import is imported, for warm starts
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -143,7 +144,8 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
     counts = index.counts(batch.id)
     planned = batch.last - batch.first + 1
     decided = until(index, batch)
-    supervisor = batches.supervisor_pid(index.store.batch(batch.id))
+    folder = index.store.batch(batch.id)
+    supervisor = batches.supervisor_pid(folder)
     found = pace.of_batch(index, batch, counts, course, supervised=supervisor is not None)
     return BatchReport(
         id=batch.name,
@@ -166,6 +168,7 @@ def of_batch(index: Index, batch: model.Batch) -> BatchReport:
         seconds_left=found.seconds_left,
         bytes=index.size(batch.id),
         until=decided,
+        importing=supervisor is not None and (folder / paths.IMPORTING).exists(),
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DIGITS = 19  # that SQLite can't hold any more
 PAGE = 500  # runs
 SOME = 8  # arms that are named
+MOST = 1000  # arms that are looked through for those
 
 
 def select(index: Index, names: Iterable[str]) -> list[model.Run]:
@@ -135,7 +136,7 @@ def _is_text(name: str) -> bool:
 
 
 def _nothing(index: Index, name: str) -> str:
-    arms = index.some_arms(SOME + 1)
+    arms = index.some_arms(MOST)
     if not arms:
         nothing = "nothing was launched in this project yet\nlaunch: nbbg run NOTEBOOK"
         return f"there is no {name!r}: {nothing}"
@@ -143,8 +144,17 @@ def _nothing(index: Index, name: str) -> str:
     last = batches[-1]
     runs = f"runs 1 to {last.last}" if last.last > 1 else "run 1"
     ids = f"batches b1 to b{last.id}" if last.id > 1 else "batch b1"
-    some = ", ".join(arms[:SOME]) + (", ..." if arms[SOME:] else "")
+    named = _alike(name, arms)[:SOME]
+    some = ", ".join(named) + (", ..." if len(arms) > len(named) else "")
     return (
         f"there is no {name!r}; there {'are' if last.last > 1 else 'is'} {runs}, {ids},"
         f" {'arms' if arms[1:] else 'arm'} {some}\nsee them: nbbg status"
     )
+
+
+def _alike(name: str, arms: list[str]) -> list[str]:
+    """Those that may have been meant, else all."""
+    import difflib
+
+    holding = [arm for arm in arms if name and name in arm]
+    return holding or difflib.get_close_matches(name, arms, SOME) or arms

@@ -42,7 +42,7 @@ def of(run: model.Run, now: float) -> Spent:
     """
     if run.started_at is None:
         return Spent()
-    waiting = max(0.0, run.started_at - _queued_at(run))
+    waiting = _between(_queued_at(run), run.started_at)
     try:
         with files.Folder(run.folder) as folder:
             head = journal.read_head(folder, paths.CELLS)
@@ -71,14 +71,13 @@ def _between(first: float | None, last: float | None) -> float | None:
     return None if first is None or last is None else max(0.0, last - first)
 
 
-def _queued_at(run: model.Run) -> float:
-    """A later attempt waits from the end of the one before it."""
+def _queued_at(run: model.Run) -> float | None:
+    """A later attempt waits from the end of the one before it; None where that never began."""
     if run.attempt > 1:
         before = os.path.join(os.path.dirname(run.folder), str(run.attempt - 1))
         try:
             with files.Folder(before) as folder:
-                ended = journal.moment((folder.read_json(paths.RESULT) or {}).get("ended_at"))
+                return journal.moment((folder.read_json(paths.RESULT) or {}).get("ended_at"))
         except (OSError, ValueError):
-            ended = None
-        return ended or run.started_at or 0.0
+            return None
     return run.queued_at

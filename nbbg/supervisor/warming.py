@@ -1,8 +1,9 @@
 """Warm starts of a batch: which of its runs are forked from a template, and what that imports.
 
 A template belongs to an interpreter and an environment. The first one imports what its notebook
-names; when a first run of a notebook has ended, it imports all that was loaded then. A run that
-can't be warm is started as if there were no templates, and says why.
+names, and then, while it serves, what the batch's other notebooks name; when a first run of a
+notebook has ended, it imports all that was loaded then. A run that can't be warm is started as if
+there were no templates, and says why.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SEVERAL = 3  # runs, for which a template is worth its start
 CRASHES = 3  # of the templates of one interpreter, after which there is none
 MOST = 4  # templates at a time
+OTHERS = 10  # notebooks beside the first whose imports are looked for
 
 
 @dataclass
@@ -39,6 +41,8 @@ class _Kind:
     left_out: dict[str, str] = field(default_factory=dict)
     learned: set[str] = field(default_factory=set)  # frozen notebooks whose modules are known
     began: int = 0  # how often
+    first: str = ""  # the frozen notebook whose imports the template begins with
+    whole: bool = False  # whether it was told of the others
     never: str = ""
 
 
@@ -57,6 +61,7 @@ class Warming:
         self._kinds: dict[str, _Kind] = {}
         self._of_arms: dict[tuple[str, int], _Kind] = {}
         self._known = _read(folder)
+        self._told: bool | None = None  # whether runs wait; a supervisor before may have told so
         self._found: model.Planned | None = None  # the run that was asked for last
         several = batch.last - batch.first + 1 >= SEVERAL
         self.on = batch.warm == model.ON or several
@@ -76,6 +81,7 @@ class Warming:
                 kind.left_out.update(template.left_out)
                 if kind.left_out or template.loaded:  # on a full disk, a page more is a run less
                     self._note(kind, template)
+            self._tell_of_others(kind, template)
             kind.never = kind.never or template.never
             if not template.alive:
                 kind.template = None
@@ -90,7 +96,9 @@ class Warming:
         self._jobs = jobs
         self.look()
         kind = self._kind(run)
-        return kind is not None and kind.template is not None and kind.template.begins
+        waits = kind is not None and kind.template is not None and kind.template.begins
+        self._tell(waits=waits)
+        return waits
 
     def order(self, run: int) -> dict[str, Any]:
         """What the runner is told."""
@@ -125,12 +133,35 @@ class Warming:
                 kind.names = list(dict.fromkeys([*kind.names, *self._chosen(loaded)]))
                 template.grow(kind.names)
 
+    def _tell_of_others(self, kind: _Kind, template: Template) -> None:
+        """Once it serves it imports what the other notebooks name, for which no run waits."""
+        if kind.whole or not template.ready or template.busy:
+            return
+        kind.whole = True
+        arms = self._batch.arms.values()
+        mine = (arm for arm in arms if (arm.engine, arm.python) == ("ipython", kind.python))
+        others = [each for each in dict.fromkeys(arm.frozen for arm in mine) if each != kind.first]
+        if others:
+            template.grow(kind.names, [str(self._folder / each) for each in others[:OTHERS]])
+
     def close(self) -> None:
         """End all templates; what they have forked goes on."""
+        self._tell(waits=False)
         for kind in self._kinds.values():
             if kind.template:
                 kind.template.end()
                 kind.template = None
+
+    def _tell(self, *, waits: bool) -> None:
+        """To `status`, which would have nothing to say of runs that wait."""
+        if waits == self._told:
+            return
+        self._told = waits
+        with contextlib.suppress(OSError):
+            if waits:
+                (self._folder / paths.IMPORTING).touch(files.FILE_MODE)
+            else:
+                (self._folder / paths.IMPORTING).unlink()
 
     def _kind(self, run: int) -> _Kind | None:
         """With its template, if there can be one; None where runs of it are never warm."""
@@ -159,11 +190,12 @@ class Warming:
             return
         else:
             kind.began += 1
+            kind.first, kind.whole = arm.frozen, False
             known = self._known.get(kind.python, {})
             with contextlib.suppress(OSError):
                 kind.names = kind.names or self._chosen(known.get("modules", ()))
                 kind.left_out = {**self._excluded(), **known.get("left_out", {}), **kind.left_out}
-                order = {"names": kind.names, "left_out": kind.left_out}
+                order = {"names": kind.names, "left_out": kind.left_out, "asked": self._chosen(())}
                 notebook = str(self._folder / arm.frozen)
                 where = {"cwd": arm.cwd, "path": arm.notebook, "notebook": notebook}
                 kind.template = Template(

@@ -8,10 +8,11 @@ may not, that fork is thrown away, and the parent goes on without the module. No
 done here, for a process that has computed may have locks and pools that no fork survives.
 
 Messages are JSON, one a packet. From the supervisor: `{package, cwd, path, notebook, names,
-left_out}` first; then `{fork: ATTEMPT, id}` and `{names: [MODULE, ...]}`. From here: `{loaded,
-left_out}`; `{id, pid, start_time}`; `{id, cold: WHY}`; `{written}`, when a run has
-written how it ended; `{lost}`; `{never: WHY}`. The template ends
-when its supervisor's end of the socket is closed. It holds no lock, and no file of an attempt.
+left_out, asked}` first; then `{fork: ATTEMPT, id}` and `{names: [MODULE, ...],
+notebooks: [PATH, ...]}`. From here: `{loaded, left_out}`; `{id, pid, start_time}`;
+`{id, cold: WHY}`; `{written}`, when a run has written how it ended; `{lost}`; `{never: WHY}`. The
+template ends when its supervisor's end of the socket is closed. It holds no lock, and no file of
+an attempt.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class _Template:
         self.trying = ""  # the module that the fork imports
         self.loaded: list[str] = []
         self.left_out: dict[str, str] = dict(order["left_out"])
+        self.asked: list[str] = order.get("asked", [])  # by a person: what is missing is told
         self.runners: dict[int, int] = {}  # descriptor that tells of its end -> pid
         self.begun: dict[int, spares.Spare] = {}  # descriptor that it speaks through -> runner
         self.spare: spares.Spare | None = None  # forked ahead
@@ -169,7 +171,8 @@ class _Template:
         if "fork" in order:
             packets.send(self.control, id=order["id"], **self._fork(order["fork"]))
         else:
-            self.grow(order["names"])
+            named = [name for each in order["notebooks"] for name in imports.of(each)]
+            self.grow([*named, *order["names"]])
 
     def let_go(self) -> None:
         """In an engine: what ends with this object must close no file that is the engine's."""
@@ -236,10 +239,16 @@ class _Template:
             os.close(kept)
         os.close(sink)
         self.loaded = [name for name in self.names if name in sys.modules]
+        missing = {
+            name: process.why_missing(name)
+            for name in self.asked
+            if name not in sys.modules and not self._is_left_out(name)
+        }
+        self.left_out.update(missing)
         self.of_guest = becoming.ours()
         self.imported.note(sys.modules.values())
         self.wants_spare = True
-        self._note(ready=self.loaded)
+        self._note(ready=self.loaded, missing=missing)
         packets.receive(
             self.parent, lambda: os._exit(0)
         )  # until it has left the socket to this process
@@ -258,6 +267,7 @@ class _Template:
             self.trying = ""
             self._outlive_child()  # at once: what it has started may keep the socket open
         elif "ready" in message:
+            self.left_out.update(message["missing"])
             packets.send(self.control, loaded=message["ready"], left_out=self.left_out)
             self.child_serves = True
             if self.spare:  # that of the child has imported more

@@ -86,6 +86,10 @@ class Process:
             return False
         return found is not None and self._is_library(found)
 
+    def why_missing(self, name: str) -> str:
+        """Why a module that was tried is not there."""
+        return "its import fails" if self.may_import(name) else "no such module is installed"
+
     def check(self) -> None:
         """Compare.
 
