@@ -120,13 +120,17 @@ class Folder:
             raise ValueError(f"{name}: no JSON object")  # noqa: TRY004 - of what is in the file
         return value
 
-    def write_once(self, name: str, data: bytes, mode: int = FILE_MODE) -> None:
+    def write_once(
+        self, name: str, data: bytes, mode: int = FILE_MODE, *, durable: bool = True
+    ) -> None:
         """Put a fact in place: complete, on disk, and only if there is none of that name.
+
+        Without `durable`, file and folder are the caller's to fsync.
 
         Raises:
             FileExistsError: the fact is there already; it is left as it is.
         """
-        with self._beside(name, lambda file: file.write(data), mode) as temporary:
+        with self._beside(name, lambda file: file.write(data), mode, durable=durable) as temporary:
             try:
                 os.link(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             except FileExistsError:
@@ -137,7 +141,8 @@ class Folder:
                 if error.errno not in _NO_LINKS:
                     raise
                 self._rename_new(temporary, name, error)
-            os.fsync(self.fd)
+            if durable:
+                os.fsync(self.fd)
 
     def write_once_if_only_empty(self, name: str, data: bytes) -> None:
         """The same for a fact whose being there says most; on a full disk it is left empty.
@@ -199,7 +204,12 @@ class Folder:
 
     @contextlib.contextmanager
     def _beside(
-        self, name: str, write: Callable[[BinaryIO], Any], mode: int = FILE_MODE
+        self,
+        name: str,
+        write: Callable[[BinaryIO], Any],
+        mode: int = FILE_MODE,
+        *,
+        durable: bool = True,
     ) -> Iterator[str]:
         # By chance, not by pid: containers that share a store have the same pids again and again.
         temporary = f".{name}.{os.urandom(8).hex()}"
@@ -210,7 +220,8 @@ class Folder:
                 write(file)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             faults.step("beside", name)
             yield temporary
         except OSError as error:

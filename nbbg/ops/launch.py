@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nbbg.ops.pieces import Piece
     from nbbg.ops.planning import Plan
     from nbbg.ops.project import Project
+    from nbbg.ops.provenance import Git
 
 ONE_MORE = Target()
 
@@ -99,6 +100,11 @@ def launch(where: Project, request: Request) -> Launched:
     Raises:
         NbbgError: what was asked can't be done; nothing was created then.
     """
+    with provenance.asking(where.root) as git:
+        return _launch(where, request, git)
+
+
+def _launch(where: Project, request: Request, git: Git | None) -> Launched:
     wanted = check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
     tree = freezing.asked(where)
@@ -110,7 +116,7 @@ def launch(where: Project, request: Request) -> Launched:
     def draft(number: int, first: int) -> batches.Draft | None:
         if not (plan and first == 1):  # else it was planned above, and nobody was faster
             plan[:] = [planning.make(where, request, wanted, first)]
-        drafted = _draft(where, request, wanted, plan[0], chosen, number)
+        drafted = _draft(where, request, wanted, plan[0], git, chosen, number)
         return tree.join(drafted) if drafted and tree else drafted
 
     batch = batches.publish(where.store, draft)
@@ -200,15 +206,16 @@ def _draft(
     request: Request,
     wanted: Sequence[Wanted],
     plan: Plan,
+    git: Git | None,
     chosen: cards.Cards,
     number: int,
 ) -> batches.Draft | None:
     if not plan.new:
         return None
-    batch = _batch(where, request, plan, chosen, number)
+    batch = _batch(where, request, plan, git, chosen, number)
     each = {(want.arm.frozen, want.arm.script): want for want in wanted}  # not for each set anew
     frozen = {name: data for want in each.values() for name, data in want.frozen.items()}
-    diff = provenance.dirty_diff(where.root)
+    diff = provenance.dirty_diff(git)
     content = {
         **commands.guest(),
         **frozen,
@@ -219,7 +226,12 @@ def _draft(
 
 
 def _batch(
-    where: Project, request: Request, plan: Plan, chosen: cards.Cards, number: int
+    where: Project,
+    request: Request,
+    plan: Plan,
+    git: Git | None,
+    chosen: cards.Cards,
+    number: int,
 ) -> model.Batch:
     """What the records will say of this launch."""
     settings, runs = where.settings, plan.new
@@ -259,7 +271,7 @@ def _batch(
         arms=dict(plan.arms),
         root="" if where.store.folder == where.root / paths.STORE else str(where.root),
         facts={
-            **provenance.of(where.root),
+            **provenance.of(git),
             "environment": environment.to_record(now),
             "output_cap": settings.output_cap,
             "secrets": sorted(secrets.names(now)),
@@ -270,6 +282,8 @@ def _batch(
 
 def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[model.Run]) -> Launched:
     """Queue again what neither succeeded nor lives, and see that earlier batches are supervised."""
+    if not covered:
+        return Launched(batch, [], [], [], 0, [])
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]
     with Index(where.store) as index:
