@@ -18,20 +18,18 @@ from nbbg.index import Index
 from nbbg.ops import (
     arms,
     cards,
-    cleaning,
     deciding,
-    freezing,
     handing,
     planning,
     project,
     provenance,
     settling,
-    steer,
     supervision,
 )
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
+from nbbg.settings import values
 from nbbg.store import batches, filesystem, kinds, place
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
 
     from nbbg.ops.arms import Wanted
     from nbbg.ops.deciding import Asked
+    from nbbg.ops.freezing import Tree
     from nbbg.ops.pieces import Piece
     from nbbg.ops.planning import Plan
     from nbbg.ops.project import Project
@@ -107,7 +106,7 @@ def launch(where: Project, request: Request) -> Launched:
 def _launch(where: Project, request: Request, git: Git | None) -> Launched:
     wanted = check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
-    tree = freezing.asked(where)
+    tree = _tree(where)
     plan: list[Plan] = []
     if not where.store.exists():
         plan = [planning.make(where, request, wanted, 1)]  # what is refused leaves nothing behind
@@ -129,9 +128,31 @@ def _launch(where: Project, request: Request, git: Git | None) -> Launched:
     notes += (
         [NETWORK] if batch and batch.id == 1 and filesystem.holds_off(where.store.folder) else []
     )
-    if said := cleaning.by_rules(where):
+    if said := _clean(where):
         notes.append(said)
     return replace(launched, notes=tuple(dict.fromkeys(notes)), verdict=plan[0].verdict)
+
+
+def _tree(where: Project) -> Tree | None:
+    """The sources that are to be frozen with the notebooks, where that is set.
+
+    Raises:
+        UsageError: they are too much.
+    """
+    if where.settings.freeze != values.TREE:
+        return None
+    from nbbg.ops import freezing
+
+    return freezing.choose(where.root, where.store.folder)
+
+
+def _clean(where: Project) -> str:
+    """Clean as the settings say; a sentence, where anything went."""
+    if not (where.settings.keep_runs or where.settings.keep_days):
+        return ""
+    from nbbg.ops import cleaning
+
+    return cleaning.by_rules(where)
 
 
 @dataclass(frozen=True)
@@ -151,7 +172,7 @@ def preview(where: Project, request: Request) -> Preview:
     """
     wanted = check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
-    freezing.asked(where)  # refuses sources that are too many
+    _tree(where)  # refuses sources that are too many
     plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
     notes = [*(note for want in wanted for note in want.notes), *plan.mixtures, *chosen.notes]
     notes += [str(plan.until)] if plan.until else []
@@ -172,7 +193,7 @@ def check(where: Project, request: Request) -> list[Wanted]:
     executors.get(settings.executor).check(settings.options, where.store.folder)
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
-    steer.refuse_exit_file(settings.exit_file)
+    supervision.refuse_exit_file(settings.exit_file)
     wanted = arms.wanted(
         where,
         request.pieces,
@@ -284,6 +305,8 @@ def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[mode
     """Queue again what neither succeeded nor lives, and see that earlier batches are supervised."""
     if not covered:
         return Launched(batch, [], [], [], 0, [])
+    from nbbg.ops import steer
+
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]
     with Index(where.store) as index:
