@@ -15,13 +15,13 @@ import nbbg
 from nbbg import files, secrets
 from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
-from nbbg.process.asking import Asked
 from nbbg.store import imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from nbbg import model
+    from nbbg.process.asking import Asked
 
 PATIENCE = 5.0  # seconds for git
 LARGEST_DIFF = 4 << 20  # bytes; notebooks with outputs make diffs that nobody reads
@@ -166,6 +166,8 @@ def _in_repository(root: Path) -> bool:
 
 
 def _ask(root: Path, *arguments: str) -> Asked:
+    from nbbg.process.asking import Asked  # not for `show`
+
     # What git would note for itself takes a lock, and a git that is ended must leave none.
     return Asked(["git", "-C", str(root), *arguments], {**os.environ, "GIT_OPTIONAL_LOCKS": "0"})
 
