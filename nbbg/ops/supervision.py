@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nbbg import executors, paths, process, secrets, settings
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.runner import environment
-from nbbg.store import filesystem
+from nbbg.store import batches, filesystem
 
 if TYPE_CHECKING:
     from nbbg import model
@@ -56,6 +56,7 @@ def ensure(project: Project, batch: model.Batch) -> None:
     if executors.scheduler(batch.executor):
         from nbbg.ops import handing
 
+        batches.make_caches(folder)
         handing.hand_over(project, batch, given)
         return
     argv = process.own_program("nbbg.supervisor", str(folder.resolve()))

@@ -146,6 +146,18 @@ def take_back_stop(store: Store, number: int) -> None:
         folder.remove(paths.STOP)
 
 
+def make_caches(folder: Path) -> None:
+    """Make the folders in which Python keeps what it compiles, which it would make by the umask.
+
+    Not at launch, where they would be a third of all folders, but by who is first to start runs.
+    """
+    for name in (paths.GUEST, paths.TWINS, paths.TREE_FOLDER):
+        for at, _, names in os.walk(folder / name):
+            if any(file.endswith(".py") for file in names):
+                with contextlib.suppress(OSError):  # a full disk does without
+                    files.make_folder(os.path.join(at, "__pycache__"))
+
+
 def add_event(
     store: Store,
     number: int,
@@ -223,8 +235,6 @@ def _fill(folder: Path, draft: Draft, store: Store, before: int) -> None:
     for name in folders:
         files.make_folder(folder / name)
     own = {name for name in content if name.startswith(_OF_NBBG)}
-    for name in set(map(os.path.dirname, own)):
-        files.make_folder(folder / name / "__pycache__")
     earlier = store.batch(before)
     new = [
         name
@@ -236,7 +246,6 @@ def _fill(folder: Path, draft: Draft, store: Store, before: int) -> None:
     _put_lock(folder)
     if draft.fill:
         draft.fill(folder)
-        _make_caches(folder / paths.TREE_FOLDER)
     files.fsync_all(folder / name for name in (*new, paths.SUPERVISOR_LOCK, *folders))
 
 
@@ -262,13 +271,6 @@ def _link(there: Path, path: Path, data: bytes) -> bool:
             os.link(there, path)
         return same
     return False
-
-
-def _make_caches(folder: Path) -> None:
-    """The folders in which Python will keep what it compiles, which it would make by the umask."""
-    for at, _, names in os.walk(folder):
-        if any(file.endswith(".py") for file in names):
-            files.make_folder(os.path.join(at, "__pycache__"))
 
 
 def _put_lock(path: Path) -> None:
