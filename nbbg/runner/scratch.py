@@ -9,7 +9,6 @@ outlive the machine.
 from __future__ import annotations
 
 import os
-import shutil
 from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +51,13 @@ def bring(scratch: str, attempt: Path, record: dict[str, Any]) -> dict[str, Any]
     """
     if not scratch:
         return record
+    import shutil  # not by every runner
+
     try:
         if os.listdir(scratch):
             _bring(scratch, attempt)
         shutil.rmtree(scratch, ignore_errors=True)
-    except (OSError, shutil.Error) as error:
+    except OSError as error:
         left = f"{scratch} is left on {process.host()}: {_why(error)}"
         notes = "; ".join(filter(None, (record.get("note"), left)))
         return {**record, "scratch": left, **({"note": notes} if "note" in record else {})}
@@ -64,11 +65,13 @@ def bring(scratch: str, attempt: Path, record: dict[str, Any]) -> dict[str, Any]
 
 
 def _bring(scratch: str, attempt: Path) -> None:
+    import shutil
+
     incoming = attempt / f".{paths.SCRATCH}"
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         shutil.copytree(scratch, incoming, symlinks=True)
-    except (OSError, shutil.Error):
+    except OSError:
         shutil.rmtree(incoming, ignore_errors=True)  # the result may need the room
         raise
     incoming.rename(attempt / paths.SCRATCH)
@@ -87,6 +90,8 @@ def _expanded(template: str, known: Mapping[str, str]) -> str:
 
 def _why(error: Exception) -> str:
     """The first cause, of the many that a tree may have."""
+    import shutil
+
     if isinstance(error, shutil.Error) and error.args and error.args[0]:
         return str(error.args[0][0][-1])
     return str(error)
