@@ -33,8 +33,9 @@ def _leave(code: int) -> None:
 
     Python would tidy up its memory first, which takes as long as it takes to start.
     """
+    left = atexit._ncallbacks() or sys.getprofile()  # noqa: SLF001 - the only way to know
     threads = sys.modules.get("threading")
-    if atexit._ncallbacks() or (threads and threads.active_count() > 1):  # noqa: SLF001 - the only way to know
+    if left or (threads and threads.active_count() > 1):
         return
     with contextlib.suppress(OSError, ValueError):  # then Python says so, as it always does
         sys.stdout.flush()

@@ -79,11 +79,8 @@ def git_files(root: Path) -> tuple[list[str], list[str]] | None:
     Raises:
         EnvironmentFault: git does not answer, or not in time.
     """
-    if not _in_repository(root):
+    if not _is_known_to_git(root):
         return None
-    with contextlib.suppress(OSError), _ask(root, "rev-parse", "--git-dir") as asked:
-        if not asked.answer(PATIENCE):
-            return None
     import subprocess
 
     lists = (["--cached"], ["--others", "--exclude-standard"])
@@ -163,6 +160,16 @@ def _names(data: bytes) -> list[str]:
 
 def _in_repository(root: Path) -> bool:
     return any((folder / ".git").exists() for folder in (root, *root.parents))
+
+
+def _is_known_to_git(root: Path) -> bool:
+    if not _in_repository(root):
+        return False
+    try:
+        with _ask(root, "rev-parse", "--git-dir") as asked:
+            return bool(asked.answer(PATIENCE))
+    except OSError:  # there is a repository, and no git
+        return False
 
 
 def _ask(root: Path, *arguments: str) -> Asked:
