@@ -228,7 +228,7 @@ class Index:
         if is_open:  # perhaps by another reader, since the last refresh
             return self._live.get(number) or self._derive(row)
         planned = model.Planned(number, arm, count, seed)
-        stopped = self.stopped_by(batch_id)
+        stopped = "" if ending else self.stopped_by(batch_id)
         run = runs.planned(self.store, self.batch(batch_id), planned, attempt, stopped)
         if ending:
             return self._in_line(runs.from_json(run, json.loads(ending)))

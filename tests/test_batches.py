@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -101,6 +102,32 @@ def test_a_batch_comes_back_as_it_was(store: Store) -> None:
     assert batches.read(store, 1) == made
     assert [run.seed for run in plans.read(store.batch(1) / paths.PLAN)] == [8, 9]
     assert all((store.batch(1) / name).read_bytes() == data for name, data in content.items())
+
+
+def test_what_nbbg_carries_along_is_shared_with_the_batch_before(store: Store) -> None:
+    """A batch has its own names for it, so the earlier one can go; what differs is its own."""
+    same, other = f"{paths.GUEST}/nbbg/same.py", f"{paths.GUEST}/nbbg/other.py"
+    records.publish(store, content={same: b"1", other: b"old", "frozen/train.ipynb": b"{}"})
+    content = {same: b"1", other: b"new", "frozen/train.ipynb": b"{}"}
+    records.publish(store, content=content)
+    one, two = store.batch(1), store.batch(2)
+    assert (two / same).samefile(one / same)
+    assert not (two / "frozen/train.ipynb").samefile(one / "frozen/train.ipynb")
+    assert (one / other).read_bytes() == b"old"
+    shutil.rmtree(one)
+    assert all((two / name).read_bytes() == data for name, data in content.items())
+
+
+def test_a_link_in_the_batch_before_leads_nowhere(store: Store, tmp_path: Path) -> None:
+    """What somebody has put in the place of a file of nbbg is not taken for it."""
+    name = f"{paths.GUEST}/nbbg/files.py"
+    records.publish(store, content={name: b"1"})
+    (tmp_path / "theirs").write_bytes(b"1")
+    (store.batch(1) / name).unlink()
+    (store.batch(1) / name).symlink_to(tmp_path / "theirs")
+    records.publish(store, content={name: b"1"})
+    assert not (store.batch(2) / name).is_symlink()
+    assert (store.batch(2) / name).stat().st_nlink == 1
 
 
 def test_a_newer_batch_is_read(store: Store) -> None:

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.project import LONG, Project, alive, until
+from tests.project import LONG, PYTHON, Project, alive, until
 
 COUNTS = "print('counted')"
 OBEYS = (
@@ -333,3 +334,27 @@ def test_text_that_is_none_hides_nothing(project: Project) -> None:
         project.nbbg(*line.split())
     refused = project.nbbg("run", "odd.ipynb", "-p", 'lr="\\ud800"', code=2).stderr
     assert "odd.ipynb: lr is given half a surrogate pair" in refused
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "import atexit; atexit.register(print, 'the end')",
+        "import threading; threading.Timer(0.5, print, ['the end']).start()",
+    ],
+)
+def test_a_command_leaves_nothing_undone(project: Project, left: str) -> None:
+    """A command ends its process at once, unless a library or a thread has something to do."""
+    code = f"{left}\nimport sys\nfrom nbbg.cli import main\nsys.argv = ['nbbg', 'status']\nmain()"
+    project.write("train.ipynb", COUNTS)
+    project.nbbg("run", "train.ipynb", "--wait")
+    done = subprocess.run(
+        [PYTHON, "-c", code],
+        cwd=project.root,
+        env=project.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "train" in done.stdout
+    assert done.stdout.endswith("the end\n")

@@ -247,6 +247,17 @@ def test_which_files_are_frozen_without_git(project: Project) -> None:
     assert tree.names == ["pkg/__init__.py", "pkg/sub.py", "utils.py"]
 
 
+def test_a_repository_without_git_is_frozen_all_the_same(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the program is not installed, sources are chosen as in a project without it."""
+    (project.root / "one.py").write_text("")
+    (project.root / ".git").mkdir(exist_ok=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    names = freezing.choose(project.root, project.root / ".nbbg").names
+    assert "one.py" in names
+
+
 def test_too_much_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than the cap is refused before anything is copied, with what to do."""
     fill(project)

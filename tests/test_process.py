@@ -14,6 +14,7 @@ import pytest
 
 from nbbg import process
 from nbbg.model import Identity
+from nbbg.process.asking import Asked
 from tests import records
 from tests.project import alive, until
 
@@ -291,3 +292,29 @@ def test_a_program_within_keeps_what_it_is_given(tmp_path: Path) -> None:
             process.spawn_within(argv, str(tmp_path / "none"), os.environ, log.fileno(), [])
     assert (tmp_path / "log").read_text() == expected
     assert os.getcwd() == before
+
+
+def test_a_program_is_asked_while_we_do_something_else() -> None:
+    """All that it writes is its answer, however much; it is read once and told as often."""
+    much = [sys.executable, "-c", "print('x' * 300_000)"]
+    with Asked(much, {}) as asked:
+        assert asked.answer(30) == b"x" * 300_000 + b"\n"
+        assert asked.answer(30) == b"x" * 300_000 + b"\n"
+
+
+def test_what_fails_has_no_answer() -> None:
+    """Nor has what is not there; what failed has written something all the same."""
+    with Asked(["sh", "-c", "echo half; exit 1"], os.environ) as asked:
+        assert asked.answer(30) == b""
+    with pytest.raises(OSError, match="No such file"):
+        Asked(["a-program-that-is-not-there"], os.environ)
+
+
+@pytest.mark.parametrize("code", ["echo half; exec sleep 60", "exec >&-; exec sleep 60"])
+def test_nobody_waits_for_what_is_not_through(code: str) -> None:
+    """A program that takes too long is ended, also where it has closed its stdout."""
+    with Asked(["sh", "-c", code], os.environ) as asked:
+        pid = asked._pid  # noqa: SLF001
+        assert asked.answer(0.2) == b""
+        assert alive(pid)
+    assert not alive(pid)

@@ -5,6 +5,8 @@ Data goes to stdout, talk to stderr. A command's module is imported when it is t
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import errno
 import io
 import os
@@ -18,12 +20,35 @@ LONGEST = 200  # characters of a path in a message
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Carry out one command; its exit code."""
+    """Carry out one command; its exit code. Without words it is the process's own, and ends it."""
+    if argv is not None:
+        return _carry_out(argv)
+    code = _carry_out(sys.argv[1:])
+    _leave(code)
+    return code
+
+
+def _leave(code: int) -> None:
+    """End this process, unless a thread or a library has something left to do at its end.
+
+    Python would tidy up its memory first, which takes as long as it takes to start.
+    """
+    left = atexit._ncallbacks() or sys.getprofile()  # noqa: SLF001 - the only way to know
+    threads = sys.modules.get("threading")
+    if left or (threads and threads.active_count() > 1):
+        return
+    with contextlib.suppress(OSError, ValueError):  # then Python says so, as it always does
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _carry_out(argv: Sequence[str]) -> int:
     from nbbg.cli import parser
     from nbbg.errors import NbbgError
 
     _take_any_text()
-    arguments = parser.parse(sys.argv[1:] if argv is None else argv)
+    arguments = parser.parse(argv)
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()

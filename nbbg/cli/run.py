@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from nbbg import model, screen
-from nbbg.cli import ids, output, preview, progress, reading
+from nbbg.cli import ids, output
 from nbbg.errors import UsageError
-from nbbg.ops import deciding, gather, pieces, project, reports, sources, supervision
+from nbbg.ops import deciding, gather, pieces, project, sources
 from nbbg.ops.asked import target
 from nbbg.ops.giving import Freedom
 from nbbg.ops.launch import Request, launch
@@ -40,6 +40,8 @@ def command(arguments: argparse.Namespace) -> int:
     """Launch; with `--wait`, stay until all have ended."""
     where = project.here(flags(arguments))
     if arguments.dry_run:
+        from nbbg.cli import preview
+
         return preview.show(where, _request(where, arguments), as_json=arguments.json)
     launched = launch(where, _request(where, arguments))
     for note in launched.notes:
@@ -51,12 +53,21 @@ def command(arguments: argparse.Namespace) -> int:
         _document(where, launched)
     else:
         _tell(launched, quiet=arguments.json)
-    if launched.foreground:
-        supervision.ensure(where, launched.foreground)
-    code = progress.wait(where, launched.runs()) if waits else 0
-    if arguments.json and waits:
+    if not waits:
+        return 0
+    code = _wait(where, launched)
+    if arguments.json:
         _document(where, launched)
     return code
+
+
+def _wait(where: Project, launched: Launched) -> int:
+    from nbbg.cli import progress
+    from nbbg.ops import supervision
+
+    if launched.foreground:
+        supervision.ensure(where, launched.foreground)
+    return progress.wait(where, launched.runs())
 
 
 def flags(arguments: argparse.Namespace) -> dict[str, object]:
@@ -123,6 +134,9 @@ def _listed(text: str | None) -> list[str] | None:
 
 
 def _document(where: Project, launched: Launched) -> None:
+    from nbbg.cli import reading
+    from nbbg.ops import reports
+
     with reading.index(where) as index:
         found = [index.run(number) for number in launched.runs()]
         output.document(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg.classes import dataclass
-from nbbg.notebook import formats, scripts, userfiles
+from nbbg.notebook import formats, userfiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ class Selection:
             inner = path.relative_to(folder)
             if not self._is_kind(path.suffix):
                 continue
-            if self.fits(inner) and (path.suffix == userfiles.NOTEBOOK or scripts.has_cells(path)):
+            if self.fits(inner) and (path.suffix == userfiles.NOTEBOOK or _has_cells(path)):
                 yield path
 
     def _is_kind(self, suffix: str) -> bool:
@@ -56,6 +56,12 @@ class Selection:
         if self.include and not _matches(inner, self.include):
             return False
         return not _matches(inner, self.exclude)
+
+
+def _has_cells(path: Path) -> bool:
+    from nbbg.notebook import scripts  # not for a notebook alone
+
+    return scripts.has_cells(path)
 
 
 def _matches(inner: Path, globs: Sequence[str]) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
+from nbbg import patterns
 from nbbg.errors import EnvironmentFault
 from nbbg.notebook import injection
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PYTHON = "python"
 _INSTEAD = "run it without -p, and read RUN_NUMBER and SEED from the environment"
-_ASSIGNED = re.compile(
+_ASSIGNED = patterns.late(
     r"""(?mx) ^\s* (?: (?:const|val|var|let|local|export|readonly|mutable|double|int|string) \s+ )*
     \$? ([A-Za-z_]\w*) (?: \s* :\s* \w+ )? \s* (?: =(?!=) | <- )"""
 )

@@ -11,6 +11,7 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
+from nbbg import patterns
 from nbbg.classes import dataclass, replace
 from nbbg.notebook import injection, kinds
 from nbbg.notebook.kinds import Fit
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 RESULTS = "results"
 
-_CELL_MAGIC = re.compile(r"\A\s*%%(\w+)")
+_CELL_MAGIC = patterns.late(r"\A\s*%%(\w+)")
 _ON_PYTHON = {"capture", "time", "timeit", "prun"}  # cell magics whose cell is Python all the same
-_LINE = re.compile(r"(?m)^([ \t]*)(?:[%!?].*|[^#'\"\n]*\?)$")
-_ASSIGNED = re.compile(r"(?m)^([ \t]*[\w, ]+=[ \t]*)[%!].*$")
-_TYPE_COMMENT = re.compile(r"type:\s*((?:[^\s\[]|\[.*\])+)[\s#]*(.*)")  # `type: int  the rest`
+_LINE = patterns.late(r"(?m)^([ \t]*)(?:[%!?].*|[^#'\"\n]*\?)$")
+_ASSIGNED = patterns.late(r"(?m)^([ \t]*[\w, ]+=[ \t]*)[%!].*$")
+_TYPE_COMMENT = patterns.late(r"type:\s*((?:[^\s\[]|\[.*\])+)[\s#]*(.*)")  # `type: int  the rest`
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import files, model, paths
@@ -50,7 +49,7 @@ def go_on(project: Project, index: Index, names: Sequence[str], by: str) -> list
         if (batch.id in whole or not names) and steer.course(project, batch).paused_at
     ]
     for batch in paused:
-        refuse_exit_file(batch.exit_file)
+        supervision.refuse_exit_file(batch.exit_file)
     for batch in paused:
         changes.resume(project.store.batch(batch.id), by)
     return paused
@@ -82,18 +81,6 @@ def retriable(index: Index, names: Sequence[str], *, failed_alone: bool = False)
     ]
 
 
-def refuse_exit_file(exit_file: str) -> None:
-    """Nothing is started where it would be stopped at once.
-
-    Raises:
-        UsageError: the exit file is there.
-    """
-    if exit_file and Path(exit_file).exists():
-        would = "the batch would stop at once\nremove it first"
-        message = f"the exit file {exit_file} is there: {would}"
-        raise UsageError(message)
-
-
 def start_again(
     project: Project,
     index: Index,
@@ -121,7 +108,7 @@ def start_again(
     numbers = {run.batch for run in chosen}.union(batch.id for batch in also)
     touched = [index.batch(number) for number in sorted(numbers)]
     for batch in touched:
-        refuse_exit_file(batch.exit_file)
+        supervision.refuse_exit_file(batch.exit_file)
     mine: dict[int, list[model.Run]] = {batch.id: [] for batch in touched}
     for run in chosen:
         mine[run.batch].append(run)

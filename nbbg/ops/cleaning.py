@@ -170,8 +170,6 @@ def by_rules(where: Project) -> str:
     What hinders it is a sentence too: it is no reason to take a launch for refused.
     """
     keep, days = where.settings.keep_runs, where.settings.keep_days
-    if not keep and not days:
-        return ""
     criteria = Criteria(older_than=days * DAY, keep=keep or None)
     try:
         with Index(where.store) as index:

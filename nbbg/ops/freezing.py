@@ -25,12 +25,10 @@ from nbbg.classes import dataclass, replace
 from nbbg.engines import commands
 from nbbg.errors import StoreError, UsageError
 from nbbg.ops import provenance
-from nbbg.settings import values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nbbg.ops.project import Project
     from nbbg.store import batches
 
 LARGEST_FILE, LARGEST_TREE, MOST_FILES = 10_000_000, 500_000_000, 20_000
@@ -73,17 +71,6 @@ class Tree:
         more = f" and {len(self.large) - NAMED} more" if self.large[NAMED:] else ""
         largest = f"larger than {LARGEST_FILE // 10**6} MB"
         return f"{text}; left out, as {largest}: {', '.join(self.large[:NAMED])}{more}"
-
-
-def asked(where: Project) -> Tree | None:
-    """The sources that are to be frozen with the notebooks, where that is set.
-
-    Raises:
-        UsageError: they are too much.
-    """
-    if where.settings.freeze != values.TREE:
-        return None
-    return choose(where.root, where.store.folder)
 
 
 def choose(root: Path, store: Path) -> Tree:

@@ -6,7 +6,6 @@ folders or in environments, and no script beside the notebook of its name.
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +108,8 @@ def _has_book(script: Path, there: Sequence[Path]) -> bool:
 
 
 def _matching(name: str, chosen: Selection) -> Iterator[Path]:
+    import glob
+
     from nbbg.notebook import scripts
 
     passed = OUTPUTS not in Path(name).parts  # nobody asks for them

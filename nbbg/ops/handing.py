@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbbg import executors, model, paths, secrets, settings
 from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.index import Index
-from nbbg.store import changes, hearsay, hosts
+from nbbg.store import hearsay
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -56,6 +56,8 @@ def facts(where: Project) -> dict[str, Any]:
     """
     if where.settings.executor != "ssh":
         return {}
+    from nbbg.store import hosts
+
     carried = [*settings.dotenv_environment(where.root), *where.settings.secrets, secrets.NAMED]
     return {
         hosts.SENT: [_inside(where, name) for name in where.settings.send],
@@ -128,6 +130,8 @@ def follow(project: Project, batch: model.Batch) -> list[str]:
 
 def _waiting(project: Project, index: Index, batch: model.Batch) -> list[int]:
     """What the facts call queued, and nothing holds."""
+    from nbbg.store import changes
+
     queued = model.Queued | model.Submitted | model.Unknown
     found = {
         run.id

@@ -16,23 +16,20 @@ from nbbg.engines import commands
 from nbbg.errors import UsageError
 from nbbg.index import Index
 from nbbg.ops import (
-    again,
     arms,
     cards,
-    cleaning,
     deciding,
-    freezing,
     handing,
     planning,
     project,
     provenance,
     settling,
-    steer,
     supervision,
 )
 from nbbg.ops.asked import Target
 from nbbg.ops.giving import STRICT, Freedom
 from nbbg.runner import environment
+from nbbg.settings import values
 from nbbg.store import batches, filesystem, kinds, place
 
 if TYPE_CHECKING:
@@ -40,9 +37,11 @@ if TYPE_CHECKING:
 
     from nbbg.ops.arms import Wanted
     from nbbg.ops.deciding import Asked
+    from nbbg.ops.freezing import Tree
     from nbbg.ops.pieces import Piece
     from nbbg.ops.planning import Plan
     from nbbg.ops.project import Project
+    from nbbg.ops.provenance import Git
 
 ONE_MORE = Target()
 
@@ -100,9 +99,14 @@ def launch(where: Project, request: Request) -> Launched:
     Raises:
         NbbgError: what was asked can't be done; nothing was created then.
     """
+    with provenance.asking(where.root) as git:
+        return _launch(where, request, git)
+
+
+def _launch(where: Project, request: Request, git: Git | None) -> Launched:
     wanted = check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
-    tree = freezing.asked(where)
+    tree = _tree(where)
     plan: list[Plan] = []
     if not where.store.exists():
         plan = [planning.make(where, request, wanted, 1)]  # what is refused leaves nothing behind
@@ -111,7 +115,7 @@ def launch(where: Project, request: Request) -> Launched:
     def draft(number: int, first: int) -> batches.Draft | None:
         if not (plan and first == 1):  # else it was planned above, and nobody was faster
             plan[:] = [planning.make(where, request, wanted, first)]
-        drafted = _draft(where, request, wanted, plan[0], chosen, number)
+        drafted = _draft(where, request, wanted, plan[0], git, chosen, number)
         return tree.join(drafted) if drafted and tree else drafted
 
     batch = batches.publish(where.store, draft)
@@ -125,9 +129,31 @@ def launch(where: Project, request: Request) -> Launched:
     notes += (
         [NETWORK] if batch and batch.id == 1 and filesystem.holds_off(where.store.folder) else []
     )
-    if said := cleaning.by_rules(where):
+    if said := _clean(where):
         notes.append(said)
     return replace(launched, notes=tuple(dict.fromkeys(notes)), verdict=plan[0].verdict)
+
+
+def _tree(where: Project) -> Tree | None:
+    """The sources that are to be frozen with the notebooks, where that is set.
+
+    Raises:
+        UsageError: they are too much.
+    """
+    if where.settings.freeze != values.TREE:
+        return None
+    from nbbg.ops import freezing
+
+    return freezing.choose(where.root, where.store.folder)
+
+
+def _clean(where: Project) -> str:
+    """Clean as the settings say; a sentence, where anything went."""
+    if not (where.settings.keep_runs or where.settings.keep_days):
+        return ""
+    from nbbg.ops import cleaning
+
+    return cleaning.by_rules(where)
 
 
 @dataclass(frozen=True)
@@ -147,7 +173,7 @@ def preview(where: Project, request: Request) -> Preview:
     """
     wanted = check(where, request)
     chosen = cards.choose(where.settings, supervision.now(where))
-    freezing.asked(where)  # refuses sources that are too many
+    _tree(where)  # refuses sources that are too many
     plan = planning.make(where, request, wanted, batches.next_ids(where.store)[1])
     notes = [*(note for want in wanted for note in want.notes), *plan.mixtures, *chosen.notes]
     notes += _never_warm(where, wanted)
@@ -181,7 +207,7 @@ def check(where: Project, request: Request) -> list[Wanted]:
     executors.get(settings.executor).check(settings.options, where.store.folder)
     if settings.engine and settings.engine not in commands.NAMES:
         commands.argv(settings.engine, "", Path(), Path())
-    again.refuse_exit_file(settings.exit_file)
+    supervision.refuse_exit_file(settings.exit_file)
     wanted = arms.wanted(
         where,
         request.pieces,
@@ -215,15 +241,16 @@ def _draft(
     request: Request,
     wanted: Sequence[Wanted],
     plan: Plan,
+    git: Git | None,
     chosen: cards.Cards,
     number: int,
 ) -> batches.Draft | None:
     if not plan.new:
         return None
-    batch = _batch(where, request, plan, chosen, number)
+    batch = _batch(where, request, plan, git, chosen, number)
     each = {(want.arm.frozen, want.arm.script): want for want in wanted}  # not for each set anew
     frozen = {name: data for want in each.values() for name, data in want.frozen.items()}
-    diff = provenance.dirty_diff(where.root)
+    diff = provenance.dirty_diff(git)
     content = {
         **commands.guest(),
         **frozen,
@@ -234,7 +261,12 @@ def _draft(
 
 
 def _batch(
-    where: Project, request: Request, plan: Plan, chosen: cards.Cards, number: int
+    where: Project,
+    request: Request,
+    plan: Plan,
+    git: Git | None,
+    chosen: cards.Cards,
+    number: int,
 ) -> model.Batch:
     """What the records will say of this launch."""
     settings, runs = where.settings, plan.new
@@ -274,7 +306,7 @@ def _batch(
         arms=dict(plan.arms),
         root="" if where.store.folder == where.root / paths.STORE else str(where.root),
         facts={
-            **provenance.of(where.root),
+            **provenance.of(git),
             "environment": environment.to_record(now),
             "output_cap": settings.output_cap,
             "secrets": sorted(secrets.names(now)),
@@ -285,6 +317,10 @@ def _batch(
 
 def _set_going(where: Project, batch: model.Batch | None, covered: Sequence[model.Run]) -> Launched:
     """Queue again what neither succeeded nor lives, and see that earlier batches are supervised."""
+    if not covered:
+        return Launched(batch, [], [], [], 0, [])
+    from nbbg.ops import again, steer
+
     over = [run for run in covered if run.ended and run.state.word != model.Succeeded.word]
     waiting = [run for run in covered if isinstance(run.state, model.Queued)]
     with Index(where.store) as index:

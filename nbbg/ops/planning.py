@@ -10,7 +10,7 @@ from nbbg import model
 from nbbg.classes import dataclass, replace
 from nbbg.errors import StoreError, UsageError
 from nbbg.index import Index
-from nbbg.ops import again, asking, deciding, layout
+from nbbg.ops import asking, deciding, layout, supervision
 from nbbg.ops.settling import Names
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _of(
     _refuse_clashes(arms, new, {want.path for want in wanted})
     if index:
         for batch in {run.batch for run in covered if not _succeeded(run)}:
-            again.refuse_exit_file(index.batch(batch).exit_file)
+            supervision.refuse_exit_file(index.batch(batch).exit_file)
     until = deciding.fix(request.until, arms, new[0].number) if request.until else None
     return Plan(arms, new, covered, mixtures, until)
 

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import nbbg
 from nbbg import files, secrets
+from nbbg.classes import dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.store import imported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nbbg import model
+    from nbbg.process.asking import Asked
 
 PATIENCE = 5.0  # seconds for git
 LARGEST_DIFF = 4 << 20  # bytes; notebooks with outputs make diffs that nobody reads
@@ -27,24 +29,45 @@ CUT = b"\n(cut here: the rest was too large)\n"
 _KINDS = (".dist-info", ".egg-info")
 # A diff that `git apply` takes, whatever the user has configured for reading one.
 _PLAIN = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "core.quotePath=on")
+_COMMIT = ("rev-parse", "HEAD")
 _DIFF = (*_PLAIN, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD")
 
 
-def of(root: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Git:
+    """What git is asked about a project; it works while a launch goes on."""
+
+    commit: Asked
+    diff: Asked
+
+
+@contextlib.contextmanager
+def asking(root: Path) -> Iterator[Git | None]:
+    """Have git begin; None where the project has no repository, or git can't be started."""
+    with contextlib.ExitStack() as stack:
+        found = None
+        if _in_repository(root):
+            with contextlib.suppress(OSError):
+                commit, diff = (stack.enter_context(_ask(root, *how)) for how in (_COMMIT, _DIFF))
+                found = Git(commit, diff)
+        yield found
+
+
+def of(git: Git | None) -> dict[str, Any]:
     """Versions, and the commit where there is one."""
     facts: dict[str, Any] = {
         "nbbg": nbbg.__version__,
         "python": sys.executable,
         "python_version": ".".join(str(part) for part in sys.version_info[:3]),
     }
-    if commit := _git(root, "rev-parse", "HEAD").strip():
+    if commit := git.commit.answer(PATIENCE).strip() if git else b"":
         facts["commit"] = commit.decode()
     return facts
 
 
-def dirty_diff(root: Path) -> bytes:
+def dirty_diff(git: Git | None) -> bytes:
     """What differs from the commit, secrets masked; empty without a difference or a commit."""
-    diff = _git(root, *_DIFF)
+    diff = git.diff.answer(PATIENCE) if git else b""
     for secret in secrets.values():
         diff = diff.replace(os.fsencode(secret), b"*" * len(secret))
     return diff[:LARGEST_DIFF] + CUT if len(diff) > LARGEST_DIFF else diff
@@ -56,7 +79,7 @@ def git_files(root: Path) -> tuple[list[str], list[str]] | None:
     Raises:
         EnvironmentFault: git does not answer, or not in time.
     """
-    if not _git(root, "rev-parse", "--git-dir"):
+    if not _is_known_to_git(root):
         return None
     import subprocess
 
@@ -135,14 +158,25 @@ def _names(data: bytes) -> list[str]:
     return [os.fsdecode(name).rstrip("/") for name in data.split(b"\0") if name]
 
 
-def _git(root: Path, *arguments: str) -> bytes:
-    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
-        return b""
-    import subprocess
+def _in_repository(root: Path) -> bool:
+    return any((folder / ".git").exists() for folder in (root, *root.parents))
 
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return _asked(root, *arguments)
-    return b""
+
+def _is_known_to_git(root: Path) -> bool:
+    if not _in_repository(root):
+        return False
+    try:
+        with _ask(root, "rev-parse", "--git-dir") as asked:
+            return bool(asked.answer(PATIENCE))
+    except OSError:  # there is a repository, and no git
+        return False
+
+
+def _ask(root: Path, *arguments: str) -> Asked:
+    from nbbg.process.asking import Asked  # not for `show`
+
+    # What git would note for itself takes a lock, and a git that is ended must leave none.
+    return Asked(["git", "-C", str(root), *arguments], {**os.environ, "GIT_OPTIONAL_LOCKS": "0"})
 
 
 def _asked(root: Path, *arguments: str) -> bytes:

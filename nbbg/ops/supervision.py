@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbbg import executors, paths, process, secrets, settings
-from nbbg.errors import EnvironmentFault
+from nbbg.errors import EnvironmentFault, UsageError
 from nbbg.runner import environment
-from nbbg.store import filesystem
+from nbbg.store import batches, filesystem
 
 if TYPE_CHECKING:
     from nbbg import model
@@ -21,6 +22,18 @@ def now(project: Project) -> dict[str, str]:
     if project.settings.secrets:
         given[secrets.NAMED] = ",".join(project.settings.secrets)
     return environment.of_launch(given)
+
+
+def refuse_exit_file(exit_file: str) -> None:
+    """Nothing is started where it would be stopped at once.
+
+    Raises:
+        UsageError: the exit file is there.
+    """
+    if exit_file and Path(exit_file).exists():
+        would = "the batch would stop at once\nremove it first"
+        message = f"the exit file {exit_file} is there: {would}"
+        raise UsageError(message)
 
 
 def ensure(project: Project, batch: model.Batch) -> None:
@@ -43,6 +56,7 @@ def ensure(project: Project, batch: model.Batch) -> None:
     if executors.scheduler(batch.executor):
         from nbbg.ops import handing
 
+        batches.make_caches(folder)
         handing.hand_over(project, batch, given)
         return
     argv = process.own_program("nbbg.supervisor", str(folder.resolve()))

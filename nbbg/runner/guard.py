@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 from nbbg import process
@@ -44,6 +43,8 @@ class Guard:
         try:
             limit = self._limits.exceeded(now) or self._watchdog.step(now)
         except Exception:  # noqa: BLE001 - a run is not lost for what watches over it
+            import traceback
+
             traceback.print_exc()
             self._broken = True
             return False

@@ -57,7 +57,7 @@ def bring(scratch: str, attempt: Path, record: dict[str, Any]) -> dict[str, Any]
         if os.listdir(scratch):
             _bring(scratch, attempt)
         shutil.rmtree(scratch, ignore_errors=True)
-    except (OSError, shutil.Error) as error:
+    except OSError as error:
         left = f"{scratch} is left on {process.host()}: {_why(error)}"
         notes = "; ".join(filter(None, (record.get("note"), left)))
         return {**record, "scratch": left, **({"note": notes} if "note" in record else {})}

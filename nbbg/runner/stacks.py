@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nbbg import files, paths, process, stacks
@@ -29,6 +28,8 @@ def ask(folder: Folder, engine: Identity, patience: float = PATIENCE) -> bool:
     who = _listener(engine)
     if who is None:
         return False
+    from datetime import UTC, datetime  # by few runners
+
     head = f"{stacks.HEAD}{datetime.now(UTC).isoformat(timespec='milliseconds')} pid {who.pid}\n"
     fd = folder.open(paths.STACKS, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import time
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nbbg import faults, files, journal, model, paths
@@ -19,7 +18,7 @@ from nbbg.errors import StoreError
 from nbbg.store import arms, kinds, locks, place, requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from nbbg.store.place import Store
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 NOW, AFTER_RUN = "now", "after run"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)
+_OF_NBBG = (f"{paths.GUEST}/", f"{paths.TWINS}/")
 _ABANDONED = 3600.0  # seconds after which an unpublished launch is swept away
 
 
@@ -146,6 +146,18 @@ def take_back_stop(store: Store, number: int) -> None:
         folder.remove(paths.STOP)
 
 
+def make_caches(folder: Path) -> None:
+    """Make the folders in which Python keeps what it compiles, which it would make by the umask.
+
+    Not at launch, where they would be a third of all folders, but by who is first to start runs.
+    """
+    for name in (paths.GUEST, paths.TWINS, paths.TREE_FOLDER):
+        for at, _, names in os.walk(folder / name):
+            if any(file.endswith(".py") for file in names):
+                with contextlib.suppress(OSError):  # a full disk does without
+                    files.make_folder(os.path.join(at, "__pycache__"))
+
+
 def add_event(
     store: Store,
     number: int,
@@ -183,7 +195,7 @@ def next_ids(store: Store) -> tuple[int, int]:
 def _put(store: Store, number: int, draft: Draft) -> bool:
     temporary = store.batches / f".new-{os.urandom(16).hex()}"
     try:
-        _fill(temporary, draft, store.root)
+        _fill(temporary, draft, store, number - 1)
         faults.step("before", "publish")
         os.rename(temporary, store.batch(number))
         files.fsync_folder(store.batches)
@@ -209,41 +221,62 @@ def to_files(batch: model.Batch, root: Path) -> dict[str, bytes]:
     return {paths.BATCH: files.to_json({**_to_json(batch), **shared}), **own}
 
 
-def _fill(folder: Path, draft: Draft, root: Path) -> None:
+def _fill(folder: Path, draft: Draft, store: Store, before: int) -> None:
+    """Write a batch; what it has in common with the batch before of nbbg itself is linked."""
     from nbbg.store import plans
 
     content = {
-        **to_files(draft.batch, root),
+        **to_files(draft.batch, store.root),
         paths.PLAN: plans.to_bytes(draft.plan),
         paths.EVENTS: b"",
         **draft.content,
     }
-    folders = {folder, folder / paths.RUNS}
-    for name, data in content.items():
-        path = folder / name
-        folders.update(folder / up for up in PurePath(name).parents)
-        files.make_folder(path.parent)
-        files.write_new(path, data, durable=False)
-    files.make_folder(folder / paths.RUNS)
+    folders = _folders(content)
+    for name in folders:
+        files.make_folder(folder / name)
+    own = {name for name in content if name.startswith(_OF_NBBG)}
+    earlier = store.batch(before)
+    new = [
+        name
+        for name, data in content.items()
+        if name not in own or not _link(earlier / name, folder / name, data)
+    ]
+    for name in new:
+        files.write_new(folder / name, content[name], durable=False)
     _put_lock(folder)
     if draft.fill:
         draft.fill(folder)
-    _make_caches(folder)
-    files.fsync_all([*(folder / name for name in content), *folders])
+    files.fsync_all(folder / name for name in (*new, paths.SUPERVISOR_LOCK, *folders))
 
 
-def _make_caches(folder: Path) -> None:
-    """The folders in which Python will keep what it compiles, which it would make by the umask."""
-    for name in (paths.GUEST, paths.TWINS, paths.TREE_FOLDER):
-        for at, _, names in os.walk(folder / name):
-            if any(file.endswith(".py") for file in names):
-                files.make_folder(os.path.join(at, "__pycache__"))
+def _folders(content: Iterable[str]) -> list[str]:
+    """The folders of a batch, each after that in which it lies."""
+    found = {"", paths.RUNS}
+    for name in map(os.path.dirname, content):
+        while name not in found:
+            found.add(name)
+            name = os.path.dirname(name)  # noqa: PLW2901 - upward
+    return sorted(found)
+
+
+def _link(there: Path, path: Path, data: bytes) -> bool:
+    """Have a file that an earlier batch has, and that is durable; False where it has not the same.
+
+    Neither batch ever writes in it again.
+    """
+    with contextlib.suppress(OSError):
+        with open(there, "rb", opener=files.opener) as file:
+            same = file.read() == data
+        if same:
+            os.link(there, path)
+        return same
+    return False
 
 
 def _put_lock(path: Path) -> None:
     """As every fact and every lock of a run; where that can't be done, it is known before one."""
     with files.Folder(path) as folder:
-        folder.write_once(paths.SUPERVISOR_LOCK, b"")
+        folder.write_once(paths.SUPERVISOR_LOCK, b"", durable=False)
         lock = folder.open(paths.SUPERVISOR_LOCK, os.O_RDWR)
         try:
             locks.take(lock)

@@ -47,6 +47,7 @@ def supervise(folder: Path, environment: Mapping[str, str] = os.environ) -> None
             # Of fixed width, so that a reader never sees half of it.
             os.pwrite(lock, files.to_json({"pid": os.getpid()}).ljust(PADDED), 0)
             here = opened.where()
+            batches.make_caches(Path(here))
             try:
                 with contextlib.closing(Supervisor(Path(here), environment)) as supervisor:
                     supervisor.run()

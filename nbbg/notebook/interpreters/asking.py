@@ -8,6 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from nbbg import patterns
 from nbbg.classes import asdict, dataclass
 from nbbg.errors import EnvironmentFault
 from nbbg.notebook.interpreters import remembering
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 OLDEST_PYTHON, OLDEST_IPYTHON = (3, 8), (7, 30)
 TIMEOUT = 60.0  # seconds; the first start from a network disk can take many
 _ANOTHER = "or name another interpreter: --python PATH"
-_PATH = re.compile(r"^nbbg-path (\[.*\])$", re.MULTILINE)
-_ANSWER = re.compile(r"^nbbg ([\d.]+) (\S+) (\S+) (.+)$", re.MULTILINE)
+_PATH = patterns.late(r"^nbbg-path (\[.*\])$", re.MULTILINE)
+_ANSWER = patterns.late(r"^nbbg ([\d.]+) (\S+) (\S+) (.+)$", re.MULTILINE)
 
 # Runs in any Python, also in 2.7. Importing IPython would take ten times as long as finding it.
 _ASK_PACKAGES = """

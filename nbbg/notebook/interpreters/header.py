@@ -16,6 +16,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from nbbg import patterns
 from nbbg.classes import dataclass
 from nbbg.errors import NotebookError
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_OPENS = re.compile(r"^# /// script\s*$", re.MULTILINE)
+_OPENS = patterns.late(r"^# /// script\s*$", re.MULTILINE)
 # The expression of the specification.
-_BLOCK = re.compile(r"(?m)^# /// script[ \t]*$\s(?P<content>(?:^#(?:| .*)$\s)+?)^# ///[ \t]*$")
-_KEY = re.compile(r"""^[ \t]*(['"]?)dependencies\1[ \t]*=""", re.MULTILINE)
+_BLOCK = patterns.late(r"(?m)^# /// script[ \t]*$\s(?P<content>(?:^#(?:| .*)$\s)+?)^# ///[ \t]*$")
+_KEY = patterns.late(r"""^[ \t]*(['"]?)dependencies\1[ \t]*=""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
