@@ -84,7 +84,7 @@ class Kept:
         told["tables"] = {key: asdict(table) for key, table in self.tables.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".new")
-        beside.write_text(json.dumps(_shortened(told), indent=1, sort_keys=True) + "\n")
+        beside.write_text(json.dumps(_shortened(told), indent=1) + "\n")
         os.replace(beside, self.path)
 
 

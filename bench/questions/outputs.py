@@ -107,7 +107,9 @@ def _of_size(bench: Bench, size: int) -> dict[str, Case]:
     where.write("it", printing(size))
     runner = Runner(bench, "ipython", [printing(size)], f"outputs-{size}/nbbg")
     found = {
-        PLAIN: where.weighed("sh", "-c", f"exec {sys.executable} -u it.py > it.log"),
+        PLAIN: where.weighed(
+            "sh", "-c", f"exec {sys.executable} -u it.py > it.log", typed=PLAIN[1:-1]
+        ),
         NBBG: Case(lambda: runner.where.weigh(*runner.attempt()), runner.case().typed),
         READ: _reading(bench, size),
     }

@@ -47,7 +47,7 @@ def section(tally: Tally) -> str:
     date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(tally.began))
     minutes = (time.time() - tally.began) / 60
     cpus = len(os.sched_getaffinity(0))
-    where = f"{cpus} CPUs, {platform.platform()}, Python {platform.python_version()}"
+    where = f"{cpus} CPUs, {platform.system()}, Python {platform.python_version()}"
     head = f"`scripts/torture --seed {tally.seed}`, {minutes:.1f} minutes on {date}; nbbg"
     return f"{head} {nbbg.__version__}, {where}.\n\n{table(tally)}"
 
