@@ -28,7 +28,11 @@ class Imported:
         self._checked = 0.0
 
     def note(self, modules: Iterable[ModuleType]) -> None:
-        """Look at the files of these too; the folders may have got a place for compiled files."""
+        """Look at the files of these too; the folders may have got a place for compiled files.
+
+        Where a folder has got more than that, the files tell, and so they are looked at next.
+        """
+        self._checked = 0.0
         self._stamps.update((path, _stamp(path)) for path in self._folders)
         files = {getattr(module, "__file__", None) for module in list(modules)}
         self._stamps.update((path, _stamp(path)) for path in files - {None, *self._stamps} if path)
