@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
-from nbbg.errors import EnvironmentFault, UsageError
+from nbbg.errors import UsageError
 from nbbg.store import locks, place
 from nbbg.store.place import Store
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PATIENCE = 60.0  # seconds that one question waits for another about the same batch
-_LOOK = 0.1
 
 
 def of(request: Mapping[str, Any]) -> Store:
@@ -53,18 +50,12 @@ def alone(store: Store, number: int) -> Iterator[None]:
     Raises:
         EnvironmentFault: that takes too long.
     """
-    with files.Folder(store.batches) as folder:
-        lock = folder.open(f".lock-{number}", os.O_RDWR | os.O_CREAT)
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while not locks.take(lock):
-                if time.monotonic() > deadline:
-                    message = f"an earlier command is still at work there for b{number}\ntry later"
-                    raise EnvironmentFault(message)
-                time.sleep(_LOOK)
-            yield
-        finally:
-            os.close(lock)
+    busy = f"an earlier command is still at work there for b{number}\ntry later"
+    with (
+        files.Folder(store.batches) as folder,
+        locks.alone(folder, f".lock-{number}", PATIENCE, busy),
+    ):
+        yield
 
 
 def refuse_other(store: Store, number: int, made: float | None) -> None:

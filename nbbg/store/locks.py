@@ -7,9 +7,21 @@ it. Where the platform has none (macOS), flock serves; a probe there takes it fo
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 import struct
+import time
+from typing import TYPE_CHECKING
 
+from nbbg.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbbg.files import Folder
+
+LOOK = 0.1  # seconds
 _OFD = hasattr(fcntl, "F_OFD_SETLK")
 _LOCK = struct.Struct("hhqqi4x")  # type, whence, start, length, pid
 
@@ -24,6 +36,31 @@ def take(fd: int) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+@contextlib.contextmanager
+def alone(folder: Folder, name: str, patience: float, busy: str) -> Iterator[int]:
+    """Hold the lock of a file, after whoever has it; its descriptor.
+
+    Args:
+        folder: where the file is, or is made.
+        name: of it.
+        patience: seconds that the other one is waited for.
+        busy: what is said when that was too long.
+
+    Raises:
+        EnvironmentFault: it was too long.
+    """
+    lock = folder.open(name, os.O_RDWR | os.O_CREAT)
+    try:
+        deadline = time.monotonic() + patience
+        while not take(lock):
+            if time.monotonic() > deadline:
+                raise EnvironmentFault(busy)
+            time.sleep(LOOK)
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def is_held(fd: int) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbg import files, paths
 from nbbg.classes import dataclass
-from nbbg.errors import EnvironmentFault, StoreError
+from nbbg.errors import StoreError
 from nbbg.store import locks
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _INTENT = re.compile(r"([1-9]\d*)\.json")
 
 PATIENCE = 30.0  # seconds that one who hands over waits for another
-LOOK = 0.1
 
 Ranges = tuple[tuple[int, int], ...]  # first and last, both included
 
@@ -132,17 +131,12 @@ def alone(batch: Path) -> Iterator[None]:
     Raises:
         EnvironmentFault: another command is at it for too long.
     """
-    with files.Folder(batch) as folder:
-        lock = folder.open(paths.SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT)
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while not locks.take(lock):
-                if time.monotonic() > deadline:
-                    raise EnvironmentFault(f"b{batch.name} is being submitted by another command")
-                time.sleep(LOOK)
-            yield
-        finally:
-            os.close(lock)
+    busy = f"b{batch.name} is being submitted by another command\ntry later"
+    with (
+        files.Folder(batch) as folder,
+        locks.alone(folder, paths.SUPERVISOR_LOCK, PATIENCE, busy),
+    ):
+        yield
 
 
 def newest(submissions: Sequence[Submission], run: int) -> Submission | None:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from nbbg import files, model, paths
 from nbbg.classes import dataclass, field, replace
-from nbbg.errors import EnvironmentFault, NbbgError
+from nbbg.errors import NbbgError
 from nbbg.executors.ssh import answers, asked, remote, setup
 from nbbg.runner import outcome
 from nbbg.runner.work import locate
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from nbbg.store.hosts import Host
 
 PATIENCE = 30.0  # seconds that one command waits for another that fetches
-LOOK = 0.1
 _ODD = (ValueError, KeyError, TypeError, AttributeError)  # of a damaged result
 # Files that their writer only appends to or writes before the end, so that readers stand torn ones.
 _OPTIONS = (
@@ -92,17 +90,12 @@ def bring(store: Path, host: Host, numbers: Collection[int]) -> Look:
 @contextlib.contextmanager
 def alone(store: Path, name: str) -> Iterator[int]:
     """A lock that rsync holds too: it may outlive us."""
-    with files.Folder(store / paths.HOSTS) as folder:
-        lock = folder.open(f".{name}.lock", os.O_RDWR | os.O_CREAT)
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while not locks.take(lock):
-                if time.monotonic() > deadline:
-                    raise EnvironmentFault(f"{name}: another command is fetching from it")
-                time.sleep(LOOK)
-            yield lock
-        finally:
-            os.close(lock)
+    busy = f"{name}: another command is fetching from it"
+    with (
+        files.Folder(store / paths.HOSTS) as folder,
+        locks.alone(folder, f".{name}.lock", PATIENCE, busy) as lock,
+    ):
+        yield lock
 
 
 def _look(store: Path, host: Host, numbers: Collection[int]) -> tuple[Look, bool]:
