@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbbg import files, model, paths, process
+from nbbg import files, model, paths
 from nbbg.far import places
-from nbbg.store import batches, endings, plans, runs, state, submissions
+from nbbg.store import batches, claims, endings, plans, runs, state, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -95,21 +94,8 @@ def _give_back(store: Store, number: int, run: int) -> bool:
 
 
 def _claim(folder: files.Folder) -> bool:
-    me = process.identity(os.getpid())
-    assert me is not None  # noqa: S101 - this process lives
-    claim = model.Claim(
-        runner=me,
-        host=process.host(),
-        machine=process.machine(),
-        boot=process.boot_id(),
-        namespace=process.pid_namespace(),
-        lock_device=0,
-        lock_inode=0,
-        marker="",
-        at=time.time(),
-    )
     try:
-        state.write_claim(folder, claim)
+        state.write_claim(folder, claims.mine())
     except FileExistsError:
         return is_given_back(folder)
     return True

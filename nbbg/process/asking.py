@@ -12,6 +12,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Self
 
+from nbbg.process.starting import IGNORED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -44,7 +46,7 @@ class Asked:
                     (os.POSIX_SPAWN_DUP2, end, 1),
                     (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
                 ],
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python itself ignores
+                setsigdef=IGNORED,
             )
         except OSError:
             os.close(self._out)

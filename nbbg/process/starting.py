@@ -17,6 +17,7 @@ _DEFAULT = [
     *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD),
 ]
+IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python itself, and not by what it starts
 _spawned: set[int] = set()
 
 
@@ -104,7 +105,7 @@ def spawn_within(
                 *((os.POSIX_SPAWN_CLOSE, fd) for fd in strangers),
             ],
             setsid=True,
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python itself ignores
+            setsigdef=IGNORED,
         )
     finally:
         for fd in kept:

@@ -15,7 +15,7 @@ from nbbg import faults, files, model, paths, process
 from nbbg.errors import NbbgError
 from nbbg.runner import engine, environment, opening, requeue, scratch, seating
 from nbbg.runner.work import Exit, Place, Work, batch_in, locate
-from nbbg.store import batches, endings, locks, requests, state
+from nbbg.store import batches, claims, endings, locks, requests, state
 from nbbg.store.slots import Seat
 
 if TYPE_CHECKING:
@@ -73,10 +73,7 @@ def carry_out(
             record, try_again = outcome.of(folder, end), outcome.with_notebook
             if given := work.environment.get(paths.SCRATCH_DIR, ""):
                 record = scratch.bring(given, path, record)
-        record = {"ended_at": time.time(), **record, "started_at": started}
-        # Until its end, and not until its notebook was written.
-        late = max(0.0, time.time() - record["ended_at"])
-        record["seconds"] = round(max(0.0, process.up() - up - late), 3)
+        record = _timed(record, started, up)
         folder.remove(paths.ENVIRONMENT)  # put there for a second runner, which got no claim
         task = _next_task(path, folder, record)
         _write_result(folder, record, try_again)
@@ -84,6 +81,14 @@ def carry_out(
         if task:
             requeue.ask(task)
         return 0 if record["state"] == model.Succeeded.word else 1
+
+
+def _timed(record: Mapping[str, Any], started: float, up: float) -> dict[str, Any]:
+    """With how long it took: until its end, and not until its notebook was written."""
+    ended = record.get("ended_at", time.time())
+    late = max(0.0, time.time() - ended)
+    seconds = round(max(0.0, process.up() - up - late), 3)
+    return {"ended_at": ended, **record, "started_at": started, "seconds": seconds}
 
 
 def _order(folder: files.Folder) -> dict[str, Any]:
@@ -117,23 +122,7 @@ def _seat(
 def _claim(folder: files.Folder, marker: str, seat: Seat) -> int | None:
     """The descriptor of the lock that is now ours, or None where the attempt is somebody's."""
     lock = folder.open(paths.LOCK, os.O_RDWR | os.O_CREAT)
-    me = process.identity(os.getpid())
-    assert me is not None  # noqa: S101 - this process lives
-    status = os.fstat(lock)
-    claim = model.Claim(
-        runner=me,
-        host=process.host(),
-        machine=process.machine(),
-        boot=process.boot_id(),
-        namespace=process.pid_namespace(),
-        lock_device=status.st_dev,
-        lock_inode=status.st_ino,
-        marker=marker,
-        at=time.time(),
-        up=process.up(),
-        gpu=seat.gpu,
-        slots=seat.names,
-    )
+    claim = claims.mine(marker, lock, seat.gpu, seat.names)
     faults.step("before", "lock")
     if locks.take(lock):
         faults.step("after", "lock")
